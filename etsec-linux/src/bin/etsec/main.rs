@@ -1,0 +1,2 @@
+//! The `etsec` command.
+fn main() {}
