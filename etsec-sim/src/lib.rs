@@ -1,1 +1,5 @@
 //! A software model of the eTSEC.
+
+pub mod miim;
+pub mod phy;
+pub mod tbi;
