@@ -1,5 +1,6 @@
 //! A software model of the eTSEC.
 
 pub mod miim;
+pub mod partner;
 pub mod phy;
 pub mod tbi;

@@ -20,7 +20,8 @@ const IND_NOT_VALID: u32 = 4;
 const IND_SCAN: u32 = 2;
 const IND_BUSY: u32 = 1;
 
-/// One bit on MDC at its upper limit, 2.5 MHz. The divisor is not followed: its source clock is unknown (HW 17).
+/// One bit on MDC at its upper limit, 2.5 MHz. The divisor is not followed: its source clock is
+/// unknown (HW 17).
 const BIT_NS: u64 = 400;
 
 /// A cycle on the management bus.
@@ -90,25 +91,29 @@ impl Miim {
         self.phy.set_link_up(up);
     }
 
-    /// Returns the block and the TBI to their power-on state. The external PHY has a reset pin of its own and stays.
+    /// Returns the block and the TBI to their power-on state. The external PHY has a reset pin of
+    /// its own and stays.
     pub fn reset(&mut self) {
         self.reset_block();
         self.config = 7;
         self.tbi = Tbi::default();
     }
 
-    /// From here on no command completes (`true`), or the fault is over: the cycle under way continues.
+    /// From here on no command completes (`true`), or the fault is over: the cycle under way
+    /// continues.
     pub fn stick_busy(&mut self, stuck: bool) {
         self.stuck = stuck;
     }
 
-    /// How many commands were written while the block was busy, and therefore ignored: each is a driver's mistake.
+    /// How many commands were written while the block was busy, and therefore ignored: each is a
+    /// driver's mistake.
     #[must_use]
     pub fn commands_while_busy(&self) -> u32 {
         self.commands_while_busy
     }
 
-    /// Reads the register at page offset `at`; outside the block it reads 0. `tbipa` is TBIPA as it is now.
+    /// Reads the register at page offset `at`; outside the block it reads 0. `tbipa` is TBIPA as it
+    /// is now.
     pub fn read(&mut self, at: u16, tbipa: u8) -> u32 {
         self.tbipa = tbipa;
         match at {
@@ -122,7 +127,8 @@ impl Miim {
         }
     }
 
-    /// Writes the register at page offset `at`; outside the block it is ignored. `tbipa` is TBIPA as it is now.
+    /// Writes the register at page offset `at`; outside the block it is ignored. `tbipa` is TBIPA
+    /// as it is now.
     pub fn write(&mut self, at: u16, value: u32, tbipa: u8) {
         self.tbipa = tbipa;
         match at {
@@ -160,8 +166,8 @@ impl Miim {
         self.tbi.advance(ns);
     }
 
-    /// Passes whole scan cycles at once, up to the last two of `ns`: nobody looks at the results before.
-    /// Two, because BMSR[link] is latched until read once.
+    /// Passes whole scan cycles at once, up to the last two of `ns`: nobody looks at the results
+    /// before. Two, because BMSR[link] is latched until read once.
     fn skip_scans(&mut self, ns: u64) -> u64 {
         if self.command & COM_SCAN_CYCLE == 0 {
             return 0;
@@ -234,7 +240,8 @@ impl Miim {
         }
     }
 
-    /// HW 8.9: the TBI answers at TBIPA and hides an external PHY there. HW 8.7: nobody drives the line → ones.
+    /// HW 8.9: the TBI answers at TBIPA and hides an external PHY there. HW 8.7: nobody drives the
+    /// line → ones.
     fn read_phy(&mut self, phy: u8, reg: u8) -> u16 {
         if phy == self.tbipa & 0x1F {
             self.tbi.read(reg)

@@ -1,6 +1,15 @@
-//! An external clause 22 gigabit PHY: its registers, its autonegotiation and its cable, in virtual time (HW 8.10).
+//! An external clause 22 gigabit PHY: its registers, its autonegotiation and its cable, in virtual
+//! time (HW 8.10).
 //!
-//! It knows no management bus (`miim.rs` does) and carries no frames: it only says what the link would let through.
+//! It knows no management bus (`miim.rs` does) and carries no frames: it only says what the link
+//! would let through.
+
+use crate::partner::{
+    ANAR_10FD, ANAR_10HD, ANAR_100FD, ANAR_100HD, ANAR_SELECTOR, STAT1000_FD, STAT1000_HD, common,
+};
+#[cfg(test)]
+use crate::partner::{ANAR_ASYM_PAUSE, ANAR_PAUSE};
+pub use crate::partner::{Partner, PhyConfig, PhyLink};
 
 /// BMCR: reset, clears itself.
 const BMCR_RESET: u16 = 0x8000;
@@ -15,18 +24,12 @@ const BMCR_SPEED_1000: u16 = 0x0040;
 /// Autonegotiation on, and what a gigabit PHY's straps usually say besides.
 const BMCR_DEFAULT: u16 = BMCR_AN_ENABLE | BMCR_FULL_DUPLEX | BMCR_SPEED_1000;
 
-/// BMSR without its live bits: 100/10 in both duplexes, extended status, able to negotiate, extended registers.
+/// BMSR without its live bits: 100/10 in both duplexes, extended status, able to negotiate,
+/// extended registers.
 const BMSR_ABLE: u16 = 0x7800 | 0x0100 | 0x0008 | 0x0001;
 const BMSR_AN_DONE: u16 = 0x0020;
 const BMSR_LINK: u16 = 0x0004;
 
-const ANAR_ASYM_PAUSE: u16 = 0x0800;
-const ANAR_PAUSE: u16 = 0x0400;
-const ANAR_100FD: u16 = 0x0100;
-const ANAR_100HD: u16 = 0x0080;
-const ANAR_10FD: u16 = 0x0040;
-const ANAR_10HD: u16 = 0x0020;
-const ANAR_SELECTOR: u16 = 0x0001;
 /// Everything but pause, which the MAC's driver has to ask for.
 const ANAR_DEFAULT: u16 = ANAR_100FD | ANAR_100HD | ANAR_10FD | ANAR_10HD | ANAR_SELECTOR;
 const ANLPAR_ACK: u16 = 0x4000;
@@ -35,92 +38,7 @@ const CTRL1000_FD: u16 = 0x0200;
 const CTRL1000_HD: u16 = 0x0100;
 const STAT1000_MASTER: u16 = 0x4000;
 const STAT1000_RX_OK: u16 = 0x2000 | 0x1000;
-const STAT1000_FD: u16 = 0x0800;
-const STAT1000_HD: u16 = 0x0400;
 const ESTATUS_1000T: u16 = 0x2000 | 0x1000;
-
-/// How the PHY is built: its identity and how long things take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PhyConfig {
-    /// Registers 2 and 3. The default belongs to no vendor.
-    pub id: u32,
-    /// How long autonegotiation takes once the cable is in, in nanoseconds. Real ones take up to 5 s (HW 8.10).
-    pub autonegotiation_ns: u64,
-    /// How long a link of fixed speed takes to come up, in nanoseconds.
-    pub fixed_link_ns: u64,
-    /// How long BMCR[reset] stays set, in nanoseconds; at most 500 ms on real parts (HW 8.10).
-    pub reset_ns: u64,
-}
-
-impl Default for PhyConfig {
-    fn default() -> Self {
-        PhyConfig {
-            id: 0x0E75_EC10,
-            autonegotiation_ns: 1_500_000_000,
-            fixed_link_ns: 300_000_000,
-            reset_ns: 500_000,
-        }
-    }
-}
-
-/// The station at the other end of the PHY's cable: what it offers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Partner {
-    /// Whether it negotiates; if not, the PHY detects the speed only and the link is half duplex.
-    pub negotiates: bool,
-    /// Its 10/100 and pause abilities, as bits of register 5 (HW 8.10): 0x0DE0 at most.
-    pub base: u16,
-    /// Its gigabit abilities, as bits of register 10: 0x0800 full duplex, 0x0400 half duplex.
-    pub gigabit: u16,
-}
-
-impl Partner {
-    /// A gigabit switch: 10/100/1000 in both duplexes, symmetric pause.
-    #[must_use]
-    pub const fn gigabit() -> Self {
-        Partner {
-            negotiates: true,
-            base: ANAR_PAUSE | ANAR_100FD | ANAR_100HD | ANAR_10FD | ANAR_10HD,
-            gigabit: STAT1000_FD | STAT1000_HD,
-        }
-    }
-
-    /// A fast Ethernet station: 10/100 in both duplexes, no pause.
-    #[must_use]
-    pub const fn fast() -> Self {
-        let base = ANAR_100FD | ANAR_100HD | ANAR_10FD | ANAR_10HD;
-        Partner { negotiates: true, base, gigabit: 0 }
-    }
-
-    /// A station fixed to one speed without negotiation: 100 Mb/s if `fast`, else 10 Mb/s.
-    #[must_use]
-    pub const fn fixed(fast: bool) -> Self {
-        let base = if fast { ANAR_100FD | ANAR_100HD } else { ANAR_10FD | ANAR_10HD };
-        Partner { negotiates: false, base, gigabit: 0 }
-    }
-
-    /// The same station with these pause abilities.
-    #[must_use]
-    pub const fn with_pause(mut self, symmetric: bool, asymmetric: bool) -> Self {
-        self.base &= !(ANAR_PAUSE | ANAR_ASYM_PAUSE);
-        if symmetric {
-            self.base |= ANAR_PAUSE;
-        }
-        if asymmetric {
-            self.base |= ANAR_ASYM_PAUSE;
-        }
-        self
-    }
-}
-
-/// What a link that is up runs at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PhyLink {
-    /// 10, 100 or 1000.
-    pub mbps: u32,
-    /// Whether both stations may send at once.
-    pub full_duplex: bool,
-}
 
 /// An external clause 22 PHY with a cable that can be pulled.
 #[derive(Debug, Clone)]
@@ -143,7 +61,8 @@ pub struct Phy {
 }
 
 impl Phy {
-    /// A PHY just powered on, its cable plugged into `Partner::gigabit`, so that it starts to negotiate.
+    /// A PHY just powered on, its cable plugged into `Partner::gigabit`, so that it starts to
+    /// negotiate.
     #[must_use]
     pub fn new(config: PhyConfig) -> Self {
         let mut phy = Phy {
@@ -183,7 +102,8 @@ impl Phy {
         }
     }
 
-    /// Brings the link up at once at what would be negotiated, for tests that do not care how it comes up.
+    /// Brings the link up at once at what would be negotiated, for tests that do not care how it
+    /// comes up.
     pub fn settle(&mut self) {
         if self.reset_left_ns > 0 {
             self.advance(self.reset_left_ns);
@@ -199,7 +119,8 @@ impl Phy {
         self.link
     }
 
-    /// Whether frames get through between the MAC and the cable: link up and not isolated from the MAC.
+    /// Whether frames get through between the MAC and the cable: link up and not isolated from the
+    /// MAC.
     #[must_use]
     pub fn carries(&self) -> bool {
         self.link.is_some() && self.bmcr & (BMCR_ISOLATE | BMCR_LOOPBACK) == 0
@@ -231,7 +152,8 @@ impl Phy {
         }
     }
 
-    /// Reads register `reg` (0–31) over the management bus; reading BMSR renews its latched link bit.
+    /// Reads register `reg` (0–31) over the management bus; reading BMSR renews its latched link
+    /// bit.
     pub fn read(&mut self, reg: u8) -> u16 {
         match reg {
             0 => self.bmcr,
@@ -247,7 +169,8 @@ impl Phy {
         }
     }
 
-    /// Writes register `reg` (0–31) over the management bus; a read-only one ignores it, and all do during a reset.
+    /// Writes register `reg` (0–31) over the management bus; a read-only one ignores it, and all do
+    /// during a reset.
     pub fn write(&mut self, reg: u8, value: u16) {
         if self.reset_left_ns > 0 {
             return;
@@ -360,7 +283,8 @@ impl Phy {
         common(self.anar & self.partner.base)
     }
 
-    /// The link without negotiation: at our speed, if the partner knows it. 1000BASE-T always negotiates.
+    /// The link without negotiation: at our speed, if the partner knows it. 1000BASE-T always
+    /// negotiates.
     fn fixed(&self) -> Option<PhyLink> {
         let full_duplex = self.bmcr & BMCR_FULL_DUPLEX != 0;
         let (mbps, abilities) = match self.bmcr & (BMCR_SPEED_1000 | BMCR_SPEED_100) {
@@ -370,18 +294,6 @@ impl Phy {
         };
         (self.partner.base & abilities != 0).then_some(PhyLink { mbps, full_duplex })
     }
-}
-
-/// The best 10/100 mode of those in `abilities` (bits of register 4).
-fn common(abilities: u16) -> Option<PhyLink> {
-    let order = [
-        (ANAR_100FD, 100, true),
-        (ANAR_100HD, 100, false),
-        (ANAR_10FD, 10, true),
-        (ANAR_10HD, 10, false),
-    ];
-    let &(_, mbps, full_duplex) = order.iter().find(|(bit, ..)| abilities & bit != 0)?;
-    Some(PhyLink { mbps, full_duplex })
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The ten-bit-interface PHY inside an eTSEC, which SGMII needs set up (HW 8.9).
 //!
-//! Its partner is the external PHY's serial side, taken to be always there. It knows no management bus.
+//! Its partner is the external PHY's serial side, taken to be always there. It knows no management
+//! bus.
 
 const CR_RESET: u16 = 0x8000;
 const CR_AN_ENABLE: u16 = 0x1000;
