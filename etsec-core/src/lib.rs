@@ -14,6 +14,7 @@ extern crate std;
 pub mod barrier;
 pub mod bus;
 pub mod dma;
+pub mod event;
 pub mod regs;
 pub mod word;
 
