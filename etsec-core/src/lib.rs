@@ -11,6 +11,7 @@
 #[cfg(test)]
 extern crate std;
 
+pub mod addr;
 pub mod barrier;
 pub mod bus;
 pub mod dma;
