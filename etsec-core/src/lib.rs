@@ -16,6 +16,7 @@ pub mod barrier;
 pub mod bus;
 pub mod dma;
 pub mod event;
+pub mod mib;
 pub mod regs;
 pub mod word;
 
