@@ -19,11 +19,15 @@ pub mod bus;
 pub mod dma;
 pub mod event;
 pub mod fcb;
+pub mod link;
+pub mod mdio;
+pub mod phy;
 pub mod pool;
 pub mod regs;
 pub mod ring;
 pub mod rx;
 mod rx_frame;
+pub mod tbi;
 pub mod tx;
 pub mod word;
 
