@@ -32,6 +32,8 @@ pub mod mib;
 pub mod phy;
 pub mod pool;
 mod port;
+#[cfg(test)]
+mod queue_tests;
 pub mod regs;
 pub mod ring;
 pub mod rx;
