@@ -11,11 +11,53 @@
 #[cfg(test)]
 extern crate std;
 
+pub mod addr;
+pub mod arena;
 pub mod barrier;
+pub mod bd;
+pub mod buf;
 pub mod bus;
+pub mod config;
+pub mod device;
 pub mod dma;
+pub mod error;
+pub mod event;
+pub mod event_port;
+pub mod fcb;
+pub mod filer;
+mod halt;
+pub mod link;
+pub mod mdio;
+pub mod mib;
+pub mod phy;
+pub mod pool;
+mod port;
+#[cfg(test)]
+mod queue_tests;
 pub mod regs;
+pub mod ring;
+pub mod rx;
+mod rx_frame;
+pub mod tbi;
+#[cfg(test)]
+mod testing;
+pub mod tx;
+mod watch;
 pub mod word;
 
-pub use bus::{Bus, Doorbell, Mmio, Pages};
+pub use addr::{AddressFilter, MacAddr};
+pub use arena::{Arena, MemoryError};
+pub use buf::Buf;
+pub use bus::{Bus, Doorbell, Mmio, PageBell, Pages};
+pub use config::{Config, Schedule};
+pub use device::{Running, Stopped};
 pub use dma::{BusAddr, Region};
+pub use error::Error;
+pub use event::{Event, Line};
+pub use event_port::{EventPort, FaultCounters};
+pub use link::Link;
+pub use mib::Mib;
+pub use pool::Pool;
+pub use ring::RingMemory;
+pub use rx::{RxCounters, RxMeta, RxQueue};
+pub use tx::{Reason, Refused, TxCounters, TxQueue};

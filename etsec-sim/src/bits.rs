@@ -114,6 +114,7 @@ pub(crate) mod tctrl {
 /// RCTRL (HW 3.11).
 pub(crate) mod rctrl {
     pub const PAL: u32 = 0x001F_0000;
+    pub const VLEX: u32 = 0x2000;
     pub const FILREN: u32 = 0x1000;
     pub const FSQEN: u32 = 0x0800;
     pub const GHTX: u32 = 0x0400;

@@ -23,26 +23,33 @@
 //! | FIFO_*, MINFLR, IPGIFG, HAFDUP, TCTRL\[THDF\] | FIFO thresholds, gaps, half-duplex details |
 
 mod bits;
+pub mod cable;
 pub mod config;
 mod control;
 mod crc;
 pub mod fault;
+pub mod filer;
 mod filing;
 mod filter;
 mod lines;
 mod mac;
 pub mod memory;
 mod mib;
-mod miim;
-mod model;
+pub mod miim;
+pub mod model;
 mod outgoing;
+pub mod parser;
+pub mod partner;
 mod pause;
+pub mod phy;
+pub mod random;
 mod receive;
 mod sanitizer;
 mod schedule;
 mod sim;
 mod store;
 pub mod table;
+pub mod tbi;
 mod transmit;
 pub mod violation;
 pub mod wire;

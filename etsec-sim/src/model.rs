@@ -143,10 +143,12 @@ impl Model {
             at::RQFCR => {
                 let entry = self.filer_entry();
                 self.filer[entry].0 = value & 0x800F_FFEF;
+                self.rx.lint_given = false;
             }
             at::RQFPR => {
                 let entry = self.filer_entry();
                 self.filer[entry].1 = value;
+                self.rx.lint_given = false;
             }
             at::MIIMCFG..=at::MIIMIND => self.write_miim(at, value),
             0x500..=at::MAC15ADDR2 => self.write_mac(at, value),
@@ -187,18 +189,13 @@ impl Model {
     }
 
     pub(crate) fn read_miim(&mut self, at: u16) -> u32 {
-        if at == at::MIIMIND && self.faults.is(Fault::MiiBusy) {
-            return 1;
-        }
         let tbipa = self.tbipa();
         self.miim.read(at, tbipa)
     }
 
     pub(crate) fn write_miim(&mut self, at: u16, value: u32) {
-        if !self.faults.is(Fault::MiiBusy) {
-            let tbipa = self.tbipa();
-            self.miim.write(at, value, tbipa);
-        }
+        let tbipa = self.tbipa();
+        self.miim.write(at, value, tbipa);
     }
 
     /// Reads the separate MDIO page of an eTSEC2: the MII registers and nothing else (HW 1.3).
@@ -277,6 +274,11 @@ impl Model {
         self.sent.recycle(buffer);
     }
 
+    /// The MII management block with the PHYs on its bus.
+    pub fn miim(&mut self) -> &mut Miim {
+        &mut self.miim
+    }
+
     /// Plugs or pulls the PHY's cable. Frames sent or arriving while it is out are lost.
     pub fn set_link_up(&mut self, up: bool) {
         self.link_up = up;
@@ -300,12 +302,18 @@ impl Model {
             self.raise(crate::bits::ievent::DPE);
             return;
         }
+        if fault == Fault::MiiBusy {
+            self.miim.stick_busy(true);
+        }
         self.faults.arm(fault, times);
     }
 
     /// Ends a lasting fault, or disarms what is left of another.
     pub fn mend(&mut self, fault: Fault) {
         self.faults.disarm(fault);
+        if fault == Fault::MiiBusy {
+            self.miim.stick_busy(false);
+        }
         self.stop_if_asked();
         self.run_transmitter();
     }

@@ -4,7 +4,6 @@
 
 use crate::bits::{at, ievent, maccfg2, qhlt, rctrl, rxbd};
 use crate::fault::Fault;
-use crate::filing::Filed;
 use crate::filter::{self, Admission};
 use crate::mib::{Counted, counter};
 use crate::model::Model;
@@ -17,6 +16,8 @@ pub(crate) struct Receiver {
     pub stop_pending: bool,
     /// Rings halted for want of descriptors or by an error, 0x80 for ring 0.
     pub failed: u8,
+    /// The table's unmasked rule has been reported.
+    pub lint_given: bool,
     /// A frame QEMU's model would keep until the ring is restarted.
     pub kept: Option<WireFrame>,
 }
@@ -95,7 +96,7 @@ impl Model {
             self.count(counter::RDRP, 1);
             return;
         }
-        self.file_frame(&frame, status);
+        self.file_frame(&frame, status, good);
     }
 
     /// Length and check sequence: the error flags, or `None` if the frame goes no further.
@@ -146,8 +147,8 @@ impl Model {
     }
 
     /// Chooses the ring and stores the frame there.
-    fn file_frame(&mut self, frame: &Incoming<'_>, mut status: u16) {
-        let Some(Filed { ring, head, gpi }) = self.file(frame.data) else { return };
+    fn file_frame(&mut self, frame: &Incoming<'_>, mut status: u16, good: bool) {
+        let Some(filed) = self.file(frame.data, good) else { return };
         let mut data = frame.data;
         let mut tail_len = 4;
         if status & rxbd::TR != 0 {
@@ -167,7 +168,7 @@ impl Model {
         let preamble = (self.reg(at::MACCFG2) & maccfg2::PREAM_RXEN != 0)
             .then(|| frame.preamble.unwrap_or([0x55, 0x55, 0x55, 0x55, 0x55, 0x55, 0x55, 0xD5]));
         let accepted = Accepted { data, tail, tail_len, preamble, status };
-        if self.store_frame(ring, &head, &accepted) && gpi {
+        if self.store_frame(&filed, &accepted) && filed.gpi {
             self.raise(ievent::FGPI);
         }
     }

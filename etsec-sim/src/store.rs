@@ -3,7 +3,7 @@
 use crate::bits::{at, ievent, qhlt, rxbd, rxf};
 use crate::control::pointer_at;
 use crate::fault::Fault;
-use crate::filing::Head;
+use crate::filing::Filed;
 use crate::memory::{Bd, DmaFault};
 use crate::mib::counter;
 use crate::model::Model;
@@ -20,9 +20,9 @@ enum Stop {
     Bus,
 }
 
-/// What is still to be written: up to four pieces, in order.
+/// What is still to be written: up to five pieces, in order.
 struct Pieces<'a> {
-    parts: [&'a [u8]; 4],
+    parts: [&'a [u8]; 5],
 }
 
 impl Pieces<'_> {
@@ -33,7 +33,8 @@ impl Pieces<'_> {
 
 impl Model {
     /// Stores a frame in a ring. False if it was lost, in whole or in part.
-    pub(crate) fn store_frame(&mut self, ring: usize, head: &Head, frame: &Accepted<'_>) -> bool {
+    pub(crate) fn store_frame(&mut self, filed: &Filed, frame: &Accepted<'_>) -> bool {
+        let ring = filed.ring;
         if self.reg(at::RSTAT) & qhlt(ring) != 0 {
             return self.lose(ring, frame, Stop::NoDescriptor);
         }
@@ -47,7 +48,14 @@ impl Model {
         }
         let preamble = frame.preamble.as_ref().map_or(&[][..], |bytes| &bytes[..]);
         let tail = &frame.tail[..frame.tail_len];
-        let mut rest = Pieces { parts: [head.bytes(), preamble, frame.data, tail] };
+        // With VLEX the four bytes of the tag are not stored (HW 4.4).
+        let (front, back) = match filed.cut {
+            Some(tag) if tag + 4 <= frame.data.len() => {
+                (&frame.data[..tag], &frame.data[tag + 4..])
+            }
+            _ => (frame.data, &[][..]),
+        };
+        let mut rest = Pieces { parts: [filed.head.bytes(), preamble, front, back, tail] };
         let (total, mut first) = (rest.len(), true);
         loop {
             let (at, place, bd) = match self.take_descriptor(ring, state) {

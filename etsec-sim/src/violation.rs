@@ -153,6 +153,11 @@ pub enum Breach {
     EndlessFrame,
     /// MACCFG2\[I/F mode\] was reserved when the MAC was enabled.
     NoInterfaceMode,
+    /// A filer rule compares bits its mask hides; whether silicon masks RQFPR too is unknown.
+    UnmaskedRule {
+        /// The entry.
+        entry: u8,
+    },
     /// An access that is not a multiple of 4 below 0x1000.
     BadAccess,
 }
@@ -193,6 +198,9 @@ impl fmt::Display for Breach {
             Breach::EmptyBuffer => f.write_str("ready with length 0"),
             Breach::EndlessFrame => f.write_str("the frame has no end"),
             Breach::NoInterfaceMode => f.write_str("MAC enabled with a reserved I/F mode"),
+            Breach::UnmaskedRule { entry } => {
+                write!(f, "filer entry {entry} has RQFPR bits outside its mask")
+            }
             Breach::BadAccess => f.write_str("access is unaligned or out of the page"),
         }
     }

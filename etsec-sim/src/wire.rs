@@ -76,6 +76,14 @@ impl WireFrame {
         Some(Self::exact(bytes, fcs))
     }
 
+    /// All bytes from DA through FCS.
+    pub fn into_bytes(self) -> Vec<u8> {
+        let fcs = self.fcs.bytes(&self.data);
+        let mut bytes = self.data;
+        bytes.extend_from_slice(&fcs);
+        bytes
+    }
+
     /// Length on the wire, DA to FCS.
     pub fn wire_len(&self) -> usize {
         self.data.len() + 4
