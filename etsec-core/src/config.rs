@@ -2,7 +2,6 @@
 
 use crate::addr::AddressFilter;
 use crate::error::Error;
-use crate::filer::FilerTable;
 use crate::link::Link;
 
 /// Ethernet header, one VLAN tag and FCS: what a frame has beyond its payload.
@@ -38,8 +37,9 @@ pub struct Config {
     pub tbi_address: u8,
     /// Sharing of the wire between transmit rings.
     pub schedule: Schedule,
-    /// Receive filer table; `None`: every frame goes to ring 0.
-    pub filer: Option<FilerTable>,
+    /// Whether received frames are parsed, to layer 4: each then comes with a frame control block (HW 5.3), and the
+    /// filer can be used.
+    pub parser: bool,
     /// Pause time of the pause frames this port sends, in units of 512 bit times.
     pub pause_time: u16,
     /// Whether the MAC's output is led back to its input.
@@ -64,7 +64,7 @@ impl Config {
             link: Link::GIGABIT,
             tbi_address: 0x1F,
             schedule: Schedule::Priority,
-            filer: None,
+            parser: false,
             pause_time: 0xFFFF,
             loopback: false,
             hang_ms: 5000,
