@@ -37,6 +37,8 @@ pub mod ring;
 pub mod rx;
 mod rx_frame;
 pub mod tbi;
+#[cfg(test)]
+mod testing;
 pub mod tx;
 mod watch;
 pub mod word;
