@@ -118,9 +118,6 @@ pub struct Link {
 }
 
 impl Link {
-    /// 1000/full without flow control: what a MAC is set to before it is told otherwise.
-    pub const GIGABIT: Link = Link::new(Speed::Mbps1000, Duplex::Full);
-
     /// A link without flow control.
     #[must_use]
     pub const fn new(speed: Speed, duplex: Duplex) -> Self {
