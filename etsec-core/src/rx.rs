@@ -10,7 +10,7 @@ use crate::bd::{Control, RxFlags};
 use crate::buf::Buf;
 use crate::bus::Doorbell;
 use crate::fcb::RxFcb;
-use crate::pool::{Pool, PoolHeader};
+use crate::pool::{Pool, PoolHeader, SPARE};
 use crate::ring::RingMemory;
 use crate::rx_frame::{Assembly, Piece};
 use crate::tx::{Reason, Refused};
@@ -78,13 +78,24 @@ pub(crate) struct RxLimits {
     pub room: u16,
     /// Bytes in front of the frame: frame control block and padding (HW 5.4).
     pub skip: u16,
-    /// Whether those bytes begin with a frame control block.
+    /// Bytes stored that are not the frame's payload: `skip` and FCS.
+    cut: u32,
+    /// Largest payload of a frame in one buffer.
+    most: u32,
+    /// Whether each frame begins with a frame control block.
     pub fcb: bool,
     /// The 4 GiB window of all receive buffers.
     pub window: u32,
 }
 
 impl RxLimits {
+    /// For buffers of `mrblr` bytes in `window`, with a control block before each frame or without.
+    pub(crate) fn new(mrblr: u16, fcb: bool, window: u32) -> Self {
+        let skip = if fcb { RxFcb::LEN as u16 } else { 0 };
+        let (room, cut) = (mrblr + SPARE as u16, skip + FCS);
+        RxLimits { mrblr, room, skip, cut: cut.into(), most: (room - cut).into(), fcb, window }
+    }
+
     /// The frame control block at the start of a frame of which `len` bytes are in `buf`.
     #[inline(always)]
     pub(crate) fn read_fcb(&self, buf: &mut Buf, len: u16) -> Option<RxFcb> {
@@ -159,10 +170,11 @@ impl<D: Doorbell> RxQueue<D> {
             let (mut buf, control) = self.pop();
             let (flags, len) = (control.rx_flags(), control.len());
             let whole = flags.intersection(RxFlags::L.union(RxFlags::ERRORS)) == RxFlags::L;
-            let fits = len > self.limits.skip + FCS && len <= self.limits.room;
-            if whole && fits && self.assembly.is_idle() {
+            // One comparison for both ends: what is too short wraps to a large number.
+            let payload = u32::from(len).wrapping_sub(self.limits.cut);
+            if whole && payload.wrapping_sub(1) < self.limits.most && self.assembly.is_idle() {
                 let fcb = self.limits.read_fcb(&mut buf, len);
-                buf.describe(self.limits.skip, len - self.limits.skip - FCS);
+                buf.describe(self.limits.skip, payload as u16);
                 self.counters.frames += 1;
                 self.counters.bytes += buf.len() as u64;
                 return Some((buf, RxMeta { flags, fcb }));
@@ -220,7 +232,7 @@ impl<D: Doorbell> RxQueue<D> {
         self.bell.publish();
         let mut at = self.ring.back(self.tail, self.staged);
         for _ in 0..self.staged {
-            let wrap = if at == self.ring.last() { RxFlags::W } else { RxFlags::empty() };
+            let wrap = if self.ring.is_last(at) { RxFlags::W } else { RxFlags::empty() };
             self.ring.bd(at).set_control(Control::rx(RxFlags::E | RxFlags::I | wrap));
             at = self.ring.next(at);
         }

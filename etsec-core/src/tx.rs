@@ -103,7 +103,8 @@ pub struct TxQueue<D: Doorbell> {
     tail: u32,
     used: u32,
     staged: u32,
-    staged_frames: u32,
+    /// Staged descriptors that are not the first of their frame.
+    staged_more: u32,
     limits: TxLimits,
     /// The pool whose buffers were last found to lie in the right window.
     known: Option<NonNull<PoolHeader>>,
@@ -123,7 +124,7 @@ impl<D: Doorbell> TxQueue<D> {
             tail: 0,
             used: 0,
             staged: 0,
-            staged_frames: 0,
+            staged_more: 0,
             limits,
             known: None,
             number,
@@ -143,8 +144,9 @@ impl<D: Doorbell> TxQueue<D> {
         if let Err(why) = self.check(&buf, buf.len() as u32, 1) {
             return self.refuse(buf, why);
         }
-        self.put(buf, TxFlags::L);
-        self.staged_frames += 1;
+        self.describe(&buf, TxFlags::L);
+        self.ring.slot(self.tail).put(buf);
+        self.step();
         Ok(())
     }
 
@@ -166,9 +168,9 @@ impl<D: Doorbell> TxQueue<D> {
         }
         self.bell.publish();
         self.bell.ring();
+        let frames = self.staged - self.staged_more;
         self.staged = 0;
-        let frames = self.staged_frames;
-        self.staged_frames = 0;
+        self.staged_more = 0;
         frames as usize
     }
 
@@ -181,9 +183,9 @@ impl<D: Doorbell> TxQueue<D> {
             return None;
         }
         // SAFETY: `used` is not 0, so the slot at `head` is filled.
-        let bds = unsafe { self.ring.slot(self.head).buffers() } as u32;
-        if bds != 1 {
-            return self.reap_chain(bds);
+        let frame = unsafe { self.ring.slot(self.head).get() };
+        if frame.is_chain() {
+            return self.reap_chain(frame.buffers() as u32);
         }
         let bd = self.ring.bd(self.head);
         // No barrier: the buffer is only written from here on, and no store goes ahead of the load that allows it.
@@ -205,9 +207,8 @@ impl<D: Doorbell> TxQueue<D> {
             return None;
         }
         // SAFETY: `used` is not 0, so the slot at `head` is filled.
-        let bds = unsafe { self.ring.slot(self.head).buffers() } as u32;
-        // SAFETY: as above.
         let buf = unsafe { self.ring.slot(self.head).take() };
+        let bds = buf.buffers() as u32;
         for _ in 0..bds {
             self.ring.bd(self.head).set_control(Control::tx(TxFlags::empty(), 0));
             self.head = self.ring.next(self.head);
@@ -215,7 +216,7 @@ impl<D: Doorbell> TxQueue<D> {
         self.used -= bds;
         // Staged frames are the youngest: what is left of them is at most what is left at all.
         self.staged = self.staged.min(self.used);
-        self.staged_frames = self.staged_frames.min(self.staged);
+        self.staged_more = self.staged_more.min(self.staged);
         Some(buf)
     }
 
@@ -250,33 +251,29 @@ impl<D: Doorbell> TxQueue<D> {
         if self.ring.len() as u32 - self.used < bds {
             return Err(Reason::Full);
         }
-        if buf.len() == 0 {
-            return Err(Reason::Empty);
-        }
-        if frame > self.limits.frame {
-            return Err(Reason::TooLong);
+        // One comparison for both ends: 0 wraps to the largest number.
+        if (buf.len() as u32).wrapping_sub(1) >= self.limits.frame || frame > self.limits.frame {
+            return Err(if buf.len() == 0 { Reason::Empty } else { Reason::TooLong });
         }
         if self.known != Some(buf.pool_id()) {
-            if buf.pool().window() != self.limits.window {
-                return Err(Reason::Window);
-            }
-            self.known = Some(buf.pool_id());
+            return self.learn(buf);
         }
         Ok(())
     }
 
-    /// Fills the descriptor at the tail and keeps the buffer in its slot.
-    #[inline(always)]
-    fn put(&mut self, buf: Buf, flags: TxFlags) {
-        self.describe(&buf, flags);
-        self.ring.slot(self.tail).put(buf);
-        self.step();
+    #[cold]
+    fn learn(&mut self, buf: &Buf) -> Result<(), Reason> {
+        if buf.pool().window() != self.limits.window {
+            return Err(Reason::Window);
+        }
+        self.known = Some(buf.pool_id());
+        Ok(())
     }
 
     /// Every flag is written anew; only W is the ring's (HW 4.2).
     #[inline(always)]
     fn describe(&mut self, buf: &Buf, flags: TxFlags) {
-        let wrap = if self.tail == self.ring.last() { TxFlags::W } else { TxFlags::empty() };
+        let wrap = if self.ring.is_last(self.tail) { TxFlags::W } else { TxFlags::empty() };
         let bd = self.ring.bd(self.tail);
         bd.set_pointer(buf.bus_low());
         bd.set_control(Control::tx(flags | wrap, buf.len() as u16));
@@ -313,7 +310,7 @@ impl<D: Doorbell> TxQueue<D> {
             self.step();
         }
         slot.put(buf);
-        self.staged_frames += 1;
+        self.staged_more += bds - 1;
         Ok(())
     }
 
