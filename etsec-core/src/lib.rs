@@ -12,13 +12,28 @@
 extern crate std;
 
 pub mod addr;
+pub mod arena;
 pub mod barrier;
+pub mod bd;
+pub mod buf;
 pub mod bus;
 pub mod dma;
 pub mod event;
+pub mod fcb;
 pub mod mib;
+pub mod pool;
 pub mod regs;
+pub mod ring;
+pub mod rx;
+mod rx_frame;
+pub mod tx;
 pub mod word;
 
+pub use arena::{Arena, MemoryError};
+pub use buf::Buf;
 pub use bus::{Bus, Doorbell, Mmio, Pages};
 pub use dma::{BusAddr, Region};
+pub use pool::Pool;
+pub use ring::RingMemory;
+pub use rx::{RxCounters, RxMeta, RxQueue};
+pub use tx::{Reason, Refused, TxCounters, TxQueue};
