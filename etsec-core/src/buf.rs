@@ -48,8 +48,8 @@ impl Buf {
 
     /// Which pool the buffer is of, to be compared only.
     #[inline(always)]
-    pub(crate) fn pool_id(&self) -> NonNull<PoolHeader> {
-        self.pool
+    pub(crate) fn pool_id(&self) -> *const PoolHeader {
+        self.pool.as_ptr()
     }
 
     /// Low half of the device's address of the first byte.

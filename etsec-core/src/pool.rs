@@ -13,6 +13,7 @@
 use core::cell::UnsafeCell;
 use core::fmt;
 use core::mem::MaybeUninit;
+use core::num::NonZeroU32;
 use core::ptr::NonNull;
 
 use crate::arena::{Handle, LINE, Place};
@@ -47,7 +48,7 @@ pub(crate) struct PoolHeader {
     window: u32,
     buffers: u32,
     size: u32,
-    stride: u32,
+    stride: NonZeroU32,
     /// From this header to the first buffer.
     first: u32,
     /// Free list: index of the first free buffer, and above it a tag that changes with every step.
@@ -114,7 +115,7 @@ impl PoolRef {
             first => Some(next_tag(head) | self.meta(first).free.load()),
         });
         let index = old.ok()? as u16;
-        let at = self.get().first + u32::from(index) * self.get().stride;
+        let at = self.get().first + u32::from(index) * self.get().stride.get();
         // SAFETY: the buffer was on the free list, so no other `Buf` has it.
         Some(unsafe { Buf::new(self.0, at) })
     }
@@ -199,7 +200,7 @@ impl Pool {
             window: place.bus.window(),
             buffers: buffers as u32,
             size: size as u32,
-            stride: stride(size) as u32,
+            stride: NonZeroU32::new(stride(size) as u32).unwrap_or(NonZeroU32::MIN),
             first: first(buffers) as u32,
             head: Word::new(0),
         };

@@ -4,7 +4,7 @@
 //! checked before it is used.
 
 use core::fmt;
-use core::ptr::NonNull;
+use core::ptr;
 
 use crate::bd::{Control, RxFlags};
 use crate::buf::Buf;
@@ -121,7 +121,7 @@ pub struct RxQueue<D: Doorbell> {
     staged: u32,
     limits: RxLimits,
     /// The pool whose buffers were last found fit.
-    known: Option<NonNull<PoolHeader>>,
+    known: *const PoolHeader,
     assembly: Assembly,
     /// Where the queue stood when it asked for the hardware's position.
     asked_at: Option<(u32, u64)>,
@@ -144,7 +144,7 @@ impl<D: Doorbell> RxQueue<D> {
             ready: 0,
             staged: 0,
             limits,
-            known: None,
+            known: ptr::null(),
             assembly: Assembly::default(),
             asked_at: None,
             question: 0,
@@ -190,24 +190,12 @@ impl<D: Doorbell> RxQueue<D> {
     /// # Errors
     /// The buffer, with [`Reason::Full`], [`Reason::Chain`], [`Reason::TooSmall`] or [`Reason::Window`].
     #[inline]
-    pub fn refill(&mut self, mut buf: Buf) -> Result<(), Refused> {
-        if self.used as usize == self.ring.len() {
-            return Err(Refused { buf, why: Reason::Full });
+    pub fn refill(&mut self, buf: Buf) -> Result<(), Refused> {
+        let room = self.used as usize != self.ring.len();
+        if !room || buf.is_chain() || self.known != buf.pool_id() {
+            return self.refill_slowly(buf);
         }
-        if buf.is_chain() {
-            return Err(Refused { buf, why: Reason::Chain });
-        }
-        if self.known != Some(buf.pool_id())
-            && let Err(why) = self.learn(&buf)
-        {
-            return Err(Refused { buf, why });
-        }
-        buf.reset();
-        self.ring.bd(self.tail).set_pointer(buf.bus_low());
-        self.ring.slot(self.tail).put(buf);
-        self.tail = self.ring.next(self.tail);
-        self.used += 1;
-        self.staged += 1;
+        self.put(buf);
         Ok(())
     }
 
@@ -324,16 +312,35 @@ impl<D: Doorbell> RxQueue<D> {
         (buf, control)
     }
 
+    /// Puts an empty buffer behind the others.
+    #[inline(always)]
+    fn put(&mut self, mut buf: Buf) {
+        buf.reset();
+        self.ring.bd(self.tail).set_pointer(buf.bus_low());
+        self.ring.slot(self.tail).put(buf);
+        self.tail = self.ring.next(self.tail);
+        self.used += 1;
+        self.staged += 1;
+    }
+
+    /// A pool not seen before, or a buffer that cannot be taken.
     #[cold]
-    fn learn(&mut self, buf: &Buf) -> Result<(), Reason> {
-        if buf.pool().window() != self.limits.window {
-            return Err(Reason::Window);
-        }
-        if buf.pool().size() < usize::from(self.limits.mrblr) {
-            return Err(Reason::TooSmall);
-        }
-        self.known = Some(buf.pool_id());
-        Ok(())
+    #[inline(never)]
+    fn refill_slowly(&mut self, buf: Buf) -> Result<(), Refused> {
+        let why = if self.used as usize == self.ring.len() {
+            Reason::Full
+        } else if buf.is_chain() {
+            Reason::Chain
+        } else if buf.pool().window() != self.limits.window {
+            Reason::Window
+        } else if buf.pool().size() < usize::from(self.limits.mrblr) {
+            Reason::TooSmall
+        } else {
+            self.known = buf.pool_id();
+            self.put(buf);
+            return Ok(());
+        };
+        Err(Refused { buf, why })
     }
 
     /// A frame in several buffers, or a broken one.
