@@ -169,7 +169,7 @@ pub fn leftovers(mount: &Mount, name: &str) -> Result<Vec<PathBuf>, Error> {
         let file_name = entry.file_name();
         let pid = file_name.to_str().and_then(|text| text.strip_prefix(&prefix));
         // The number is for people; whether the owner lives is told by the lock, for numbers are used again.
-        if !pid.is_some_and(|pid| pid.parse::<u32>().is_ok()) {
+        if pid.is_none_or(|pid| pid.parse::<u32>().is_err()) {
             continue;
         }
         let path = entry.path();

@@ -27,7 +27,7 @@ fn region_at(addresses: &[u64]) -> Result<HugeRegion, Error> {
     let base_page = rustix::param::page_size();
     let file = OpenOptions::new().write(true).open(&roots.pagemap).unwrap();
     for (i, address) in addresses.iter().enumerate() {
-        let entry = (1 << 63 | address / base_page as u64).to_ne_bytes();
+        let entry = ((1 << 63) | (address / base_page as u64)).to_ne_bytes();
         let index = (map.as_ptr() as usize + i * PAGE) / base_page;
         file.write_all_at(&entry, index as u64 * 8).unwrap();
     }

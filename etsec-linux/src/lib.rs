@@ -3,6 +3,7 @@
 //! It finds and owns what the kernel lends a process: register pages, physically contiguous memory, interrupts. What the
 //! registers mean is the business of `etsec-core`, which is handed all of it.
 
+pub mod config;
 pub mod devtree;
 pub mod error;
 pub mod hugepage;
@@ -12,6 +13,7 @@ pub mod pagemap;
 pub mod port;
 pub mod roots;
 mod sys;
+pub mod spec;
 pub mod uio;
 pub mod wait;
 

@@ -118,7 +118,7 @@ mod tests {
     #[test]
     fn an_untouched_page_a_short_map_and_an_address_beyond_36_bits_are_errors() {
         let page = rustix::param::page_size();
-        let (_file, map) = fake(0, &[0, PRESENT | 0x10_0000_0000 / page as u64]);
+        let (_file, map) = fake(0, &[0, PRESENT | (0x10_0000_0000 / page as u64)]);
         assert!(matches!(map.translate(0), Err(Error::PageAbsent { .. })));
         assert!(matches!(map.translate(page), Err(Error::BeyondBus { .. })));
         assert!(matches!(map.translate(2 * page), Err(Error::Io { .. })));
