@@ -106,7 +106,8 @@ fn interface(node: &Node) -> Result<Option<Interface>, Error> {
 fn fixed_link(node: &Node) -> Result<Option<Link>, Error> {
     const PROPERTY: &str = "fixed-link";
     if let Some(cells) = node.cells(PROPERTY)? {
-        let bad = || node.bad(PROPERTY, &node.bytes(PROPERTY).ok().flatten().unwrap_or_default(), FORM);
+        let bad =
+            || node.bad(PROPERTY, &node.bytes(PROPERTY).ok().flatten().unwrap_or_default(), FORM);
         let [_id, full, speed, pause, asym] = cells[..] else { return Err(bad()) };
         return link(speed, full != 0, pause != 0, asym != 0).map(Some).ok_or_else(bad);
     }
@@ -119,7 +120,8 @@ fn fixed_link(node: &Node) -> Result<Option<Link>, Error> {
     }
 }
 
-const FORM: &str = "a link: <id full-duplex speed pause asym-pause> with speed 10, 100 or 1000 (full duplex only)";
+const FORM: &str =
+    "a link: <id full-duplex speed pause asym-pause> with speed 10, 100 or 1000 (full duplex only)";
 
 fn link(speed: u32, full: bool, symmetric: bool, asymmetric: bool) -> Option<Link> {
     let duplex = if full { Duplex::Full } else { Duplex::Half };
@@ -148,6 +150,7 @@ mod tests {
     use super::*;
     use crate::devtree::tests::{node, tree};
 
+    const GIGABIT: Link = Link::new(Speed::Mbps1000, Duplex::Full);
     const STATION: [u8; 6] = [0x00, 0x04, 0x9F, 1, 2, 3];
 
     fn cells<const N: usize>(cells: [u32; N]) -> Vec<u8> {
@@ -240,8 +243,8 @@ mod tests {
             tbi_address: Some(0x11),
         };
         assert_eq!(PortConfig::default().or(tree), tree);
-        let fixed = PortConfig { fixed_link: Some(Link::GIGABIT), ..PortConfig::default() };
-        let expected = PortConfig { phy_address: None, fixed_link: Some(Link::GIGABIT), ..tree };
+        let fixed = PortConfig { fixed_link: Some(GIGABIT), ..PortConfig::default() };
+        let expected = PortConfig { phy_address: None, fixed_link: Some(GIGABIT), ..tree };
         assert_eq!(fixed.or(tree), expected);
     }
 

@@ -211,6 +211,66 @@ pub enum Error {
         last: BusAddr,
     },
 
+    /// The controller, or what it was asked to do.
+    #[error("{name}: {source}")]
+    Device {
+        /// Name of the port.
+        name: String,
+        /// What the core says.
+        source: etsec_core::Error,
+    },
+    /// Memory could not be carved as asked.
+    #[error("{name}: {source}")]
+    Memory {
+        /// Name of the port.
+        name: String,
+        /// What the core says.
+        source: etsec_core::MemoryError,
+    },
+    /// Buffers or queues of a port are still in use elsewhere.
+    #[error(
+        "{name}: memory stays lent, for buffers or queues of it are still in use; drop them first"
+    )]
+    MemoryInUse {
+        /// Name of the port.
+        name: String,
+    },
+    /// No PHY answers.
+    #[error(
+        "{name}: no PHY answers {}; check the wiring and phy-handle, or give a fixed link, \
+         see docs/guide/board.md#device-tree", place(*address)
+    )]
+    NoPhy {
+        /// Name of the port.
+        name: String,
+        /// The address that was tried; none: all.
+        address: Option<u8>,
+    },
+    /// A PHY, the TBI or the bus to them did not do as asked.
+    #[error("{name}: {source}")]
+    Phy {
+        /// Name of the port.
+        name: String,
+        /// What the core says.
+        source: etsec_core::phy::PhyError,
+    },
+    /// A link that cannot be.
+    #[error("{name}: {source}")]
+    Link {
+        /// Name of the port.
+        name: String,
+        /// What the core says.
+        source: etsec_core::link::LinkError,
+    },
+    /// A station address that cannot be one.
+    #[error("{name}: {source}")]
+    Station {
+        /// Name of the port.
+        name: String,
+        /// What the core says.
+        source: etsec_core::addr::FilterError,
+    },
+
     /// A number is outside what the device or the driver can do.
     #[error("{what} is {value}, but must be {range}")]
     OutOfRange {
@@ -221,6 +281,14 @@ pub enum Error {
         /// What is allowed.
         range: String,
     },
+}
+
+/// Where on an MDIO bus a PHY was looked for.
+fn place(address: Option<u8>) -> String {
+    match address {
+        Some(address) => format!("at address {address} of its MDIO bus"),
+        None => "at any address of its MDIO bus".into(),
+    }
 }
 
 /// Makes a file error: `.map_err(io("open", path))`.

@@ -16,8 +16,12 @@ use crate::wait::{Lines, Waiter};
 pub struct Port {
     /// Its name, without `-tx` and the like.
     pub name: String,
-    /// Its register pages.
+    /// Its register pages. Whoever writes to them can make the device write anywhere in memory.
     pub pages: Pages<Mmio>,
+    /// The page through which its TBI is reached: the map `tbi`, else the first register page (HW 1.2, 1.3).
+    pub tbi: Mmio,
+    /// Physical address of the page with its MDIO registers: what its users take turns by.
+    pub mdio_address: u64,
     /// Its interrupts; holds the lock.
     pub waiter: Waiter,
     /// The device-tree node of the UIO device with the registers.
@@ -28,7 +32,7 @@ impl Port {
     /// Opens the MAC called `name`: the UIO devices `name-tx`, `name-rx` and `name-err`, or the single one called `name`.
     ///
     /// Registers are in the map called `regs`, else in map 0, of the first of them that has maps; a second group's page
-    /// (HW 1.3) is the map `group1`. MDIO is the map `mdio` of one of them or the UIO device `name-mdio`; if neither is
+    /// (HW 1.3) is the map `group1`, one for the TBI the map `tbi`. MDIO is the map `mdio` of one of them or the UIO device `name-mdio`; if neither is
     /// there it is in the first register page (HW 1.2).
     ///
     /// # Errors
@@ -43,15 +47,20 @@ impl Port {
         let main = main_device(&uios)?;
         let group0 = main.registers(main.map_named("regs").unwrap_or(0))?;
         let group1 = main.map_named("group1").map(|index| main.registers(index)).transpose()?;
+        let tbi = main.map_named("tbi").map(|index| main.mdio(index)).transpose()?;
         let mdio = mdio_page(&devices, &uios, name)?;
+        let own = main.address(main.map_named("regs").unwrap_or(0));
+        let mdio_address = mdio.as_ref().map_or(own, |(_, address)| *address);
         let node = main.device().sys.join("device/of_node");
         // Nothing is made permanent before everything has been found.
+        let waiter = Waiter::uio(uios)?;
         let pages = Pages {
             group0: group0.into_bus(),
             group1: group1.map(uio::Page::into_bus),
-            mdio: mdio.map(uio::Page::into_bus),
+            mdio: mdio.map(|(page, _)| page.into_bus()),
         };
-        Ok(Port { name: name.into(), pages, waiter: Waiter::uio(uios)?, node })
+        let tbi = tbi.map_or(pages.group0, uio::Page::into_bus);
+        Ok(Port { name: name.into(), pages, tbi, mdio_address, waiter, node })
     }
 }
 
@@ -113,7 +122,8 @@ fn unknown(devices: &[UioDevice], name: &str) -> Error {
 
 /// The device with the registers: the first with a map that is not MDIO's.
 fn main_device(uios: &[(Uio, Lines)]) -> Result<&Uio, Error> {
-    let has_registers = |uio: &&Uio| uio.device().maps.iter().any(|map| map.name != "mdio");
+    let has_registers =
+        |uio: &&Uio| uio.device().maps.iter().any(|map| !matches!(&*map.name, "mdio" | "tbi"));
     let mut all = uios.iter().map(|(uio, _)| uio);
     all.clone().find(has_registers).ok_or_else(|| Error::NoMap {
         device: all.next().map(|uio| uio.device().id.clone()).unwrap_or_default(),
@@ -121,20 +131,22 @@ fn main_device(uios: &[(Uio, Lines)]) -> Result<&Uio, Error> {
     })
 }
 
+/// The page with the MDIO registers and its physical address, unless they are in the first register page.
 fn mdio_page(
     devices: &[UioDevice],
     uios: &[(Uio, Lines)],
     name: &str,
-) -> Result<Option<uio::Page>, Error> {
+) -> Result<Option<(uio::Page, u64)>, Error> {
     for (uio, _) in uios {
         if let Some(index) = uio.map_named("mdio") {
-            return uio.mdio(index).map(Some);
+            return Ok(Some((uio.mdio(index)?, uio.address(index))));
         }
     }
     let Some(device) = uio::find(devices, &format!("{name}{MDIO}"))? else { return Ok(None) };
     // Several MACs may have PHYs on it, so nobody owns it alone.
     let uio = Uio::open_shared(device)?;
-    uio.mdio(uio.map_named("mdio").unwrap_or(0)).map(Some)
+    let index = uio.map_named("mdio").unwrap_or(0);
+    Ok(Some((uio.mdio(index)?, uio.address(index))))
 }
 
 #[cfg(test)]

@@ -21,6 +21,8 @@ pub struct Roots {
     pub proc: PathBuf,
     /// The calling process's page map, `/proc/self/pagemap`.
     pub pagemap: PathBuf,
+    /// The directory for lock files, `/run/lock`.
+    pub locks: PathBuf,
 }
 
 impl Default for Roots {
@@ -30,12 +32,13 @@ impl Default for Roots {
             dev: "/dev".into(),
             proc: "/proc".into(),
             pagemap: "/proc/self/pagemap".into(),
+            locks: "/run/lock".into(),
         }
     }
 }
 
 impl Roots {
-    /// All four below one directory, laid out as in a running system: how tests build fake trees.
+    /// All of them below one directory, laid out as in a running system: how tests build fake trees.
     #[must_use]
     pub fn below(root: &Path) -> Self {
         Roots {
@@ -43,6 +46,7 @@ impl Roots {
             dev: root.join("dev"),
             proc: root.join("proc"),
             pagemap: root.join("proc/self/pagemap"),
+            locks: root.join("run/lock"),
         }
     }
 

@@ -95,7 +95,10 @@ mod tests {
         check("sim,wire=tap:etsec0", Spec::Sim(WireSpec::Tap("etsec0".into())));
         check("sim,wire=cable:a", Spec::Sim(WireSpec::Cable("a".into())));
         let pcap = |input: Option<&str>, output: Option<&str>| {
-            Spec::Sim(WireSpec::Pcap { input: input.map(Into::into), output: output.map(Into::into) })
+            Spec::Sim(WireSpec::Pcap {
+                input: input.map(Into::into),
+                output: output.map(Into::into),
+            })
         };
         check("sim,wire=pcap:in.pcap,out.pcap", pcap(Some("in.pcap"), Some("out.pcap")));
         check("sim,wire=pcap:in.pcap", pcap(Some("in.pcap"), None));

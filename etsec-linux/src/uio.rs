@@ -231,6 +231,18 @@ impl Uio {
         self.device.maps.iter().position(|map| map.name == name)
     }
 
+    /// Physical address of the register page that map `index` is, or lies in; 0 if there is no such map.
+    #[must_use]
+    pub fn address(&self, index: usize) -> u64 {
+        let map = self.device.maps.get(index);
+        // Newer kernels give the address of the kernel's page and the offset in it, older ones the sum.
+        let at = map.map_or(0, |map| {
+            let page = rustix::param::page_size() as u64;
+            (map.addr - map.addr % page).saturating_add(map.start())
+        });
+        at - at % Mmio::SIZE as u64
+    }
+
     fn page(&self, map: &UioMap, start: u64, wanted: &'static str) -> Result<Page, Error> {
         let page_size = rustix::param::page_size();
         // Whole kernel pages are mapped, so what lies around a map smaller than a page is reachable too.

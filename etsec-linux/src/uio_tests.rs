@@ -211,3 +211,9 @@ fn a_device_file_that_is_gone_is_named() {
     drop(kernel);
     assert!(matches!(uio.wait(), Err(Error::Io { .. })));
 }
+
+/// A register page that is plain memory.
+pub(crate) fn memory_bus(page: &'static mut [u32; 1024]) -> Mmio {
+    // SAFETY: 4 KiB of aligned memory that lives for ever and that nobody else has.
+    unsafe { Mmio::new(page.as_mut_ptr()) }
+}
