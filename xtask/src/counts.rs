@@ -126,6 +126,9 @@ test result: ok. 4 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; fini
     fn success_without_any_test_is_a_failure() {
         let verdict = judge(true, &[closing("a", 0, 0, 0)]);
         assert!(matches!(verdict, Verdict::Failed { passed: 0, failed: 1, .. }), "{verdict:?}");
-        assert_eq!(judge(true, &[closing("a", 1, 0, 2)]), Verdict::Passed { passed: 1, ignored: 2 });
+        assert_eq!(
+            judge(true, &[closing("a", 1, 0, 2)]),
+            Verdict::Passed { passed: 1, ignored: 2 }
+        );
     }
 }

@@ -51,7 +51,8 @@ impl Log {
     /// # Errors
     /// Where the file cannot be written.
     pub fn line(&mut self, text: &str) -> Result<()> {
-        writeln!(self.file, "{text}").with_context(|| format!("cannot write {}", self.path.display()))
+        writeln!(self.file, "{text}")
+            .with_context(|| format!("cannot write {}", self.path.display()))
     }
 
     /// The whole text.

@@ -104,7 +104,8 @@ impl Report {
     /// The table, and below it the line `N passed, N failed, N skipped`.
     pub fn render(&self) -> String {
         let width = self.rows.iter().map(|r| r.0.len()).max().unwrap_or(0).max("suite".len());
-        let mut out = format!("{:width$}  {:13}  {:>6}  {:>8}\n", "suite", "result", "checks", "time");
+        let mut out =
+            format!("{:width$}  {:13}  {:>6}  {:>8}\n", "suite", "result", "checks", "time");
         let mut sum = [0; 3];
         let mut time = Duration::ZERO;
         for (name, verdict, took) in &self.rows {

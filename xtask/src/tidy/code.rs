@@ -89,7 +89,8 @@ pub fn has_word(text: &str, word: &str) -> bool {
     })
 }
 
-fn is_word(c: char) -> bool {
+/// Whether the character can be a part of a name.
+pub fn is_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
@@ -146,7 +147,7 @@ mod tests {
         let cases = [
             ("a // unsafe\nb", "a          \nb"),
             ("a /* x /* y */ z\n */ b", "a               \n    b"),
-            (r#"f("un\"safe", 'a')"#, "f(           ,    )"),
+            (r#"f("un\"safe", 'a')"#, "f(          ,    )"),
             ("r#\"a\"b\"# + c", "         + c"),
             ("fn f<'a>(x: &'a str)", "fn f<'a>(x: &'a str)"),
             ("'\\'' + b", "     + b"),
@@ -167,7 +168,8 @@ mod tests {
 
     #[test]
     fn functions_are_measured() {
-        let code = "trait T {\n    fn a(x: [u8; 3]);\n    fn b() {\n        {}\n    }\n}\nfn c() {}\n";
+        let code =
+            "trait T {\n    fn a(x: [u8; 3]);\n    fn b() {\n        {}\n    }\n}\nfn c() {}\n";
         assert_eq!(functions(code), [(3, "b".into(), 3), (7, "c".into(), 1)]);
     }
 }
