@@ -1,5 +1,5 @@
 //! What others get from us, and we from others: the stated minimum Rust version, the package that
-//! would be published, licences and sources of dependencies. All of it works offline.
+//! would be published, licences and sources of dependencies. Only `cargo fetch` uses the network.
 
 use anyhow::{Context, Result};
 use serde_json::Value;
@@ -13,6 +13,7 @@ use crate::tools::CARGO_DENY;
 /// The minimum Rust version is the same in all packages and in the README, and no dependency asks
 /// for more. That our own code keeps to it is clippy's `incompatible_msrv`.
 pub fn msrv(session: &mut Session, log: &mut Log) -> Result<Verdict> {
+    fetch(session, log)?;
     let ours = env!("CARGO_PKG_RUST_VERSION");
     let mut metadata = session.cargo("metadata --format-version 1 --all-features --offline");
     let said = metadata.output().context("cannot start cargo metadata")?;
@@ -33,6 +34,14 @@ pub fn msrv(session: &mut Session, log: &mut Log) -> Result<Verdict> {
         None => Verdict::PASSED,
         Some(first) => Verdict::failed(first.clone()),
     })
+}
+
+/// Fetches the dependencies of all platforms, also those that nothing built here has needed: to look
+/// at them is all that is wanted. Where there is no network, what comes next says what is missing.
+fn fetch(session: &mut Session, log: &mut Log) -> Result<()> {
+    let cargo = session.cargo("fetch --locked");
+    run::logged(cargo, log, &mut session.progress)?;
+    Ok(())
 }
 
 /// Packages of the workspace that state another version, and dependencies that need a newer one.
@@ -73,6 +82,7 @@ pub fn deny(session: &mut Session, log: &mut Log) -> Result<Verdict> {
         Ok(program) => program,
         Err(why) => return Ok(Verdict::Skipped { why }),
     };
+    fetch(session, log)?;
     let mut deny = session.program(program);
     deny.args(["--offline", "--all-features", "check", "licenses", "bans", "sources"]);
     let ended = run::logged(deny, log, &mut session.progress)?;
