@@ -2,7 +2,7 @@
 
 use crate::addr::AddressFilter;
 use crate::error::Error;
-use crate::link::Link;
+use crate::link::{Duplex, Link, Speed};
 
 /// Ethernet header, one VLAN tag and FCS: what a frame has beyond its payload.
 const OVERHEAD: usize = 14 + 4 + 4;
@@ -61,7 +61,7 @@ impl Config {
             filter,
             mtu: 1500,
             buffer_size: 1536,
-            link: Link::GIGABIT,
+            link: Link::new(Speed::Mbps1000, Duplex::Full),
             tbi_address: 0x1F,
             schedule: Schedule::Priority,
             parser: false,

@@ -21,7 +21,7 @@ use crate::port::{Port, RINGS};
 use crate::regs::control::{ECNTRL, TSEC_ID};
 use crate::regs::receive::{RSTAT, Rstat};
 use crate::regs::transmit::{TSTAT, Tstat};
-use crate::regs::{Readable, ReadWriteable, mac::MACCFG1, mac::MACCFG2};
+use crate::regs::{ReadWriteable, Readable, mac::MACCFG1, mac::MACCFG2};
 use crate::ring::{RingMemory, RingView};
 use crate::rx::{RxLimits, RxQueue};
 use crate::tx::{TxLimits, TxQueue};
@@ -47,11 +47,7 @@ impl<B: Bus + Clone> Stopped<B> {
     /// # Errors
     /// [`Error::NotAnEtsec`] or [`Error::Gone`] if no eTSEC answers; an error that names the field if `config` is out
     /// of range. The controller is untouched then.
-    pub fn attach(
-        pages: Pages<B>,
-        config: Config,
-        delay: &mut dyn DelayNs,
-    ) -> Result<Self, Error> {
+    pub fn attach(pages: Pages<B>, config: Config, delay: &mut dyn DelayNs) -> Result<Self, Error> {
         config.check()?;
         let mut port = Port {
             pages,

@@ -67,7 +67,10 @@ impl fmt::Display for Error {
                 write!(f, "MTU {mtu}: {} to {} are possible", Config::MTU_MIN, Config::MTU_MAX)
             }
             Self::BufferSize(n) => {
-                write!(f, "receive buffers of {n} bytes: multiples of 64 from 64 to 32768 are possible")
+                write!(
+                    f,
+                    "receive buffers of {n} bytes: multiples of 64 from 64 to 32768 are possible"
+                )
             }
             Self::TbiAddress(n) => write!(f, "TBI address {n}: 0 to 31 are possible"),
             Self::Link(error) => error.fmt(f),

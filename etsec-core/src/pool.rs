@@ -281,3 +281,112 @@ const fn first(buffers: usize) -> usize {
 pub(crate) const fn bytes(buffers: usize, size: usize) -> usize {
     first(buffers).saturating_add(buffers.saturating_mul(stride(size)))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::vec::Vec;
+
+    use super::*;
+    use crate::arena::Arena;
+    use crate::testing::Heap;
+
+    fn pool(buffers: usize, size: usize) -> (Arena<Heap>, Pool) {
+        let mut arena = Arena::new(Heap::new(1 << 20).0).map_err(|(_, e)| e).unwrap();
+        let pool = arena.pool(buffers, size).unwrap();
+        (arena, pool)
+    }
+
+    #[test]
+    fn every_buffer_is_lent_once_and_comes_home() {
+        let (_arena, pool) = pool(5, 128);
+        let lent: Vec<Buf> = std::iter::from_fn(|| pool.alloc()).collect();
+        assert_eq!((lent.len(), pool.free()), (5, 0));
+        let mut places: Vec<u32> = lent.iter().map(Buf::bus_low).collect();
+        places.sort_unstable();
+        places.dedup();
+        assert_eq!(places.len(), 5);
+        assert!(places.iter().all(|at| at % 64 == 0));
+        drop(lent);
+        assert_eq!(pool.free(), 5);
+    }
+
+    #[test]
+    fn a_long_frame_becomes_a_chain_and_a_pool_too_small_takes_nothing() {
+        let (_arena, pool) = pool(3, 64);
+        let bytes: Vec<u8> = (0..150).collect();
+        let frame = pool.frame(&bytes).unwrap();
+        assert_eq!((frame.buffers(), frame.len(), frame.total_len()), (3, 64, 150));
+        let mut copy = [0; 200];
+        assert_eq!(frame.copy_to(&mut copy), 150);
+        assert_eq!(copy[..150], bytes[..]);
+        assert!(pool.frame(&[0]).is_none());
+        drop(frame);
+        assert!(pool.frame(&[0; 193]).is_none());
+        assert_eq!(pool.free(), 3);
+    }
+
+    #[test]
+    fn truncating_a_chain_sends_home_what_it_cuts_off() {
+        let (_arena, pool) = pool(4, 64);
+        let mut frame = pool.frame(&[1; 256]).unwrap();
+        frame.truncate(300);
+        assert_eq!((frame.total_len(), frame.buffers()), (256, 4));
+        frame.truncate(129);
+        assert_eq!((frame.total_len(), frame.buffers(), pool.free()), (129, 3, 1));
+        frame.truncate(128);
+        assert_eq!((frame.buffers(), pool.free()), (2, 2));
+        frame.truncate(0);
+        assert_eq!((frame.len(), frame.buffers(), pool.free()), (0, 1, 3));
+    }
+
+    #[test]
+    fn chains_grow_at_their_end_up_to_their_limit() {
+        let (_arena, pool) = pool(600, 64);
+        let mut frame = pool.frame(&[1; 100]).unwrap();
+        frame.append(pool.frame(&[2; 100]).unwrap()).unwrap();
+        assert_eq!((frame.buffers(), frame.total_len()), (4, 200));
+        let lens: Vec<usize> = frame.segments().map(<[u8]>::len).collect();
+        assert_eq!(lens, [64, 36, 64, 36]);
+        for _ in frame.buffers()..crate::buf::MAX_CHAIN {
+            frame.append(pool.frame(&[3]).unwrap()).unwrap();
+        }
+        let refused = frame.append(pool.frame(&[4]).unwrap()).unwrap_err();
+        assert_eq!(&*refused, &[4]);
+        drop((frame, refused));
+        assert_eq!(pool.free(), 600);
+    }
+
+    #[test]
+    fn headroom_is_used_and_bounded() {
+        let (_arena, pool) = pool(1, 64);
+        let mut buf = pool.frame(b"payload").unwrap();
+        buf.prepend(4).unwrap().copy_from_slice(b"head");
+        assert_eq!(&*buf, b"headpayload");
+        assert!(buf.prepend(HEADROOM - 3).is_none());
+        buf.trim_front(4);
+        assert_eq!(&*buf, b"payload");
+        buf.set_len(1000);
+        assert_eq!(buf.len(), 64);
+        buf.trim_front(1000);
+        assert_eq!((buf.len(), buf.capacity()), (0, 0));
+    }
+
+    #[test]
+    fn threads_share_a_pool() {
+        let (_arena, pool) = pool(8, 64);
+        let rounds = if cfg!(miri) { 50 } else { 5_000 };
+        std::thread::scope(|scope| {
+            for id in 0..4u8 {
+                let pool = pool.clone();
+                scope.spawn(move || {
+                    for _ in 0..rounds {
+                        let Some(mut buf) = pool.frame(&[id; 8]) else { continue };
+                        assert_eq!(&*buf, &[id; 8]);
+                        buf.fill(!id);
+                    }
+                });
+            }
+        });
+        assert_eq!(pool.free(), 8);
+    }
+}

@@ -8,7 +8,7 @@ use crate::addr::AddressFilter;
 use crate::bus::{Bus, Pages};
 use crate::config::{Config, Schedule};
 use crate::error::Error;
-use crate::event::{DEFAULT_MASK, Event};
+use crate::event::Event;
 use crate::halt::Sides;
 use crate::mib::Mib;
 use crate::regs::control::{
@@ -76,7 +76,7 @@ impl<B: Bus> Port<B> {
         let _ = self.quiesce(Sides::BOTH, delay);
         self.soft_reset(delay);
         self.program()?;
-        Mib::reset(self.bus());
+        self.mib.reset(&self.pages.group0);
         self.check_alive()
     }
 
@@ -112,10 +112,7 @@ impl<B: Bus> Port<B> {
         MACCFG2.on(bus).write(usual + config.link.maccfg2());
         // HW 3.3: the strap bits are kept.
         ECNTRL.on(bus).modify(
-            Ecntrl::STEN::SET
-                + Ecntrl::FIFM::CLEAR
-                + Ecntrl::AUTOZ::CLEAR
-                + config.link.ecntrl(),
+            Ecntrl::STEN::SET + Ecntrl::FIFM::CLEAR + Ecntrl::AUTOZ::CLEAR + config.link.ecntrl(),
         );
         PTV.on(bus).write(Ptv::PT.val(config.pause_time.into()));
         TBIPA.on(bus).set(config.tbi_address.into());
@@ -157,9 +154,9 @@ impl<B: Bus> Port<B> {
     pub(crate) fn program_filter(&self, filter: &AddressFilter) {
         let bus = self.bus();
         let values = filter.registers();
-        MACSTNADDR1.on(bus).set(values.station.0);
-        MACSTNADDR2.on(bus).set(values.station.1);
-        for (n, (addr1, addr2)) in values.exact.into_iter().enumerate() {
+        MACSTNADDR1.on(bus).set(values.station[0]);
+        MACSTNADDR2.on(bus).set(values.station[1]);
+        for (n, [addr1, addr2]) in values.exact.into_iter().enumerate() {
             MACADDR1.nth(n).on(bus).set(addr1);
             MACADDR2.nth(n).on(bus).set(addr2);
         }
@@ -211,7 +208,7 @@ impl<B: Bus> Port<B> {
         let enables = Maccfg1::RX_EN::SET + Maccfg1::TX_EN::SET;
         let loopback = Maccfg1::LOOP_BACK.val(u32::from(self.config.loopback));
         MACCFG1.on(bus).modify(enables + loopback + self.config.link.maccfg1());
-        IMASK.on(bus).assign(DEFAULT_MASK);
+        IMASK.on(bus).assign(Event::DEFAULT_MASK);
     }
 
     /// Writes bases and positions. A base also sets the position to the first descriptor (HW 3.21), so positions other

@@ -110,37 +110,30 @@ impl Assembly {
     /// The last piece, of a frame in one buffer or several.
     fn end(
         &mut self,
-        mut piece: Piece,
+        piece: Piece,
         limits: &RxLimits,
         counters: &mut RxCounters,
         outcome: &mut Outcome,
     ) {
+        let Piece { buf, flags, len } = piece;
         let open = self.open.take();
-        if let Some(cause) = error_counter(piece.flags, counters) {
+        let stored = open.as_ref().map_or(0, |open| open.stored);
+        let own = own_length(len.into(), stored);
+        if let Some(cause) = error_counter(flags, counters) {
             *cause += 1;
-        } else if let Some(mut open) = open {
-            let own = own_length(u32::from(piece.len), open.stored);
-            let total = (open.stored + own) as usize;
-            let used = usize::from(limits.skip + FCS);
-            if own == 0 || own > u32::from(limits.room) || total <= used {
-                counters.bad_lengths += 1;
-                outcome.broken = [Some(piece.buf), Some(open.frame)];
-                return;
-            }
-            piece.buf.describe(0, own as u16);
-            if let Err(buf) = open.frame.append(piece.buf) {
-                counters.too_long += 1;
-                outcome.broken = [Some(buf), Some(open.frame)];
-                return;
-            }
-            // The FCS may straddle buffers; a buffer left without bytes goes home.
-            open.frame.truncate(total - used);
-            outcome.frame = Some((open.frame, RxMeta { flags: piece.flags, fcb: open.fcb }));
-            return;
-        } else {
+        } else if own > u32::from(limits.room) || stored + own <= u32::from(limits.skip + FCS) {
             counters.bad_lengths += 1;
+        } else {
+            match join(open, buf, own as u16, limits) {
+                Ok((frame, fcb)) => outcome.frame = Some((frame, RxMeta { flags, fcb })),
+                Err(broken) => {
+                    counters.too_long += 1;
+                    outcome.broken = broken;
+                }
+            }
+            return;
         }
-        outcome.broken = [Some(piece.buf), outcome.broken[1].take()];
+        outcome.broken[0] = Some(buf);
         if let Some(open) = open {
             outcome.broken[1] = Some(open.frame);
         }
@@ -158,6 +151,29 @@ impl Assembly {
         counters.too_long += 1;
         outcome.broken = [buf, self.open.take().map(|open| open.frame)];
         self.skipping = true;
+    }
+}
+
+/// Puts the last buffer, with `own` bytes, behind what is open, and cuts the FCS off, which may straddle buffers.
+fn join(
+    open: Option<Open>,
+    mut last: Buf,
+    own: u16,
+    limits: &RxLimits,
+) -> Result<(Buf, Option<RxFcb>), [Option<Buf>; 2]> {
+    let Some(Open { mut frame, stored, fcb }) = open else {
+        let fcb = limits.read_fcb(&mut last, own);
+        last.describe(limits.skip, own - limits.skip - FCS);
+        return Ok((last, fcb));
+    };
+    last.describe(0, own);
+    match frame.append(last) {
+        Err(last) => Err([Some(last), Some(frame)]),
+        Ok(()) => {
+            // A buffer left without bytes goes home.
+            frame.truncate(stored as usize + usize::from(own) - usize::from(limits.skip + FCS));
+            Ok((frame, fcb))
+        }
     }
 }
 

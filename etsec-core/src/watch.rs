@@ -6,7 +6,7 @@ use crate::event::Event;
 use crate::halt::close_frame;
 use crate::port::{Port, RINGS};
 use crate::regs::Readable;
-use crate::regs::receive::{RBPTR, RSTAT};
+use crate::regs::receive::{RBPTR, RSTAT, Rstat};
 use crate::regs::transmit::{TBPTR, TCTRL, TSTAT, Tctrl, Tstat};
 
 /// A transmit ring's progress.
@@ -84,9 +84,9 @@ impl Watch {
             if filled || halt {
                 view.suspect();
             }
-            if halted.contains(crate::regs::receive::Rstat::qhlt(n)) && view.bd(at).is_owned() {
+            if halted.contains(Rstat::qhlt(n)) && view.bd(at).is_owned() {
                 // Halted before an empty descriptor: the restart was lost.
-                RSTAT.on(bus).clear(crate::regs::receive::Rstat::qhlt(n));
+                RSTAT.on(bus).clear(Rstat::qhlt(n));
             }
         }
     }
