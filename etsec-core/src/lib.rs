@@ -11,11 +11,26 @@
 #[cfg(test)]
 extern crate std;
 
+pub mod arena;
 pub mod barrier;
+pub mod bd;
+pub mod buf;
 pub mod bus;
 pub mod dma;
+pub mod fcb;
+pub mod pool;
 pub mod regs;
+pub mod ring;
+pub mod rx;
+mod rx_frame;
+pub mod tx;
 pub mod word;
 
+pub use arena::{Arena, MemoryError};
+pub use buf::Buf;
 pub use bus::{Bus, Doorbell, Mmio, Pages};
 pub use dma::{BusAddr, Region};
+pub use pool::Pool;
+pub use ring::RingMemory;
+pub use rx::{RxCounters, RxMeta, RxQueue};
+pub use tx::{Reason, Refused, TxCounters, TxQueue};

@@ -1,0 +1,289 @@
+//! Memory carved once: an [`Arena`] cuts a [`Region`] into descriptor rings and one buffer pool, and lends them for good.
+//!
+//! Nothing is allocated or translated afterwards. What has been carved refers to the region by counted handles, not by
+//! borrows, so it can go to any thread. The region is given back only when nothing of it is in use any more; if the
+//! device may still write to it, it stays mapped for ever.
+
+use core::fmt;
+use core::mem::ManuallyDrop;
+use core::ptr::NonNull;
+
+use crate::dma::{BusAddr, Region};
+use crate::pool::{self, Pool};
+use crate::ring::{self, RingMemory};
+use crate::word::Word;
+
+/// Everything carved starts on a cache line.
+pub(crate) const LINE: usize = 64;
+
+/// The first bytes of a region: what finds its way back to it.
+#[repr(C, align(64))]
+pub(crate) struct ArenaHeader {
+    magic: Word,
+    version: Word,
+    handles: Word,
+}
+
+const MAGIC: u32 = 0x6554_5345; // "eTSE"
+const VERSION: u32 = 1;
+/// A count that reached the top stays there: the region is never given back.
+const PINNED: u32 = u32::MAX;
+
+/// A counted reference to a region that something carved from it still uses.
+pub(crate) struct Handle(NonNull<ArenaHeader>);
+
+// SAFETY: the header is made of atomics and outlives every handle.
+unsafe impl Send for Handle {}
+// SAFETY: as above.
+unsafe impl Sync for Handle {}
+
+impl Handle {
+    fn new(header: NonNull<ArenaHeader>) -> Self {
+        let handle = Handle(header);
+        handle.count(|n| n.checked_add(1));
+        handle
+    }
+
+    fn count(&self, step: impl Fn(u32) -> Option<u32>) {
+        // SAFETY: a region is not given back while a handle to it exists, so the header is mapped.
+        let header = unsafe { self.0.as_ref() };
+        // At the top the count is left alone; that is the pinned state.
+        let _ = header.handles.update(|n| if n == PINNED { None } else { step(n) });
+    }
+}
+
+impl Clone for Handle {
+    fn clone(&self) -> Self {
+        Handle::new(self.0)
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.count(|n| n.checked_sub(1));
+    }
+}
+
+/// Why memory could not be carved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum MemoryError {
+    /// The region starts at an address, CPU's or device's, that is not a multiple of 64.
+    Misaligned,
+    /// The region does not end inside the 4 GiB window it starts in (or beyond 36 bits): one high register serves all
+    /// of it (HW 4.5).
+    CrossesWindow,
+    /// The region has too few bytes left.
+    TooSmall {
+        /// Bytes that were asked for.
+        needed: usize,
+        /// Bytes that are left.
+        left: usize,
+    },
+    /// A ring has 4 to 65,536 descriptors (HW 4.4).
+    RingLength(usize),
+    /// A pool has 1 to 65,535 buffers.
+    BufferCount(usize),
+    /// A buffer's size is a multiple of 64 from 64 to 32,768 bytes (HW 3.13).
+    BufferSize(usize),
+    /// An arena has one pool, and this one has it already.
+    SecondPool,
+}
+
+impl fmt::Display for MemoryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Misaligned => f.write_str("region does not start at a multiple of 64 bytes"),
+            Self::CrossesWindow => f.write_str("region crosses a 4 GiB boundary of bus addresses"),
+            Self::TooSmall { needed, left } => {
+                write!(f, "region too small: {needed} bytes needed, {left} left")
+            }
+            Self::RingLength(n) => write!(f, "ring of {n} descriptors: 4 to 65536 are possible"),
+            Self::BufferCount(n) => write!(f, "pool of {n} buffers: 1 to 65535 are possible"),
+            Self::BufferSize(n) => {
+                write!(f, "buffers of {n} bytes: multiples of 64 from 64 to 32768 are possible")
+            }
+            Self::SecondPool => f.write_str("the arena has its pool already"),
+        }
+    }
+}
+
+impl core::error::Error for MemoryError {}
+
+/// A region being carved.
+///
+/// Dropping an arena gives the region back if nothing carved from it is in use, and leaks it otherwise: memory that a
+/// device may still reach must not be unmapped.
+pub struct Arena<R: Region> {
+    region: ManuallyDrop<R>,
+    header: NonNull<ArenaHeader>,
+    used: usize,
+    pool: Option<NonNull<pool::PoolHeader>>,
+}
+
+// SAFETY: the pointers lead into the region, which moves with the arena; all shared state in it is atomic.
+unsafe impl<R: Region + Send> Send for Arena<R> {}
+
+impl<R: Region> fmt::Debug for Arena<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Arena")
+            .field("bus", &self.region.bus())
+            .field("len", &self.region.len())
+            .field("used", &self.used)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A place in a region: the same bytes as CPU and device see them.
+pub(crate) struct Place {
+    pub cpu: NonNull<u8>,
+    pub bus: BusAddr,
+}
+
+impl<R: Region> Arena<R> {
+    /// Takes a region to carve.
+    ///
+    /// # Errors
+    /// [`MemoryError::Misaligned`], [`MemoryError::CrossesWindow`] or [`MemoryError::TooSmall`], with the region.
+    pub fn new(region: R) -> Result<Self, (R, MemoryError)> {
+        let header = region.cpu().cast::<ArenaHeader>();
+        match check(&region) {
+            Err(error) => Err((region, error)),
+            Ok(()) => {
+                let fresh = ArenaHeader {
+                    magic: Word::new(MAGIC),
+                    version: Word::new(VERSION),
+                    handles: Word::new(0),
+                };
+                // SAFETY: `check` found room and alignment, and `Region` promises that the bytes are ours.
+                unsafe { header.write(fresh) };
+                let used = size_of::<ArenaHeader>();
+                Ok(Arena { region: ManuallyDrop::new(region), header, used, pool: None })
+            }
+        }
+    }
+
+    /// Bytes not yet carved.
+    #[must_use]
+    pub fn remaining(&self) -> usize {
+        self.region.len() - self.used
+    }
+
+    /// Carves a ring of `len` descriptors, which takes [`ring_bytes`]`(len)`.
+    ///
+    /// # Errors
+    /// [`MemoryError::RingLength`] outside 4 to 65,536, [`MemoryError::TooSmall`]. Nothing is carved then.
+    pub fn ring(&mut self, len: usize) -> Result<RingMemory, MemoryError> {
+        if !(ring::MIN_LEN..=ring::MAX_LEN).contains(&len) {
+            return Err(MemoryError::RingLength(len));
+        }
+        let place = self.carve(ring_bytes(len))?;
+        // SAFETY: `place` is carved for this ring alone, of the size `ring_bytes` says, cache-line aligned.
+        Ok(unsafe { RingMemory::build(Handle::new(self.header), &place, len) })
+    }
+
+    /// Carves the pool: `buffers` buffers that each take frames or parts of frames of `buffer_size` bytes
+    /// ([`pool_bytes`]).
+    ///
+    /// # Errors
+    /// [`MemoryError::BufferCount`], [`MemoryError::BufferSize`], [`MemoryError::TooSmall`] or
+    /// [`MemoryError::SecondPool`]. Nothing is carved then.
+    pub fn pool(&mut self, buffers: usize, buffer_size: usize) -> Result<Pool, MemoryError> {
+        if self.pool.is_some() {
+            return Err(MemoryError::SecondPool);
+        }
+        if !(1..=pool::MAX_BUFFERS).contains(&buffers) {
+            return Err(MemoryError::BufferCount(buffers));
+        }
+        if !pool::size_is_valid(buffer_size) {
+            return Err(MemoryError::BufferSize(buffer_size));
+        }
+        let place = self.carve(pool_bytes(buffers, buffer_size))?;
+        let handle = Handle::new(self.header);
+        // SAFETY: `place` is carved for this pool alone, of the size `pool_bytes` says, cache-line aligned.
+        let pool = unsafe { Pool::build(handle, &place, buffers, buffer_size) };
+        self.pool = Some(pool.header());
+        Ok(pool)
+    }
+
+    /// Gives the region back, if no handle, queue, device or buffer refers to it any more; the arena otherwise.
+    ///
+    /// # Errors
+    /// The arena itself, to be asked again later or dropped (which leaks the region).
+    pub fn retire(self) -> Result<R, Self> {
+        if !self.is_quiet() {
+            return Err(self);
+        }
+        let mut this = ManuallyDrop::new(self);
+        // SAFETY: `this` is never used again, so the region is taken out once.
+        Ok(unsafe { ManuallyDrop::take(&mut this.region) })
+    }
+
+    fn carve(&mut self, bytes: usize) -> Result<Place, MemoryError> {
+        let left = self.remaining();
+        if bytes > left {
+            return Err(MemoryError::TooSmall { needed: bytes, left });
+        }
+        let bus = self.region.bus().checked_add(self.used as u64);
+        let place = Place {
+            // SAFETY: `used` is at most `len`.
+            cpu: unsafe { self.region.cpu().add(self.used) },
+            bus: bus.ok_or(MemoryError::CrossesWindow)?,
+        };
+        self.used += bytes;
+        Ok(place)
+    }
+
+    fn is_quiet(&self) -> bool {
+        // SAFETY: the region is still mapped: it leaves only through `retire` and `drop`.
+        let handles = unsafe { self.header.as_ref() }.handles.acquire();
+        // Without a handle nobody can take a buffer, so the count below can only grow.
+        handles == 0
+            && self.pool.is_none_or(|pool| {
+                // SAFETY: as above.
+                let pool = unsafe { pool::PoolRef::new(pool) };
+                pool.home() == pool.buffers()
+            })
+    }
+}
+
+impl<R: Region> Drop for Arena<R> {
+    fn drop(&mut self) {
+        if self.is_quiet() {
+            // SAFETY: dropped once, here; nothing refers to the region.
+            unsafe { ManuallyDrop::drop(&mut self.region) };
+        }
+    }
+}
+
+/// Bytes of a region that an arena itself needs.
+pub const HEADER_BYTES: usize = size_of::<ArenaHeader>();
+
+/// Bytes of a region that a ring of `len` descriptors takes.
+#[must_use]
+pub const fn ring_bytes(len: usize) -> usize {
+    ring::bytes(len)
+}
+
+/// Bytes of a region that a pool of `buffers` buffers of `buffer_size` bytes takes.
+#[must_use]
+pub const fn pool_bytes(buffers: usize, buffer_size: usize) -> usize {
+    pool::bytes(buffers, buffer_size)
+}
+
+fn check(region: &impl Region) -> Result<(), MemoryError> {
+    let (bus, len) = (region.bus(), region.len());
+    if !(region.cpu().as_ptr() as usize).is_multiple_of(LINE)
+        || !bus.raw().is_multiple_of(LINE as u64)
+    {
+        return Err(MemoryError::Misaligned);
+    }
+    if len < HEADER_BYTES {
+        return Err(MemoryError::TooSmall { needed: HEADER_BYTES, left: len });
+    }
+    match bus.checked_add(len as u64 - 1) {
+        Some(last) if last.window() == bus.window() => Ok(()),
+        _ => Err(MemoryError::CrossesWindow),
+    }
+}

@@ -1,0 +1,179 @@
+//! Buffer descriptors: two big-endian words that CPU and device share (HW 4).
+//!
+//! Status and length are one word, so ownership changes hands with one store. This file knows the words' layout and
+//! byte order, not who owns which descriptor.
+
+use bitflags::bitflags;
+
+use crate::word::Word;
+
+bitflags! {
+    /// Flags of a transmit descriptor (HW 4.2). Some masks have one meaning when software writes them and another
+    /// when the device writes them back.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+    pub struct TxFlags: u16 {
+        /// Ready: the device owns descriptor and buffer.
+        const R = 0x8000;
+        /// Pad to 64 bytes and append the CRC (first descriptor, only if MACCFG2 does not do so anyway).
+        const PAD_CRC = 0x4000;
+        /// Wrap: the next descriptor is the ring's first.
+        const W = 0x2000;
+        /// Raise TXB or TXF when closed.
+        const I = 0x1000;
+        /// Last descriptor of the frame.
+        const L = 0x0800;
+        /// Append the CRC (first descriptor).
+        const TC = 0x0400;
+        /// Written: the buffer begins with a preamble.
+        const PRE = 0x0200;
+        /// Written back: the frame was deferred.
+        const DEF = 0x0200;
+        /// Written: a frame above MAXFRM is allowed.
+        const HFE = 0x0080;
+        /// Written back: late collision.
+        const LC = 0x0080;
+        /// Written: control frame, sent even while paused.
+        const CF = 0x0040;
+        /// Written back: retransmission limit or excessive deferral.
+        const RL = 0x0040;
+        /// Written back: number of retries.
+        const RC = 0x003C;
+        /// Written: the buffer begins with a transmit frame control block.
+        const TOE = 0x0002;
+        /// Written back: underrun.
+        const UN = 0x0002;
+        /// Written back: truncated at MAXFRM.
+        const TR = 0x0001;
+    }
+}
+
+bitflags! {
+    /// Flags of a receive descriptor (HW 4.3).
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+    pub struct RxFlags: u16 {
+        /// Empty: the device owns descriptor and buffer.
+        const E = 0x8000;
+        /// Free for software.
+        const RO1 = 0x4000;
+        /// Wrap: the next descriptor is the ring's first.
+        const W = 0x2000;
+        /// Raise RXB or RXF when closed.
+        const I = 0x1000;
+        /// Last descriptor of the frame.
+        const L = 0x0800;
+        /// First descriptor of the frame.
+        const F = 0x0400;
+        /// Missed the address filter; here only because of promiscuous mode.
+        const M = 0x0100;
+        /// Broadcast.
+        const BC = 0x0080;
+        /// Multicast, not broadcast.
+        const MC = 0x0040;
+        /// Longer than MAXFRM.
+        const LG = 0x0020;
+        /// Not a whole number of octets.
+        const NO = 0x0010;
+        /// Shorter than 64 bytes.
+        const SH = 0x0008;
+        /// CRC error.
+        const CR = 0x0004;
+        /// FIFO overrun; the other status bits mean nothing.
+        const OV = 0x0002;
+        /// Truncated; the other error bits mean nothing.
+        const TR = 0x0001;
+        /// Any of the errors.
+        const ERRORS = 0x003F;
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for RxFlags {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "RxFlags({=u16:#06x})", self.bits());
+    }
+}
+
+impl TxFlags {
+    /// What makes a closed descriptor's frame a failed one (HW 4.2). UN counts only where TOE was not asked for.
+    pub const ERRORS: TxFlags =
+        TxFlags::LC.union(TxFlags::RL).union(TxFlags::UN).union(TxFlags::TR);
+}
+
+/// Flags and length of a descriptor as one word in CPU order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Control(u32);
+
+impl Control {
+    #[inline(always)]
+    pub(crate) const fn tx(flags: TxFlags, len: u16) -> Self {
+        Control((flags.bits() as u32) << 16 | len as u32)
+    }
+
+    #[inline(always)]
+    pub(crate) const fn rx(flags: RxFlags) -> Self {
+        Control((flags.bits() as u32) << 16)
+    }
+
+    #[inline(always)]
+    pub(crate) const fn len(self) -> u16 {
+        self.0 as u16
+    }
+
+    #[inline(always)]
+    pub(crate) const fn tx_flags(self) -> TxFlags {
+        TxFlags::from_bits_retain((self.0 >> 16) as u16)
+    }
+
+    #[inline(always)]
+    pub(crate) const fn rx_flags(self) -> RxFlags {
+        RxFlags::from_bits_retain((self.0 >> 16) as u16)
+    }
+}
+
+/// R and E are the same bit: set means that the device owns the descriptor. In memory order.
+const OWNED: u32 = 0x8000_0000_u32.to_be();
+const _: () = assert!(TxFlags::R.bits() == RxFlags::E.bits() && TxFlags::R.bits() == 0x8000);
+
+/// A buffer descriptor (HW 4.1).
+#[repr(C, align(8))]
+#[derive(Debug)]
+pub(crate) struct Bd {
+    control: Word,
+    pointer: Word,
+}
+
+const _: () = assert!(size_of::<Bd>() == 8);
+
+impl Bd {
+    pub(crate) const fn new() -> Self {
+        Bd { control: Word::new(0), pointer: Word::new(0) }
+    }
+
+    /// Whether the device owns it (R or E).
+    #[inline(always)]
+    pub(crate) fn is_owned(&self) -> bool {
+        self.control.load() & OWNED != 0
+    }
+
+    #[inline(always)]
+    pub(crate) fn control(&self) -> Control {
+        Control(u32::from_be(self.control.load()))
+    }
+
+    #[inline(always)]
+    pub(crate) fn set_control(&self, control: Control) {
+        self.control.store(control.0.to_be());
+    }
+
+    /// Hands a prepared descriptor to the device, with more flags if need be.
+    #[inline(always)]
+    pub(crate) fn give(&self, more: TxFlags) {
+        let more = (u32::from(more.bits()) << 16).to_be();
+        self.control.store(self.control.load() | OWNED | more);
+    }
+
+    #[inline(always)]
+    pub(crate) fn set_pointer(&self, low: u32) {
+        self.pointer.store(low.to_be());
+    }
+}

@@ -1,0 +1,332 @@
+//! A buffer that somebody owns: the unit that moves between pool, rings and application.
+//!
+//! A [`Buf`] is one buffer of a pool, or a frame in several of them: a chain whose first buffer it is. It is moved into
+//! a ring and moved back out; dropping it sends its buffers home. It knows no ring and no descriptor.
+
+use core::fmt;
+use core::mem::ManuallyDrop;
+use core::ops::{Deref, DerefMut};
+use core::ptr::{self, NonNull};
+use core::slice;
+
+use crate::pool::{HEADROOM, PoolHeader, PoolRef};
+
+/// Most buffers of one frame: 9600 bytes in buffers of 64 are 150.
+pub const MAX_CHAIN: usize = 256;
+
+/// An owned buffer, or a chain of them.
+///
+/// Dereferences to the bytes of its first buffer; [`Buf::segments`] gives all of them.
+pub struct Buf {
+    pool: NonNull<PoolHeader>,
+    /// From the pool's header to this buffer.
+    at: u32,
+    index: u16,
+    /// From the buffer's start to its first byte.
+    offset: u16,
+    len: u16,
+    /// How many buffers follow this one.
+    more: u16,
+}
+
+// SAFETY: a `Buf` is the only owner of its buffers; the pool's shared state is atomic.
+unsafe impl Send for Buf {}
+// SAFETY: through `&Buf` its bytes can only be read.
+unsafe impl Sync for Buf {}
+
+impl Buf {
+    /// # Safety
+    /// The buffer at `at`, number `index` of that pool, belongs to nobody else.
+    pub(crate) unsafe fn new(pool: NonNull<PoolHeader>, at: u32, index: u16) -> Buf {
+        Buf { pool, at, index, offset: HEADROOM as u16, len: 0, more: 0 }
+    }
+
+    #[inline(always)]
+    pub(crate) fn pool(&self) -> PoolRef {
+        // SAFETY: a region is not given back while one of its buffers is not home.
+        unsafe { PoolRef::new(self.pool) }
+    }
+
+    /// Which pool the buffer is of, to be compared only.
+    #[inline(always)]
+    pub(crate) fn pool_id(&self) -> NonNull<PoolHeader> {
+        self.pool
+    }
+
+    /// Low half of the device's address of the first byte.
+    #[inline(always)]
+    pub(crate) fn bus_low(&self) -> u32 {
+        self.pool().bus_low(self.at + u32::from(self.offset))
+    }
+
+    /// Makes the buffer empty, with all its headroom.
+    #[inline(always)]
+    pub(crate) fn reset(&mut self) {
+        debug_assert!(self.more == 0);
+        self.offset = HEADROOM as u16;
+        self.len = 0;
+    }
+
+    /// Describes what the device stored: `len` bytes, of which the first `skip` are not the frame's.
+    #[inline(always)]
+    pub(crate) fn describe(&mut self, skip: u16, len: u16) {
+        debug_assert!(usize::from(skip) + usize::from(len) <= self.pool().size() + HEADROOM);
+        self.offset = HEADROOM as u16 + skip;
+        self.len = len;
+    }
+
+    /// Bytes of the first buffer of the frame.
+    #[inline(always)]
+    #[must_use]
+    #[allow(clippy::len_without_is_empty, reason = "comes with Deref<Target = [u8]>")]
+    pub fn len(&self) -> usize {
+        usize::from(self.len)
+    }
+
+    /// Bytes of the whole frame.
+    #[must_use]
+    pub fn total_len(&self) -> usize {
+        self.segments().map(<[u8]>::len).sum()
+    }
+
+    /// Whether the frame has more than one buffer.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_chain(&self) -> bool {
+        self.more != 0
+    }
+
+    /// How many buffers the frame has.
+    #[must_use]
+    pub fn buffers(&self) -> usize {
+        usize::from(self.more) + 1
+    }
+
+    /// The frame's bytes, buffer by buffer.
+    #[must_use]
+    pub fn segments(&self) -> Segments<'_> {
+        Segments(self.chain())
+    }
+
+    /// The frame's buffers, each dereferencing to its own bytes.
+    pub(crate) fn chain(&self) -> Chain<'_> {
+        Chain { next: Some(self) }
+    }
+
+    /// Copies the frame to the front of `to` and returns its length; what does not fit is left out.
+    pub fn copy_to(&self, to: &mut [u8]) -> usize {
+        let mut at = 0;
+        for part in self.segments() {
+            let n = part.len().min(to.len() - at);
+            to[at..at + n].copy_from_slice(&part[..n]);
+            at += n;
+        }
+        at
+    }
+
+    /// Most bytes the first buffer can hold from its present start.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        HEADROOM + self.pool().size() - usize::from(self.offset)
+    }
+
+    /// Bytes that can still be put in front.
+    #[must_use]
+    pub fn headroom(&self) -> usize {
+        usize::from(self.offset)
+    }
+
+    /// Sets the number of bytes in the first buffer, at most [`Buf::capacity`]: a larger number counts as that.
+    ///
+    /// New bytes are whatever the buffer held before.
+    pub fn set_len(&mut self, len: usize) {
+        self.len = len.min(self.capacity()) as u16;
+    }
+
+    /// Makes room for `n` more bytes in front and returns them; `None` if the headroom is smaller.
+    pub fn prepend(&mut self, n: usize) -> Option<&mut [u8]> {
+        if n > self.headroom() {
+            return None;
+        }
+        self.offset -= n as u16;
+        self.len += n as u16;
+        Some(&mut self[..n])
+    }
+
+    /// Drops up to `n` bytes at the front of the first buffer.
+    pub fn trim_front(&mut self, n: usize) {
+        let n = n.min(self.len()) as u16;
+        self.offset += n;
+        self.len -= n;
+    }
+
+    /// Shortens the frame to `len` bytes, sending home buffers that are no longer needed. A longer `len` does nothing.
+    pub fn truncate(&mut self, len: usize) {
+        if len > self.len() {
+            let rest = len - self.len();
+            if let Some(next) = self.next_mut() {
+                next.truncate(rest);
+                self.more = next.more + 1;
+            }
+        } else {
+            self.len = len as u16;
+            drop(self.split());
+        }
+    }
+
+    /// Puts another frame behind this one without copying: both become one chain.
+    ///
+    /// # Errors
+    /// The other frame, if together they had more than [`MAX_CHAIN`] buffers.
+    pub fn append(&mut self, tail: Buf) -> Result<(), Buf> {
+        let added = tail.more + 1;
+        if usize::from(self.more + added) >= MAX_CHAIN {
+            return Err(tail);
+        }
+        let mut last: *mut Buf = self;
+        for _ in 0..self.more {
+            // SAFETY: this frame owns its buffers, and each of them but the last is linked.
+            unsafe {
+                (*last).more += added;
+                last = (*last).pool().next((*last).index);
+            }
+        }
+        // SAFETY: `last` is this frame's last buffer, owned by it.
+        unsafe {
+            (*last).more = added;
+            (*last).pool().link((*last).index, tail);
+        }
+        Ok(())
+    }
+
+    /// Cuts the frame behind its first buffer and returns the rest.
+    pub(crate) fn split(&mut self) -> Option<Buf> {
+        if self.more == 0 {
+            return None;
+        }
+        self.more = 0;
+        // SAFETY: this buffer is owned and was linked; with `more` 0 the link is not used again.
+        Some(unsafe { self.pool().next(self.index).read() })
+    }
+
+    fn next(&self) -> Option<&Buf> {
+        // SAFETY: a frame owns all its buffers, and a buffer with followers is linked.
+        (self.more != 0).then(|| unsafe { &*self.pool().next(self.index) })
+    }
+
+    fn next_mut(&mut self) -> Option<&mut Buf> {
+        // SAFETY: as in `next`; exclusive because `self` is.
+        (self.more != 0).then(|| unsafe { &mut *self.pool().next(self.index) })
+    }
+
+    #[inline(always)]
+    fn start(&self) -> *mut u8 {
+        self.pool().cpu(self.at + u32::from(self.offset))
+    }
+
+    #[cold]
+    fn drop_rest(&mut self) {
+        let mut rest = self.split();
+        while let Some(mut buf) = rest {
+            rest = buf.split();
+        }
+    }
+}
+
+impl Deref for Buf {
+    type Target = [u8];
+    #[inline(always)]
+    fn deref(&self) -> &[u8] {
+        // SAFETY: `offset` and `len` stay inside the buffer, whose bytes are initialised and owned.
+        unsafe { slice::from_raw_parts(self.start(), self.len()) }
+    }
+}
+
+impl DerefMut for Buf {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut [u8] {
+        // SAFETY: as above, exclusively.
+        unsafe { slice::from_raw_parts_mut(self.start(), self.len()) }
+    }
+}
+
+impl Drop for Buf {
+    fn drop(&mut self) {
+        if self.is_chain() {
+            self.drop_rest();
+        }
+        // SAFETY: the buffer is owned, and gone after this.
+        unsafe { self.pool().put(self.index) };
+    }
+}
+
+impl fmt::Debug for Buf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Buf(#{}, {} bytes in {})", self.index, self.total_len(), self.buffers())
+    }
+}
+
+/// The buffers of a frame.
+#[derive(Debug, Clone)]
+pub(crate) struct Chain<'a> {
+    next: Option<&'a Buf>,
+}
+
+impl<'a> Iterator for Chain<'a> {
+    type Item = &'a Buf;
+    fn next(&mut self) -> Option<&'a Buf> {
+        let buf = self.next?;
+        self.next = buf.next();
+        Some(buf)
+    }
+}
+
+/// The bytes of a frame, buffer by buffer.
+#[derive(Debug, Clone)]
+pub struct Segments<'a>(Chain<'a>);
+
+impl<'a> Iterator for Segments<'a> {
+    type Item = &'a [u8];
+    fn next(&mut self) -> Option<&'a [u8]> {
+        self.0.next().map(|buf| &**buf)
+    }
+}
+
+/// A buffer in a ring's slot: moved there and back by plain copies.
+pub(crate) struct Slot(NonNull<ManuallyDrop<Buf>>);
+
+impl Slot {
+    /// # Safety
+    /// `at` is a place for a `Buf`, used by one ring only.
+    #[inline(always)]
+    pub(crate) unsafe fn new(at: NonNull<ManuallyDrop<Buf>>) -> Self {
+        Slot(at)
+    }
+
+    /// Moves a buffer in.
+    #[inline(always)]
+    pub(crate) fn put(self, buf: Buf) {
+        // SAFETY: `new` promises the place.
+        unsafe { ptr::write(self.0.as_ptr(), ManuallyDrop::new(buf)) };
+    }
+
+    /// Moves the buffer out.
+    ///
+    /// # Safety
+    /// One was put in since the last one was taken.
+    #[inline(always)]
+    pub(crate) unsafe fn take(self) -> Buf {
+        // SAFETY: the caller promises that there is one.
+        ManuallyDrop::into_inner(unsafe { ptr::read(self.0.as_ptr()) })
+    }
+
+    /// How many buffers the frame has.
+    ///
+    /// # Safety
+    /// As for [`Slot::take`].
+    #[inline(always)]
+    pub(crate) unsafe fn buffers(&self) -> usize {
+        // SAFETY: the caller promises that there is one.
+        unsafe { self.0.as_ref() }.buffers()
+    }
+}

@@ -1,0 +1,283 @@
+//! The buffer pool: equal buffers in one block of DMA memory, and the list of those that are free.
+//!
+//! All state lives inside the region; a [`Pool`] is a counted handle to it. A buffer is a line of headroom, then a
+//! DMA area (design: any buffer can go out of any device, whatever padding it came in with). The pool knows nothing of
+//! rings.
+//!
+//! | part of a buffer | bytes |
+//! |---|---|
+//! | headroom | 64 |
+//! | DMA area, 64-byte aligned: MRBLR | `buffer_size` |
+//! | spare, because QEMU's model writes a few bytes past MRBLR (HW 15.3) | 64 |
+
+use core::cell::UnsafeCell;
+use core::fmt;
+use core::mem::MaybeUninit;
+use core::ptr::NonNull;
+
+use crate::arena::{Handle, LINE, Place};
+use crate::buf::Buf;
+use crate::word::Word;
+
+/// Bytes in front of the DMA area of each buffer.
+pub const HEADROOM: usize = 64;
+const SPARE: usize = 64;
+pub(crate) const MAX_BUFFERS: usize = 0xFFFF;
+/// Larger buffers would serve no frame (MAXFRM is at most 9600) and outgrow the 16-bit offsets of a [`Buf`].
+const MAX_SIZE: usize = 0x8000;
+
+/// End of the free list.
+const NONE: u16 = u16::MAX;
+
+/// What is known of one buffer beside its bytes.
+struct Meta {
+    /// The next free buffer, while this one is free.
+    free: Word,
+    /// The next segment of the frame, while this one is part of a chain.
+    next: UnsafeCell<MaybeUninit<Buf>>,
+}
+
+/// Head of a pool inside its region. All but `head` is constant.
+#[repr(C, align(64))]
+pub(crate) struct PoolHeader {
+    /// Low half of the device's address of this header, and its 4 GiB window.
+    bus_low: u32,
+    window: u32,
+    buffers: u32,
+    size: u32,
+    stride: u32,
+    /// From this header to the first buffer.
+    first: u32,
+    /// Free list: index of the first free buffer, and above it a tag that changes with every step.
+    head: Word,
+}
+
+/// A reference to a mapped pool.
+#[derive(Clone, Copy)]
+pub(crate) struct PoolRef(NonNull<PoolHeader>);
+
+impl PoolRef {
+    /// # Safety
+    /// `header` was made by [`Pool::build`], and its region stays mapped while the result is used.
+    #[inline(always)]
+    pub(crate) unsafe fn new(header: NonNull<PoolHeader>) -> Self {
+        PoolRef(header)
+    }
+
+    #[inline(always)]
+    fn get(&self) -> &PoolHeader {
+        // SAFETY: `new` promises a mapped header; it is never written but through its atomic.
+        unsafe { self.0.as_ref() }
+    }
+
+    #[inline(always)]
+    pub(crate) fn window(&self) -> u32 {
+        self.get().window
+    }
+
+    #[inline(always)]
+    pub(crate) fn size(&self) -> usize {
+        self.get().size as usize
+    }
+
+    #[inline(always)]
+    pub(crate) fn buffers(&self) -> usize {
+        self.get().buffers as usize
+    }
+
+    /// The device's view (low half) of the byte `at` bytes behind the header.
+    #[inline(always)]
+    pub(crate) fn bus_low(&self, at: u32) -> u32 {
+        self.get().bus_low.wrapping_add(at)
+    }
+
+    /// The CPU's view of the byte `at` bytes behind the header.
+    #[inline(always)]
+    pub(crate) fn cpu(&self, at: u32) -> *mut u8 {
+        self.0.as_ptr().cast::<u8>().wrapping_add(at as usize)
+    }
+
+    fn meta(&self, index: u16) -> &Meta {
+        debug_assert!(usize::from(index) < self.buffers());
+        let table = self.0.as_ptr().wrapping_add(1).cast::<Meta>();
+        // SAFETY: `build` laid out one `Meta` for each buffer behind the header, and every index is of a buffer.
+        unsafe { &*table.add(usize::from(index)) }
+    }
+
+    /// Takes a buffer off the free list.
+    pub(crate) fn take(&self) -> Option<Buf> {
+        let old = self.get().head.update(|head| match head as u16 {
+            NONE => None,
+            // A stale `free` is harmless: then the tag has changed and the step is tried again.
+            first => Some(next_tag(head) | self.meta(first).free.load()),
+        });
+        let index = old.ok()? as u16;
+        let at = self.get().first + u32::from(index) * self.get().stride;
+        // SAFETY: the buffer was on the free list, so no other `Buf` has it.
+        Some(unsafe { Buf::new(self.0, at, index) })
+    }
+
+    /// Puts a buffer back onto the free list.
+    ///
+    /// # Safety
+    /// The caller owns the buffer and forgets it.
+    pub(crate) unsafe fn put(&self, index: u16) {
+        let free = &self.meta(index).free;
+        let _ = self.get().head.update(|head| {
+            free.store(head & 0xFFFF);
+            Some(next_tag(head) | u32::from(index))
+        });
+    }
+
+    /// Remembers the next segment of the frame that buffer `index` is part of.
+    ///
+    /// # Safety
+    /// The caller owns buffer `index`.
+    pub(crate) unsafe fn link(&self, index: u16, next: Buf) {
+        // SAFETY: the owner of the buffer is the only one who touches its `next`.
+        unsafe { (*self.meta(index).next.get()).write(next) };
+    }
+
+    /// The next segment, as [`PoolRef::link`] left it.
+    ///
+    /// # Safety
+    /// The caller owns buffer `index` and has linked it.
+    pub(crate) unsafe fn next(&self, index: u16) -> *mut Buf {
+        self.meta(index).next.get().cast()
+    }
+
+    /// How many buffers are free; exact while nobody takes one.
+    pub(crate) fn home(&self) -> usize {
+        let mut count = 0;
+        let mut index = self.get().head.acquire() as u16;
+        while index != NONE && count < self.buffers() {
+            count += 1;
+            index = self.meta(index).free.load() as u16;
+        }
+        count
+    }
+}
+
+const fn next_tag(head: u32) -> u32 {
+    (head & 0xFFFF_0000).wrapping_add(0x1_0000)
+}
+
+/// A handle to a pool. Clones refer to the same pool.
+#[derive(Clone)]
+pub struct Pool {
+    pool: PoolRef,
+    _region: Handle,
+}
+
+// SAFETY: the pool's shared state is atomic; buffers are owned by whoever took them.
+unsafe impl Send for Pool {}
+// SAFETY: as above.
+unsafe impl Sync for Pool {}
+
+impl Pool {
+    /// # Safety
+    /// `place` is [`bytes`] long, cache-line aligned, used by nobody else, and lives as long as `region`.
+    pub(crate) unsafe fn build(region: Handle, place: &Place, buffers: usize, size: usize) -> Pool {
+        let header = place.cpu.cast::<PoolHeader>();
+        let table = header.as_ptr().wrapping_add(1).cast::<Meta>();
+        for index in 0..buffers {
+            let next = if index + 1 == buffers { u32::from(NONE) } else { index as u32 + 1 };
+            let meta = Meta { free: Word::new(next), next: UnsafeCell::new(MaybeUninit::uninit()) };
+            // SAFETY: `bytes` counts one `Meta` for each buffer behind the header.
+            unsafe { table.add(index).write(meta) };
+        }
+        let fresh = PoolHeader {
+            bus_low: place.bus.low(),
+            window: place.bus.window(),
+            buffers: buffers as u32,
+            size: size as u32,
+            stride: stride(size) as u32,
+            first: first(buffers) as u32,
+            head: Word::new(0),
+        };
+        // SAFETY: the place is ours and large enough.
+        unsafe { header.write(fresh) };
+        Pool { pool: PoolRef(header), _region: region }
+    }
+
+    pub(crate) fn header(&self) -> NonNull<PoolHeader> {
+        self.pool.0
+    }
+
+    /// Takes an empty buffer, or `None` when all are in use.
+    #[must_use]
+    pub fn alloc(&self) -> Option<Buf> {
+        self.pool.take()
+    }
+
+    /// Takes as many buffers as `bytes` needs, chained if more than one, and copies it there.
+    ///
+    /// `None`, and nothing taken, if the pool has too few or more than [`MAX_CHAIN`](crate::buf::MAX_CHAIN) were needed.
+    #[must_use]
+    pub fn frame(&self, bytes: &[u8]) -> Option<Buf> {
+        let mut parts = bytes.chunks(self.buffer_size());
+        let mut frame = self.part(parts.next().unwrap_or(&[]))?;
+        for part in parts {
+            frame.append(self.part(part)?).ok()?;
+        }
+        Some(frame)
+    }
+
+    fn part(&self, bytes: &[u8]) -> Option<Buf> {
+        let mut buf = self.alloc()?;
+        buf.set_len(bytes.len());
+        buf.copy_from_slice(bytes);
+        Some(buf)
+    }
+
+    /// Bytes one buffer takes behind its headroom: the largest MRBLR of rings it can serve.
+    #[must_use]
+    pub fn buffer_size(&self) -> usize {
+        self.pool.size()
+    }
+
+    /// How many buffers the pool has.
+    #[must_use]
+    pub fn buffers(&self) -> usize {
+        self.pool.buffers()
+    }
+
+    /// How many of them are free at this moment. It counts them: for diagnosis, not for the data path.
+    #[must_use]
+    pub fn free(&self) -> usize {
+        self.pool.home()
+    }
+
+    /// The 4 GiB window of bus addresses that the pool lies in (HW 4.5).
+    #[must_use]
+    pub fn window(&self) -> u32 {
+        self.pool.window()
+    }
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool")
+            .field("buffers", &self.buffers())
+            .field("buffer_size", &self.buffer_size())
+            .field("free", &self.free())
+            .finish()
+    }
+}
+
+pub(crate) const fn size_is_valid(size: usize) -> bool {
+    size >= 64 && size <= MAX_SIZE && size.is_multiple_of(64)
+}
+
+const fn stride(size: usize) -> usize {
+    HEADROOM + size + SPARE
+}
+
+const fn first(buffers: usize) -> usize {
+    (size_of::<PoolHeader>() + buffers * size_of::<Meta>()).next_multiple_of(LINE)
+}
+
+/// Bytes a pool takes; saturates where no region could hold it.
+pub(crate) const fn bytes(buffers: usize, size: usize) -> usize {
+    first(buffers).saturating_add(buffers.saturating_mul(stride(size)))
+}

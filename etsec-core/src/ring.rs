@@ -1,0 +1,297 @@
+//! A descriptor ring in DMA memory: descriptors, the buffers lent with them, and the words its device side shares.
+//!
+//! A ring moves memory and knows no register. Transmit and receive rules are in `tx` and `rx`; the device sees a ring
+//! through a [`RingView`].
+//!
+//! | in the region | size |
+//! |---|---|
+//! | control block | 64 |
+//! | descriptors | 8 each |
+//! | slots: the buffer behind each descriptor | one [`Buf`] each |
+
+use core::fmt;
+use core::mem::{self, ManuallyDrop};
+use core::ptr::NonNull;
+
+use crate::arena::{Handle, LINE, Place};
+use crate::bd::Bd;
+use crate::buf::{Buf, Slot};
+use crate::dma::BusAddr;
+use crate::word::Word;
+
+/// The device prefetches descriptors (HW 4.4).
+pub(crate) const MIN_LEN: usize = 4;
+pub(crate) const MAX_LEN: usize = 0x1_0000;
+
+/// Words that a queue and its device share, in whatever threads they are.
+#[repr(C, align(64))]
+#[derive(Default)]
+struct Control {
+    /// 1 while the device may touch descriptors and buffers.
+    live: Word,
+    /// 1 when the device side suspects that hardware and queue disagree on the next descriptor.
+    suspect: Word,
+    /// Number of the question for the hardware's position that a stuck queue has asked; 0: none.
+    asked: Word,
+    /// The answer: the question's number in the high half, the position in the low; 0: none.
+    answer: Word,
+    /// The hardware's position, while not live.
+    position: Word,
+}
+
+/// Memory for one ring, as [`Arena::ring`](crate::arena::Arena::ring) carved it.
+pub struct RingMemory {
+    control: NonNull<Control>,
+    bds: NonNull<Bd>,
+    slots: NonNull<ManuallyDrop<Buf>>,
+    len: u32,
+    bus: BusAddr,
+    region: Handle,
+}
+
+// SAFETY: the shared words and descriptors are atomics; slots are used by the one owner of this value.
+unsafe impl Send for RingMemory {}
+
+impl RingMemory {
+    /// # Safety
+    /// `place` is [`bytes`]`(len)` long, cache-line aligned, used by nobody else, and lives as long as `region`.
+    pub(crate) unsafe fn build(region: Handle, place: &Place, len: usize) -> Self {
+        let control = place.cpu.cast::<Control>();
+        // SAFETY: `place` has room for the three parts, as counted by `bytes`.
+        let (bds, slots) = unsafe {
+            control.write(Control::default());
+            let bds = place.cpu.add(bds_at()).cast::<Bd>();
+            for i in 0..len {
+                bds.add(i).write(Bd::new());
+            }
+            (bds, place.cpu.add(slots_at(len)).cast())
+        };
+        // The arena checked that the region ends inside its window, so the sum exists.
+        let bus = place.bus.checked_add(bds_at() as u64).unwrap_or(place.bus);
+        RingMemory { control, bds, slots, len: len as u32, bus, region }
+    }
+
+    /// How many descriptors the ring has.
+    #[must_use]
+    #[allow(clippy::len_without_is_empty, reason = "a ring has at least four descriptors")]
+    pub fn len(&self) -> usize {
+        self.len as usize
+    }
+
+    /// Where the device finds the first descriptor.
+    #[must_use]
+    pub fn bus(&self) -> BusAddr {
+        self.bus
+    }
+
+    /// The device's side of this ring.
+    pub(crate) fn view(&self) -> RingView {
+        RingView {
+            control: self.control,
+            bds: self.bds,
+            len: self.len,
+            bus: self.bus,
+            region: ManuallyDrop::new(self.region.clone()),
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn last(&self) -> u32 {
+        self.len - 1
+    }
+
+    /// The descriptor after `at`.
+    #[inline(always)]
+    pub(crate) fn next(&self, at: u32) -> u32 {
+        if at == self.last() { 0 } else { at + 1 }
+    }
+
+    /// The descriptor before `at`.
+    #[inline(always)]
+    pub(crate) fn prev(&self, at: u32) -> u32 {
+        if at == 0 { self.last() } else { at - 1 }
+    }
+
+    /// The descriptor `by` behind `at`; both less than the ring's length.
+    #[inline(always)]
+    pub(crate) fn back(&self, at: u32, by: u32) -> u32 {
+        if at >= by { at - by } else { at + self.len - by }
+    }
+
+    #[inline(always)]
+    pub(crate) fn bd(&self, at: u32) -> &Bd {
+        debug_assert!(at < self.len);
+        // SAFETY: every index of a queue is less than `len`, and the descriptors live as long as `region`.
+        unsafe { self.bds.add(at as usize).as_ref() }
+    }
+
+    /// The place of the buffer behind a descriptor.
+    #[inline(always)]
+    pub(crate) fn slot(&self, at: u32) -> Slot {
+        debug_assert!(at < self.len);
+        // SAFETY: as in `bd`; only the queue that owns this memory uses its slots.
+        unsafe { Slot::new(self.slots.add(at as usize)) }
+    }
+
+    #[inline(always)]
+    fn control(&self) -> &Control {
+        // SAFETY: written by `build`, lives as long as `region`.
+        unsafe { self.control.as_ref() }
+    }
+
+    /// Whether the device may touch the ring at this moment.
+    pub(crate) fn is_live(&self) -> bool {
+        self.control().live.acquire() != 0
+    }
+
+    /// The hardware's position while the ring is not live.
+    pub(crate) fn position(&self) -> u32 {
+        self.control().position.load()
+    }
+
+    /// Whether the device side suspects a disagreement on positions.
+    pub(crate) fn is_suspect(&self) -> bool {
+        self.control().suspect.load() != 0
+    }
+
+    /// Asks the device side for the hardware's position, as question `number`, which is not 0.
+    pub(crate) fn ask(&self, number: u16) {
+        self.control().asked.release(number.into());
+    }
+
+    /// The hardware's position, once the device side has answered question `number`.
+    pub(crate) fn answer(&self, number: u16) -> Option<u32> {
+        let answer = self.control().answer.acquire();
+        (answer >> 16 == number.into()).then_some((answer & 0xFFFF) % self.len)
+    }
+
+    /// Ends a suspicion and its questions.
+    pub(crate) fn settle(&self) {
+        let control = self.control();
+        control.asked.store(0);
+        control.answer.store(0);
+        control.suspect.store(0);
+    }
+}
+
+impl Drop for RingMemory {
+    fn drop(&mut self) {
+        if self.is_live() {
+            // The device may still write here: the region must stay mapped.
+            mem::forget(self.region.clone());
+        }
+    }
+}
+
+impl fmt::Debug for RingMemory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RingMemory").field("bus", &self.bus).field("len", &self.len).finish()
+    }
+}
+
+/// The device's side of a ring: where it is, and the words shared with its queue.
+pub(crate) struct RingView {
+    control: NonNull<Control>,
+    bds: NonNull<Bd>,
+    len: u32,
+    bus: BusAddr,
+    region: ManuallyDrop<Handle>,
+}
+
+// SAFETY: a view reaches atomics only.
+unsafe impl Send for RingView {}
+
+impl RingView {
+    fn control(&self) -> &Control {
+        // SAFETY: written by `RingMemory::build`, lives as long as `region`.
+        unsafe { self.control.as_ref() }
+    }
+
+    pub(crate) fn bd(&self, at: u32) -> &Bd {
+        // SAFETY: the remainder is less than `len`; the descriptors live as long as `region`.
+        unsafe { self.bds.add((at % self.len) as usize).as_ref() }
+    }
+
+    pub(crate) fn len(&self) -> u32 {
+        self.len
+    }
+
+    pub(crate) fn bus(&self) -> BusAddr {
+        self.bus
+    }
+
+    /// The low half of the address of descriptor `at`.
+    pub(crate) fn bd_low(&self, at: u32) -> u32 {
+        self.bus.low().wrapping_add(8 * (at % self.len))
+    }
+
+    /// The descriptor that a pointer register points to; `None` if it is none of this ring (HW 3.21).
+    pub(crate) fn index_of(&self, low: u32) -> Option<u32> {
+        let from = low.wrapping_sub(self.bus.low());
+        (from.is_multiple_of(8) && from / 8 < self.len).then_some(from / 8)
+    }
+
+    pub(crate) fn set_live(&self, live: bool) {
+        self.control().live.release(u32::from(live));
+    }
+
+    pub(crate) fn position(&self) -> u32 {
+        self.control().position.load()
+    }
+
+    pub(crate) fn set_position(&self, at: u32) {
+        self.control().position.store(at);
+    }
+
+    /// Tells the queue to look whether it and the hardware agree on the next descriptor.
+    pub(crate) fn suspect(&self) {
+        self.control().suspect.store(1);
+    }
+
+    /// The question for the hardware's position that the queue has asked and nobody answered.
+    pub(crate) fn question(&self) -> Option<u16> {
+        match self.control().asked.acquire() as u16 {
+            0 => None,
+            number => Some(number),
+        }
+    }
+
+    /// Answers a question with a position read after it was seen.
+    pub(crate) fn answer(&self, number: u16, at: u32) {
+        let control = self.control();
+        control.asked.store(0);
+        control.answer.release(u32::from(number) << 16 | at & 0xFFFF);
+    }
+}
+
+impl Drop for RingView {
+    fn drop(&mut self) {
+        if self.control().live.acquire() == 0 {
+            // SAFETY: dropped once, here.
+            unsafe { ManuallyDrop::drop(&mut self.region) };
+        }
+        // Otherwise the device was left running: its memory must stay mapped, so the handle is never dropped.
+    }
+}
+
+impl fmt::Debug for RingView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RingView").field("bus", &self.bus).field("len", &self.len).finish()
+    }
+}
+
+const fn bds_at() -> usize {
+    size_of::<Control>()
+}
+
+const fn slots_at(len: usize) -> usize {
+    (bds_at() + len * size_of::<Bd>()).next_multiple_of(LINE)
+}
+
+/// Bytes a ring takes; saturates where no region could hold it.
+pub(crate) const fn bytes(len: usize) -> usize {
+    if len > MAX_LEN {
+        return usize::MAX;
+    }
+    (slots_at(len) + len * size_of::<ManuallyDrop<Buf>>()).next_multiple_of(LINE)
+}

@@ -1,0 +1,403 @@
+//! A receive queue: take frames, refill buffers, commit them (HW 4.3, 4.4).
+//!
+//! It moves buffers and rings a [`Doorbell`]; it reads no register and knows no controller. What the device wrote is
+//! checked before it is used.
+
+use core::fmt;
+use core::ptr::NonNull;
+
+use crate::bd::{Control, RxFlags};
+use crate::buf::Buf;
+use crate::bus::Doorbell;
+use crate::fcb::RxFcb;
+use crate::pool::{Pool, PoolHeader};
+use crate::ring::RingMemory;
+use crate::rx_frame::{Assembly, Piece};
+use crate::tx::{Reason, Refused};
+
+/// Bytes of the frame check sequence, which the device delivers and the queue cuts off (HW 4.4).
+pub(crate) const FCS: u16 = 4;
+
+/// What the device says of a received frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub struct RxMeta {
+    /// Flags of the frame's last descriptor: how the address filter accepted it.
+    pub flags: RxFlags,
+    /// The frame control block, if the parser is on (HW 5.3).
+    pub fcb: Option<RxFcb>,
+}
+
+/// What a receive queue has done since it was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct RxCounters {
+    /// Frames delivered.
+    pub frames: u64,
+    /// Bytes of those frames, without FCS, control block and padding.
+    pub bytes: u64,
+    /// Frames dropped for a CRC error (RxBD CR).
+    pub crc_errors: u64,
+    /// Frames dropped for a fraction of an octet (RxBD NO).
+    pub alignment_errors: u64,
+    /// Frames dropped because they were longer than MAXFRM (RxBD LG or TR).
+    pub too_long: u64,
+    /// Frames dropped because they were short (RxBD SH).
+    pub short: u64,
+    /// Frames dropped because the FIFO overran (RxBD OV).
+    pub overruns: u64,
+    /// Frames dropped because their end or beginning never came.
+    pub incomplete: u64,
+    /// Frames dropped because the length in the descriptor cannot be true.
+    pub bad_lengths: u64,
+    /// How often queue and hardware had to agree anew on the next descriptor.
+    pub resyncs: u64,
+}
+
+impl RxCounters {
+    /// Frames that reached the ring and were not delivered.
+    #[must_use]
+    pub fn errors(&self) -> u64 {
+        self.crc_errors
+            + self.alignment_errors
+            + self.too_long
+            + self.short
+            + self.overruns
+            + self.incomplete
+            + self.bad_lengths
+    }
+}
+
+/// What of the port a queue must know.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RxLimits {
+    /// Bytes the device may write into one buffer (MRBLR).
+    pub mrblr: u16,
+    /// Bytes of a buffer it may be found to have written: QEMU's model goes a little beyond MRBLR (HW 15.3).
+    pub room: u16,
+    /// Bytes in front of the frame: frame control block and padding (HW 5.4).
+    pub skip: u16,
+    /// Whether those bytes begin with a frame control block.
+    pub fcb: bool,
+    /// The 4 GiB window of all receive buffers.
+    pub window: u32,
+}
+
+impl RxLimits {
+    /// The frame control block at the start of a frame of which `len` bytes are in `buf`.
+    #[inline(always)]
+    pub(crate) fn read_fcb(&self, buf: &mut Buf, len: u16) -> Option<RxFcb> {
+        if !self.fcb {
+            return None;
+        }
+        buf.describe(0, len);
+        RxFcb::parse(buf)
+    }
+}
+
+/// One of a controller's receive rings.
+///
+/// Descriptors `[head, tail)` hold buffers. The first `ready` of them were seen to be filled, the last `staged` are
+/// prepared and not yet the device's.
+pub struct RxQueue<D: Doorbell> {
+    ring: RingMemory,
+    bell: D,
+    head: u32,
+    tail: u32,
+    used: u32,
+    ready: u32,
+    staged: u32,
+    limits: RxLimits,
+    /// The pool whose buffers were last found fit.
+    known: Option<NonNull<PoolHeader>>,
+    assembly: Assembly,
+    /// Where the queue stood when it asked for the hardware's position.
+    asked_at: Option<(u32, u64)>,
+    question: u16,
+    number: u8,
+    counters: RxCounters,
+}
+
+// SAFETY: `known` is compared, never followed; everything else is `Send`.
+unsafe impl<D: Doorbell + Send> Send for RxQueue<D> {}
+
+impl<D: Doorbell> RxQueue<D> {
+    pub(crate) fn new(ring: RingMemory, bell: D, number: u8, limits: RxLimits) -> Self {
+        RxQueue {
+            ring,
+            bell,
+            head: 0,
+            tail: 0,
+            used: 0,
+            ready: 0,
+            staged: 0,
+            limits,
+            known: None,
+            assembly: Assembly::default(),
+            asked_at: None,
+            question: 0,
+            number,
+            counters: RxCounters::default(),
+        }
+    }
+
+    /// Takes the next frame; `None` if none is complete.
+    ///
+    /// Broken frames are counted by cause, and their buffers go back into the ring with the next
+    /// [`RxQueue::commit`].
+    #[inline]
+    #[allow(
+        clippy::should_implement_trait,
+        reason = "a queue is no iterator: it can give more after None"
+    )]
+    pub fn next(&mut self) -> Option<(Buf, RxMeta)> {
+        loop {
+            if self.ready == 0 && !self.scan() {
+                return None;
+            }
+            let (mut buf, control) = self.pop();
+            let (flags, len) = (control.rx_flags(), control.len());
+            let whole = flags.intersection(RxFlags::L.union(RxFlags::ERRORS)) == RxFlags::L;
+            let fits = len > self.limits.skip + FCS && len <= self.limits.room;
+            if whole && fits && self.assembly.is_idle() {
+                let fcb = self.limits.read_fcb(&mut buf, len);
+                buf.describe(self.limits.skip, len - self.limits.skip - FCS);
+                self.counters.frames += 1;
+                self.counters.bytes += buf.len() as u64;
+                return Some((buf, RxMeta { flags, fcb }));
+            }
+            if let Some(frame) = self.assemble(buf, flags, len) {
+                return Some(frame);
+            }
+        }
+    }
+
+    /// Puts an empty buffer into the ring, to be the device's with the next [`RxQueue::commit`]. Its contents are lost.
+    ///
+    /// # Errors
+    /// The buffer, with [`Reason::Full`], [`Reason::Chain`], [`Reason::TooSmall`] or [`Reason::Window`].
+    #[inline]
+    pub fn refill(&mut self, mut buf: Buf) -> Result<(), Refused> {
+        if self.used as usize == self.ring.len() {
+            return Err(Refused { buf, why: Reason::Full });
+        }
+        if buf.is_chain() {
+            return Err(Refused { buf, why: Reason::Chain });
+        }
+        if self.known != Some(buf.pool_id())
+            && let Err(why) = self.learn(&buf)
+        {
+            return Err(Refused { buf, why });
+        }
+        buf.reset();
+        self.ring.bd(self.tail).set_pointer(buf.bus_low());
+        self.ring.slot(self.tail).put(buf);
+        self.tail = self.ring.next(self.tail);
+        self.used += 1;
+        self.staged += 1;
+        Ok(())
+    }
+
+    /// Refills from a pool until the ring is full or the pool empty; returns how many buffers that took.
+    pub fn fill(&mut self, pool: &Pool) -> usize {
+        let before = self.used;
+        while self.space() > 0
+            && let Some(buf) = pool.alloc()
+            && self.refill(buf).is_ok()
+        {}
+        (self.used - before) as usize
+    }
+
+    /// Hands all staged buffers to the device: one register write, which also restarts a ring that had run dry.
+    /// Returns how many there were.
+    #[inline]
+    pub fn commit(&mut self) -> usize {
+        if self.staged == 0 {
+            return 0;
+        }
+        // Pointers before any E.
+        self.bell.publish();
+        let mut at = self.ring.back(self.tail, self.staged);
+        for _ in 0..self.staged {
+            let wrap = if at == self.ring.last() { RxFlags::W } else { RxFlags::empty() };
+            self.ring.bd(at).set_control(Control::rx(RxFlags::E | RxFlags::I | wrap));
+            at = self.ring.next(at);
+        }
+        self.bell.publish();
+        // HW 8.6 BSY: refill first, then clear QHLT, halted or not.
+        self.bell.ring();
+        let count = self.staged;
+        self.staged = 0;
+        count as usize
+    }
+
+    /// Takes back any buffer, filled or not, once the device has stopped; `None` while it runs and when none is left.
+    pub fn drain(&mut self) -> Option<Buf> {
+        if self.ring.is_live() {
+            return None;
+        }
+        self.ready = 0;
+        if let Some(open) = self.assembly.discard() {
+            return Some(open);
+        }
+        if self.used == 0 {
+            self.head = self.ring.position();
+            self.tail = self.head;
+            return None;
+        }
+        let (mut buf, _) = self.pop();
+        self.ready = 0;
+        self.staged = self.staged.min(self.used);
+        buf.reset();
+        Some(buf)
+    }
+
+    /// The ring's number at its controller.
+    #[must_use]
+    pub fn number(&self) -> usize {
+        usize::from(self.number)
+    }
+
+    /// How many more buffers fit.
+    #[inline]
+    #[must_use]
+    pub fn space(&self) -> usize {
+        self.ring.len() - self.used as usize
+    }
+
+    /// How many buffers the ring holds, staged ones included.
+    #[inline]
+    #[must_use]
+    pub fn pending(&self) -> usize {
+        self.used as usize
+    }
+
+    /// What the queue has done so far.
+    #[must_use]
+    pub fn counters(&self) -> &RxCounters {
+        &self.counters
+    }
+
+    /// Looks how many descriptors the device has filled, and orders them before the bytes they cover.
+    #[inline(always)]
+    fn scan(&mut self) -> bool {
+        let mut at = self.head;
+        let mut ready = 0;
+        while ready < self.used - self.staged && !self.ring.bd(at).is_owned() {
+            ready += 1;
+            at = self.ring.next(at);
+        }
+        if ready == 0 {
+            if self.ring.is_suspect() {
+                self.mend();
+            }
+            return false;
+        }
+        self.ready = ready;
+        self.bell.observe();
+        true
+    }
+
+    /// Moves the buffer at the head out of the ring.
+    #[inline(always)]
+    fn pop(&mut self) -> (Buf, Control) {
+        let bd = self.ring.bd(self.head);
+        let control = bd.control();
+        // SAFETY: the callers saw that `used` is not 0, so the slot at `head` is filled.
+        let buf = unsafe { self.ring.slot(self.head).take() };
+        self.head = self.ring.next(self.head);
+        self.used -= 1;
+        self.ready = self.ready.wrapping_sub(1);
+        (buf, control)
+    }
+
+    #[cold]
+    fn learn(&mut self, buf: &Buf) -> Result<(), Reason> {
+        if buf.pool().window() != self.limits.window {
+            return Err(Reason::Window);
+        }
+        if buf.pool().size() < usize::from(self.limits.mrblr) {
+            return Err(Reason::TooSmall);
+        }
+        self.known = Some(buf.pool_id());
+        Ok(())
+    }
+
+    /// A frame in several buffers, or a broken one.
+    #[inline(never)]
+    fn assemble(&mut self, buf: Buf, flags: RxFlags, len: u16) -> Option<(Buf, RxMeta)> {
+        let piece = Piece { buf, flags, len };
+        let outcome = self.assembly.add(piece, &self.limits, &mut self.counters);
+        outcome.broken.into_iter().flatten().for_each(|buf| self.recycle(buf));
+        let frame = outcome.frame?;
+        self.counters.frames += 1;
+        self.counters.bytes += frame.0.total_len() as u64;
+        Some(frame)
+    }
+
+    /// Puts the buffers of a broken frame back into the ring, where there is room: it just left.
+    fn recycle(&mut self, buf: Buf) {
+        let mut rest = Some(buf);
+        while let Some(mut buf) = rest {
+            rest = buf.split();
+            // If a caller refilled in the meantime, the ring may be full: then the buffer goes home.
+            drop(self.refill(buf));
+        }
+    }
+
+    /// Agrees with the hardware on the next descriptor, after a halt that may have moved it (HW 8.6 BSY, 15.3).
+    ///
+    /// Only a full ring with nothing filled at the head can be turned: there the turn changes names, not contents. The
+    /// position is asked for, and used only if no frame came between question and answer.
+    #[cold]
+    fn mend(&mut self) {
+        if self.used as usize != self.ring.len() || self.staged != 0 {
+            return;
+        }
+        let here = (self.head, self.counters.frames + self.counters.errors());
+        if self.asked_at != Some(here) {
+            self.asked_at = Some(here);
+            self.question = self.question.checked_add(1).unwrap_or(1);
+            self.ring.ask(self.question);
+            return;
+        }
+        let Some(position) = self.ring.answer(self.question) else { return };
+        self.asked_at = None;
+        self.ring.settle();
+        if position != self.head && self.ring.bd(self.head).is_owned() {
+            self.turn(position);
+        }
+    }
+
+    /// Makes the hardware's position the head, or the oldest of the filled descriptors right before it.
+    fn turn(&mut self, position: u32) {
+        let mut first = position;
+        while !self.ring.bd(self.ring.prev(first)).is_owned() {
+            // This ends: the old head's descriptor is not filled.
+            first = self.ring.prev(first);
+        }
+        self.head = first;
+        self.tail = first;
+        self.counters.resyncs += 1;
+    }
+}
+
+impl<D: Doorbell> Drop for RxQueue<D> {
+    fn drop(&mut self) {
+        // While the device runs, its buffers stay where they are: lost to the pool, and never given to anybody else.
+        while self.drain().is_some() {}
+    }
+}
+
+impl<D: Doorbell> fmt::Debug for RxQueue<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RxQueue")
+            .field("number", &self.number)
+            .field("len", &self.ring.len())
+            .field("used", &self.used)
+            .field("staged", &self.staged)
+            .field("counters", &self.counters)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,387 @@
+//! A transmit queue: stage frames, commit the burst, reap what was sent (HW 4.2, 4.4, 8.5).
+//!
+//! It moves buffers and rings a [`Doorbell`]; it reads no register and knows no controller.
+
+use core::fmt;
+use core::ptr::NonNull;
+
+use crate::bd::{Control, TxFlags};
+use crate::buf::Buf;
+use crate::bus::Doorbell;
+use crate::pool::PoolHeader;
+use crate::ring::RingMemory;
+
+/// Why a queue did not take a buffer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum Reason {
+    /// The ring has too few free descriptors.
+    Full,
+    /// The frame has a buffer without bytes: such a descriptor halts the ring (HW 3.7).
+    Empty,
+    /// The frame, with its FCS, would not stay below MAXFRM (HW 4.2 TR).
+    TooLong,
+    /// A receive ring takes single buffers.
+    Chain,
+    /// The buffer is smaller than the ring's MRBLR.
+    TooSmall,
+    /// The buffer lies in another 4 GiB window than the ring (HW 4.5).
+    Window,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full => "the ring is full",
+            Self::Empty => "the frame has an empty buffer",
+            Self::TooLong => "the frame is longer than the MTU allows",
+            Self::Chain => "a receive ring takes single buffers, not chains",
+            Self::TooSmall => "the buffer is smaller than the ring's receive buffers",
+            Self::Window => "the buffer lies in another 4 GiB window of bus addresses",
+        })
+    }
+}
+
+impl core::error::Error for Reason {}
+
+/// A buffer that a queue did not take, given back with the reason.
+#[derive(Debug)]
+pub struct Refused {
+    /// The buffer.
+    pub buf: Buf,
+    /// Why it was not taken.
+    pub why: Reason,
+}
+
+/// What a transmit queue has done since it was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct TxCounters {
+    /// Frames sent without error.
+    pub frames: u64,
+    /// Bytes of those frames, without FCS and padding.
+    pub bytes: u64,
+    /// Frames lost to a late collision (TxBD LC).
+    pub late_collisions: u64,
+    /// Frames given up after too many retries or too long a deferral (TxBD RL).
+    pub retry_limits: u64,
+    /// Frames lost to an underrun or a bus error (TxBD UN).
+    pub underruns: u64,
+    /// Frames cut at MAXFRM (TxBD TR).
+    pub truncated: u64,
+    /// Frames refused because the ring was full.
+    pub full: u64,
+    /// Frames refused for another [`Reason`].
+    pub refused: u64,
+}
+
+impl TxCounters {
+    /// Frames that were accepted and not sent.
+    #[must_use]
+    pub fn errors(&self) -> u64 {
+        self.late_collisions + self.retry_limits + self.underruns + self.truncated
+    }
+}
+
+/// What of the port a queue must know.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TxLimits {
+    /// Longest frame without FCS.
+    pub frame: u32,
+    /// The 4 GiB window of all transmit buffers.
+    pub window: u32,
+}
+
+/// One of a controller's transmit rings.
+///
+/// Descriptors `[head, tail)` hold buffers; the last `staged` of them are prepared and not yet the device's.
+pub struct TxQueue<D: Doorbell> {
+    ring: RingMemory,
+    bell: D,
+    head: u32,
+    tail: u32,
+    used: u32,
+    staged: u32,
+    staged_frames: u32,
+    limits: TxLimits,
+    /// The pool whose buffers were last found to lie in the right window.
+    known: Option<NonNull<PoolHeader>>,
+    number: u8,
+    counters: TxCounters,
+}
+
+// SAFETY: `known` is compared, never followed; everything else is `Send`.
+unsafe impl<D: Doorbell + Send> Send for TxQueue<D> {}
+
+impl<D: Doorbell> TxQueue<D> {
+    pub(crate) fn new(ring: RingMemory, bell: D, number: u8, limits: TxLimits) -> Self {
+        TxQueue {
+            ring,
+            bell,
+            head: 0,
+            tail: 0,
+            used: 0,
+            staged: 0,
+            staged_frames: 0,
+            limits,
+            known: None,
+            number,
+            counters: TxCounters::default(),
+        }
+    }
+
+    /// Takes a frame, to be sent with the next [`TxQueue::commit`]. All of it is staged or nothing.
+    ///
+    /// # Errors
+    /// The frame, with [`Reason::Full`], [`Reason::Empty`], [`Reason::TooLong`] or [`Reason::Window`].
+    #[inline]
+    pub fn stage(&mut self, buf: Buf) -> Result<(), Refused> {
+        if buf.is_chain() {
+            return self.stage_chain(buf);
+        }
+        if let Err(why) = self.check(&buf, buf.len() as u32, 1) {
+            return self.refuse(buf, why);
+        }
+        self.put(buf, TxFlags::L);
+        self.staged_frames += 1;
+        Ok(())
+    }
+
+    /// Hands all staged frames to the device: one register write. Returns how many there were.
+    #[inline]
+    pub fn commit(&mut self) -> usize {
+        if self.staged == 0 {
+            return 0;
+        }
+        // Pointers, lengths and the frames' bytes before any R.
+        self.bell.publish();
+        // From the last descriptor back to the first, so that the device, which stops at the first that is not ready,
+        // never meets a frame without its end (HW 4.4). The burst's last frame asks for an interrupt.
+        let mut at = self.ring.prev(self.tail);
+        self.ring.bd(at).give(TxFlags::I);
+        for _ in 1..self.staged {
+            at = self.ring.prev(at);
+            self.ring.bd(at).give(TxFlags::empty());
+        }
+        self.bell.publish();
+        self.bell.ring();
+        self.staged = 0;
+        let frames = self.staged_frames;
+        self.staged_frames = 0;
+        frames as usize
+    }
+
+    /// Takes back the oldest frame the device has finished with, sent or failed; `None` if there is none.
+    ///
+    /// Its contents are as they were. Drop it, or use it again: for a receive ring, say.
+    #[inline]
+    pub fn reap(&mut self) -> Option<Buf> {
+        if self.used == self.staged {
+            return None;
+        }
+        // SAFETY: `used` is not 0, so the slot at `head` is filled.
+        let bds = unsafe { self.ring.slot(self.head).buffers() } as u32;
+        if bds != 1 {
+            return self.reap_chain(bds);
+        }
+        let bd = self.ring.bd(self.head);
+        // No barrier: the buffer is only written from here on, and no store goes ahead of the load that allows it.
+        let control = bd.control();
+        if bd_is_open(control) {
+            return None;
+        }
+        Some(self.take(1, control))
+    }
+
+    /// Takes back any buffer, sent or not, once the device has stopped; `None` while it runs and when none is left.
+    pub fn drain(&mut self) -> Option<Buf> {
+        if self.ring.is_live() {
+            return None;
+        }
+        if self.used == 0 {
+            self.head = self.ring.position();
+            self.tail = self.head;
+            return None;
+        }
+        // SAFETY: `used` is not 0, so the slot at `head` is filled.
+        let bds = unsafe { self.ring.slot(self.head).buffers() } as u32;
+        // SAFETY: as above.
+        let buf = unsafe { self.ring.slot(self.head).take() };
+        for _ in 0..bds {
+            self.ring.bd(self.head).set_control(Control::tx(TxFlags::empty(), 0));
+            self.head = self.ring.next(self.head);
+        }
+        self.used -= bds;
+        // Staged frames are the youngest: what is left of them is at most what is left at all.
+        self.staged = self.staged.min(self.used);
+        self.staged_frames = self.staged_frames.min(self.staged);
+        Some(buf)
+    }
+
+    /// The ring's number at its controller.
+    #[must_use]
+    pub fn number(&self) -> usize {
+        usize::from(self.number)
+    }
+
+    /// How many more buffers fit.
+    #[inline]
+    #[must_use]
+    pub fn space(&self) -> usize {
+        self.ring.len() - self.used as usize
+    }
+
+    /// How many buffers the ring holds, staged ones included.
+    #[inline]
+    #[must_use]
+    pub fn pending(&self) -> usize {
+        self.used as usize
+    }
+
+    /// What the queue has done so far.
+    #[must_use]
+    pub fn counters(&self) -> &TxCounters {
+        &self.counters
+    }
+
+    #[inline(always)]
+    fn check(&mut self, buf: &Buf, frame: u32, bds: u32) -> Result<(), Reason> {
+        if self.ring.len() as u32 - self.used < bds {
+            return Err(Reason::Full);
+        }
+        if buf.len() == 0 {
+            return Err(Reason::Empty);
+        }
+        if frame > self.limits.frame {
+            return Err(Reason::TooLong);
+        }
+        if self.known != Some(buf.pool_id()) {
+            if buf.pool().window() != self.limits.window {
+                return Err(Reason::Window);
+            }
+            self.known = Some(buf.pool_id());
+        }
+        Ok(())
+    }
+
+    /// Fills the descriptor at the tail and keeps the buffer in its slot.
+    #[inline(always)]
+    fn put(&mut self, buf: Buf, flags: TxFlags) {
+        self.describe(&buf, flags);
+        self.ring.slot(self.tail).put(buf);
+        self.step();
+    }
+
+    /// Every flag is written anew; only W is the ring's (HW 4.2).
+    #[inline(always)]
+    fn describe(&mut self, buf: &Buf, flags: TxFlags) {
+        let wrap = if self.tail == self.ring.last() { TxFlags::W } else { TxFlags::empty() };
+        let bd = self.ring.bd(self.tail);
+        bd.set_pointer(buf.bus_low());
+        bd.set_control(Control::tx(flags | wrap, buf.len() as u16));
+    }
+
+    #[inline(always)]
+    fn step(&mut self) {
+        self.tail = self.ring.next(self.tail);
+        self.used += 1;
+        self.staged += 1;
+    }
+
+    #[cold]
+    fn refuse(&mut self, buf: Buf, why: Reason) -> Result<(), Refused> {
+        match why {
+            Reason::Full => self.counters.full += 1,
+            _ => self.counters.refused += 1,
+        }
+        Err(Refused { buf, why })
+    }
+
+    #[inline(never)]
+    fn stage_chain(&mut self, buf: Buf) -> Result<(), Refused> {
+        let (bds, total) = (buf.buffers() as u32, buf.total_len() as u32);
+        for part in buf.chain() {
+            if let Err(why) = self.check(part, total, bds) {
+                return self.refuse(buf, why);
+            }
+        }
+        // The whole frame stays in the slot of its first descriptor; the others' slots stay empty.
+        let slot = self.ring.slot(self.tail);
+        for (part, left) in buf.chain().zip((0..bds).rev()) {
+            self.describe(part, if left == 0 { TxFlags::L } else { TxFlags::empty() });
+            self.step();
+        }
+        slot.put(buf);
+        self.staged_frames += 1;
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn reap_chain(&mut self, bds: u32) -> Option<Buf> {
+        let mut last = self.head;
+        for _ in 1..bds {
+            last = self.ring.next(last);
+        }
+        // A frame is done when its last descriptor is (HW 8.5), or when an error closed one before it.
+        let control = self.ring.bd(last).control();
+        if bd_is_open(control) { None } else { Some(self.take(bds, control)) }
+    }
+
+    /// Moves the finished frame at the head out of the ring and counts it.
+    #[inline(always)]
+    fn take(&mut self, bds: u32, control: Control) -> Buf {
+        // SAFETY: the callers saw that the slot at `head` is filled; the head moves on below.
+        let buf = unsafe { self.ring.slot(self.head).take() };
+        for _ in 0..bds {
+            self.head = self.ring.next(self.head);
+        }
+        self.used -= bds;
+        if control.tx_flags().intersects(TxFlags::ERRORS) {
+            self.count_error(control.tx_flags());
+        } else {
+            self.counters.frames += 1;
+            self.counters.bytes += if bds == 1 { buf.len() } else { buf.total_len() } as u64;
+        }
+        buf
+    }
+
+    #[cold]
+    fn count_error(&mut self, flags: TxFlags) {
+        let counters = &mut self.counters;
+        let count = if flags.contains(TxFlags::UN) {
+            &mut counters.underruns
+        } else if flags.contains(TxFlags::LC) {
+            &mut counters.late_collisions
+        } else if flags.contains(TxFlags::RL) {
+            &mut counters.retry_limits
+        } else {
+            &mut counters.truncated
+        };
+        *count += 1;
+    }
+}
+
+#[inline(always)]
+fn bd_is_open(control: Control) -> bool {
+    control.tx_flags().contains(TxFlags::R)
+}
+
+impl<D: Doorbell> Drop for TxQueue<D> {
+    fn drop(&mut self) {
+        // While the device runs, its buffers stay where they are: lost to the pool, and never given to anybody else.
+        while self.drain().is_some() {}
+    }
+}
+
+impl<D: Doorbell> fmt::Debug for TxQueue<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TxQueue")
+            .field("number", &self.number)
+            .field("len", &self.ring.len())
+            .field("used", &self.used)
+            .field("staged", &self.staged)
+            .field("counters", &self.counters)
+            .finish_non_exhaustive()
+    }
+}
