@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use etsec_core::addr::MacAddr;
-use smoltcp::wire::Ipv4Cidr;
+use smoltcp::wire::{EthernetAddress as MacAddr, Ipv4Cidr};
 
 use crate::units::{parse_count, parse_seconds, parse_u8, parse_u16};
 

@@ -1,2 +1,11 @@
 //! The `etsec` command.
-fn main() {}
+mod args;
+mod net;
+mod pace;
+mod signals;
+mod units;
+fn main() {
+    use clap::Parser;
+    let cli = args::Cli::parse();
+    println!("{cli:?}");
+}

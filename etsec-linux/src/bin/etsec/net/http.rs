@@ -22,7 +22,7 @@ const TX_BYTES: usize = 256 * 1024;
 const REQUEST_TIME: Duration = Duration::from_secs(15);
 /// A client must take something of an answer within this time.
 const ANSWER_TIME: Duration = Duration::from_secs(30);
-/// A client must close its side within this time after we have.
+/// A client must close its side within this time after it has taken the last of an answer.
 const CLOSE_TIME: Duration = Duration::from_secs(5);
 
 /// What the server has done.
@@ -62,8 +62,9 @@ enum Stage {
     Request(Instant),
     /// An answer is under way; the client has until the given time to take more of it.
     Answer(Answer, Instant),
-    /// We have closed our side; the client has until the given time to close its own.
-    Closing(Instant),
+    /// We have closed our side; the client has until the given time to take more of what is still queued, or else
+    /// to close its own.
+    Closing { until: Instant, queued: usize },
 }
 
 #[derive(Debug)]
@@ -78,10 +79,11 @@ impl Http {
     /// A server of `content` on TCP `port`, not 0.
     pub fn new(sockets: &mut SocketSet<'static>, port: u16, content: Content) -> Self {
         let connections = (0..CONNECTIONS)
-            .map(|_| Connection {
-                handle: add_tcp(sockets, RX_BYTES, TX_BYTES),
-                received: Vec::new(),
-                stage: Stage::Free,
+            .map(|_| {
+                let handle = add_tcp(sockets, RX_BYTES, TX_BYTES);
+                // Also ends half-open connections, of which nothing is heard after the first segment.
+                sockets.get_mut::<Socket<'_>>(handle).set_timeout(Some(ANSWER_TIME));
+                Connection { handle, received: Vec::new(), stage: Stage::Free }
             })
             .collect();
         Http { port, content, connections, counters: HttpCounters::default() }
@@ -126,7 +128,7 @@ impl Connection {
             }
             Stage::Request(until) => self.read_request(now, until, socket, content, counters),
             Stage::Answer(answer, until) => self.send_answer(now, until, socket, answer, counters),
-            Stage::Closing(until) => self.await_close(now, until, socket, counters),
+            Stage::Closing { until, queued } => self.await_close(now, until, queued, socket, counters),
         }
     }
 
@@ -168,8 +170,7 @@ impl Connection {
             }
             Some(Err(fault)) => Answer::to_fault(&fault),
             None if !socket.may_recv() || now >= until => {
-                socket.close();
-                self.stage = Stage::Closing(now + CLOSE_TIME);
+                self.close(now, socket);
                 return true;
             }
             None => {
@@ -200,31 +201,43 @@ impl Connection {
             Err(error) => return self.cut(socket, counters, &error.to_string()),
         };
         counters.bytes += sent;
-        self.stage = if !answer.done() {
+        let done = answer.done();
+        if !done {
             let until = if sent > 0 { now + ANSWER_TIME } else { until };
-            Stage::Answer(answer, until)
+            self.stage = Stage::Answer(answer, until);
         } else if answer.keep_alive {
-            Stage::Request(now + REQUEST_TIME)
+            self.stage = Stage::Request(now + REQUEST_TIME);
         } else {
-            socket.close();
-            Stage::Closing(now + CLOSE_TIME)
-        };
-        sent > 0 || !matches!(self.stage, Stage::Answer(..))
+            self.close(now, socket);
+        }
+        sent > 0 || done
+    }
+
+    fn close(&mut self, now: Instant, socket: &mut Socket<'static>) {
+        socket.close();
+        self.stage = Stage::Closing { until: now + ANSWER_TIME, queued: socket.send_queue() };
     }
 
     fn await_close(
         &mut self,
         now: Instant,
         until: Instant,
+        queued: usize,
         socket: &mut Socket<'static>,
         counters: &mut HttpCounters,
     ) -> bool {
         // What the client still sends, such as the body of a refused POST, is taken so that it gets to its end.
         while socket.can_recv() && socket.recv(|bytes| (bytes.len(), ())).is_ok() {}
-        if now >= until && socket.send_queue() == 0 {
-            return self.cut(socket, counters, "did not close");
+        let left = socket.send_queue();
+        let until = match (left < queued, left) {
+            (true, 0) => now + CLOSE_TIME,
+            (true, _) => now + ANSWER_TIME,
+            (false, _) => until,
+        };
+        if now >= until {
+            return self.cut(socket, counters, "not closed by the client");
         }
-        self.stage = Stage::Closing(until);
+        self.stage = Stage::Closing { until, queued: left };
         false
     }
 
