@@ -18,6 +18,7 @@ pub mod bd;
 pub mod buf;
 pub mod bus;
 pub mod dma;
+pub mod event;
 pub mod fcb;
 pub mod pool;
 pub mod regs;

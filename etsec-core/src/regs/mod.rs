@@ -2,7 +2,8 @@
 //!
 //! A register's access class decides which methods exist: nothing can be modified that is cleared by writing ones, and
 //! acknowledging an event by accident does not compile. Bits that start something when written as 1 (strobes) are
-//! forced to 0 by `modify`. The registers themselves are in the submodules, one per block of the page (HW 2).
+//! forced to 0 by `modify`. The registers themselves are in the submodules, one per block of the page (HW 2), each as
+//! a constant: `MACCFG2.on(&bus).modify(Maccfg2::FULL_DUPLEX::SET)`. No file here knows what a driver does with them.
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -14,6 +15,24 @@ use tock_registers::fields::FieldValue;
 pub use tock_registers::interfaces::{Debuggable, ReadWriteable, Readable, Writeable};
 
 use crate::bus::Bus;
+
+pub mod catalog;
+pub mod control;
+pub mod filer;
+pub mod group;
+pub mod hash;
+pub mod mac;
+pub mod mib;
+pub mod miim;
+pub mod receive;
+mod rings;
+pub mod timer;
+pub mod transmit;
+
+/// Layout of a register that is one 32-bit number.
+#[derive(Debug, Clone, Copy)]
+pub struct Plain;
+impl RegisterLongName for Plain {}
 
 /// Access class: read and written freely.
 #[derive(Debug, Clone, Copy)]

@@ -1,0 +1,97 @@
+//! What a port is told before it starts. It knows ranges, not registers.
+
+use crate::addr::AddressFilter;
+use crate::error::Error;
+use crate::filer::FilerTable;
+use crate::link::Link;
+
+/// Ethernet header, one VLAN tag and FCS: what a frame has beyond its payload.
+const OVERHEAD: usize = 14 + 4 + 4;
+/// MAXFRM stays this far above the longest frame: at or over it frames count as truncated, and parts with erratum
+/// eTSEC74 begin one byte earlier (HW 4.2 TR, 14).
+const MARGIN: usize = 2;
+
+/// How the transmit rings share the wire (HW 10).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Schedule {
+    /// The lowest-numbered ring that has a frame, decided anew after each frame.
+    #[default]
+    Priority,
+    /// Modified weighted round robin: the weight of each ring in units of 64 bytes a round; 0 blocks a ring.
+    RoundRobin([u8; 8]),
+}
+
+/// Configuration of a port.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Station address and everything else the address filter lets in.
+    pub filter: AddressFilter,
+    /// Largest payload of a frame in bytes, [`Config::MTU_MIN`] to [`Config::MTU_MAX`].
+    pub mtu: usize,
+    /// Bytes of a receive buffer the device may fill (MRBLR): a multiple of 64 from 64 to 32,768. Longer frames take
+    /// several buffers.
+    pub buffer_size: usize,
+    /// Speed, duplex and pause to start with.
+    pub link: Link,
+    /// Address of the internal TBI on this MAC's own MII bus, 0 to 31. It hides a PHY there (HW 1.2).
+    pub tbi_address: u8,
+    /// Sharing of the wire between transmit rings.
+    pub schedule: Schedule,
+    /// Receive filer table; `None`: every frame goes to ring 0.
+    pub filer: Option<FilerTable>,
+    /// Pause time of the pause frames this port sends, in units of 512 bit times.
+    pub pause_time: u16,
+    /// Whether the MAC's output is led back to its input.
+    pub loopback: bool,
+    /// Milliseconds after which a frame that is not sent counts as a hang of the transmitter.
+    pub hang_ms: u32,
+}
+
+impl Config {
+    /// Smallest MTU: the payload of a minimum frame.
+    pub const MTU_MIN: usize = 46;
+    /// Largest MTU: a frame of 9600 bytes.
+    pub const MTU_MAX: usize = 9600 - OVERHEAD;
+
+    /// A port at 1000 Mb/s with the usual MTU of 1500 and whole-frame buffers.
+    #[must_use]
+    pub fn new(filter: AddressFilter) -> Self {
+        Config {
+            filter,
+            mtu: 1500,
+            buffer_size: 1536,
+            link: Link::GIGABIT,
+            tbi_address: 0x1F,
+            schedule: Schedule::Priority,
+            filer: None,
+            pause_time: 0xFFFF,
+            loopback: false,
+            hang_ms: 5000,
+        }
+    }
+
+    /// Longest frame in bytes that may be sent, without FCS.
+    #[must_use]
+    pub const fn frame_max(&self) -> usize {
+        self.mtu + OVERHEAD - 4
+    }
+
+    /// Value of MAXFRM (HW 3.16).
+    pub(crate) const fn maxfrm(&self) -> u32 {
+        (self.mtu + OVERHEAD + MARGIN) as u32
+    }
+
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        if !(Self::MTU_MIN..=Self::MTU_MAX).contains(&self.mtu) {
+            return Err(Error::Mtu(self.mtu));
+        }
+        if !crate::pool::size_is_valid(self.buffer_size) {
+            return Err(Error::BufferSize(self.buffer_size));
+        }
+        if self.tbi_address > 31 {
+            return Err(Error::TbiAddress(self.tbi_address));
+        }
+        self.link.check().map_err(Error::Link)
+    }
+}

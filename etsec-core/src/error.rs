@@ -1,0 +1,82 @@
+//! What can go wrong between driver and device.
+
+use core::fmt;
+
+use crate::config::Config;
+use crate::link::LinkError;
+
+/// Which side of the controller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Side {
+    /// Transmit.
+    Tx,
+    /// Receive.
+    Rx,
+}
+
+impl fmt::Display for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Side::Tx => "transmit",
+            Side::Rx => "receive",
+        })
+    }
+}
+
+/// An error of a port. Nothing was changed unless the error says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum Error {
+    /// The page does not show the ID of an eTSEC (HW 3.1); the value found.
+    NotAnEtsec(u32),
+    /// The registers read all ones: the device, or the bus to it, is gone.
+    Gone,
+    /// MTU out of range.
+    Mtu(usize),
+    /// Receive buffer size out of range.
+    BufferSize(usize),
+    /// TBI address above 31.
+    TbiAddress(u8),
+    /// A link that no eTSEC can have.
+    Link(LinkError),
+    /// There is no ring of this number.
+    RingNumber(Side, usize),
+    /// The ring of this number has been added already.
+    RingTaken(Side, usize),
+    /// The ring lies in another 4 GiB window of bus addresses than the port's first one (HW 4.5).
+    Window {
+        /// Window of the port's rings.
+        port: u32,
+        /// Window of the ring that was to be added.
+        ring: u32,
+    },
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotAnEtsec(id) => {
+                write!(f, "no eTSEC at this page: its ID register reads {id:#010x}, not 0x0124____")
+            }
+            Self::Gone => f.write_str("the device is gone: its registers read all ones"),
+            Self::Mtu(mtu) => {
+                write!(f, "MTU {mtu}: {} to {} are possible", Config::MTU_MIN, Config::MTU_MAX)
+            }
+            Self::BufferSize(n) => {
+                write!(f, "receive buffers of {n} bytes: multiples of 64 from 64 to 32768 are possible")
+            }
+            Self::TbiAddress(n) => write!(f, "TBI address {n}: 0 to 31 are possible"),
+            Self::Link(error) => error.fmt(f),
+            Self::RingNumber(side, n) => write!(f, "{side} ring {n}: 0 to 7 are possible"),
+            Self::RingTaken(side, n) => write!(f, "{side} ring {n} is there already"),
+            Self::Window { port, ring } => write!(
+                f,
+                "the ring lies in the 4 GiB window {ring:#x} of bus addresses, the port's other rings in {port:#x}"
+            ),
+        }
+    }
+}
+
+impl core::error::Error for Error {}
