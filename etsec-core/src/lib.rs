@@ -12,6 +12,7 @@
 extern crate std;
 
 pub mod adapters;
+pub mod addr;
 pub mod arena;
 pub mod barrier;
 pub mod bd;

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use smoltcp::wire::{EthernetAddress as MacAddr, Ipv4Cidr};
+use etsec_core::addr::MacAddr;
+use smoltcp::wire::Ipv4Cidr;
 
 use crate::units::{parse_count, parse_seconds, parse_u8, parse_u16};
 

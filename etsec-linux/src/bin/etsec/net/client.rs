@@ -15,7 +15,6 @@ const RX_BYTES: usize = 512 * 1024;
 const PING_TIME: Duration = Duration::from_secs(1);
 
 /// A host that uses the services.
-#[derive(Debug)]
 pub struct Client {
     iface: Interface,
     sockets: SocketSet<'static>,

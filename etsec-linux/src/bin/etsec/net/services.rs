@@ -47,7 +47,6 @@ pub struct ServiceCounters {
 }
 
 /// The stack and its services.
-#[derive(Debug)]
 pub struct Services {
     iface: Interface,
     sockets: SocketSet<'static>,
