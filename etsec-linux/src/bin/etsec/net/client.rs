@@ -22,6 +22,8 @@ pub struct Client {
     tcp: SocketHandle,
     server: Ipv4Address,
     next_port: u16,
+    /// What is still to be sent of the request; TCP takes it once the handshake is through.
+    request: Vec<u8>,
 }
 
 /// Pings under way.
@@ -70,7 +72,7 @@ impl Client {
         debug_assert!(bound.is_ok());
         let icmp = sockets.add(socket);
         let tcp = add_tcp(&mut sockets, RX_BYTES, 8192);
-        Client { iface, sockets, icmp, tcp, server, next_port: 49152 }
+        Client { iface, sockets, icmp, tcp, server, next_port: 49152, request: Vec::new() }
     }
 
     /// Receives and sends. Returns whether there may be more to do at once.
@@ -112,25 +114,31 @@ impl Client {
         false
     }
 
-    /// Begins to download `path`; false if the socket is still closing.
+    /// Begins to download `path`; false if there is no way to the server.
     pub fn get(&mut self, path: &str, port: u16) -> bool {
         let request = format!("GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.server);
         self.request(request.as_bytes(), port)
     }
 
-    /// Connects and sends `request` as it is; false if the socket is still closing.
+    /// Connects, and sends `request` as it is once it can; false if there is no way to the server.
     pub fn request(&mut self, request: &[u8], port: u16) -> bool {
         let socket = self.sockets.get_mut::<tcp::Socket<'_>>(self.tcp);
         socket.abort();
         self.next_port = self.next_port.checked_add(1).unwrap_or(49152);
         let to = (IpAddress::Ipv4(self.server), port);
-        let connected = socket.connect(self.iface.context(), to, self.next_port).is_ok();
-        connected && socket.send_slice(request) == Ok(request.len())
+        self.request = request.to_vec();
+        socket.connect(self.iface.context(), to, self.next_port).is_ok()
     }
 
     /// Goes on with the download; returns whether it has ended.
     pub fn download(&mut self, download: &mut Download) -> bool {
         let socket = self.sockets.get_mut::<tcp::Socket<'_>>(self.tcp);
+        if !self.request.is_empty()
+            && socket.can_send()
+            && let Ok(sent) = socket.send_slice(&self.request)
+        {
+            self.request.drain(..sent);
+        }
         while socket.can_recv() {
             let taken = socket.recv(|bytes| (download.take(bytes), ()));
             if taken.is_err() {

@@ -167,7 +167,6 @@ fn connections_are_served_at_once_and_used_again() {
             let port = 50000 + round * 100 + nth as u16;
             let to = (IpAddress::Ipv4(SERVER), 80);
             socket.connect(iface.context(), to, port).unwrap();
-            socket.send_slice(b"GET /bytes/50000 HTTP/1.0\r\n\r\n").unwrap();
         }
         let mut received = vec![0; handles.len()];
         let open_at_once = run_downloads(&mut world, &mut iface, &mut sockets, &handles, &mut received);
@@ -194,6 +193,9 @@ fn run_downloads(
         for (handle, total) in handles.iter().zip(received.iter_mut()) {
             let socket = sockets.get_mut::<tcp::Socket<'_>>(*handle);
             open += usize::from(socket.may_recv());
+            if socket.can_send() && socket.send_queue() == 0 && *total == 0 {
+                socket.send_slice(b"GET /bytes/50000 HTTP/1.0\r\n\r\n").unwrap();
+            }
             while socket.can_recv() {
                 *total += socket.recv(|bytes| (bytes.len(), bytes.len())).unwrap();
             }
