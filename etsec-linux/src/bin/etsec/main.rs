@@ -1,7 +1,11 @@
 //! The `etsec` command.
 mod args;
+mod frames;
+mod meter;
 mod net;
+mod output;
 mod pace;
+mod pcapng;
 mod signals;
 mod units;
 fn main() {
