@@ -2,8 +2,7 @@
 
 use crate::addr::AddressFilter;
 use crate::error::Error;
-use crate::filer::FilerTable;
-use crate::link::Link;
+use crate::link::{Duplex, Link, Speed};
 
 /// Ethernet header, one VLAN tag and FCS: what a frame has beyond its payload.
 const OVERHEAD: usize = 14 + 4 + 4;
@@ -38,8 +37,9 @@ pub struct Config {
     pub tbi_address: u8,
     /// Sharing of the wire between transmit rings.
     pub schedule: Schedule,
-    /// Receive filer table; `None`: every frame goes to ring 0.
-    pub filer: Option<FilerTable>,
+    /// Whether received frames are parsed, to layer 4: each then comes with a frame control block (HW 5.3), and the
+    /// filer can be used.
+    pub parser: bool,
     /// Pause time of the pause frames this port sends, in units of 512 bit times.
     pub pause_time: u16,
     /// Whether the MAC's output is led back to its input.
@@ -61,10 +61,10 @@ impl Config {
             filter,
             mtu: 1500,
             buffer_size: 1536,
-            link: Link::GIGABIT,
+            link: Link::new(Speed::Mbps1000, Duplex::Full),
             tbi_address: 0x1F,
             schedule: Schedule::Priority,
-            filer: None,
+            parser: false,
             pause_time: 0xFFFF,
             loopback: false,
             hang_ms: 5000,

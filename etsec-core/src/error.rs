@@ -45,6 +45,8 @@ pub enum Error {
     RingNumber(Side, usize),
     /// The ring of this number has been added already.
     RingTaken(Side, usize),
+    /// The filer needs [`Config::parser`] (HW 5.2).
+    ParserOff,
     /// The ring lies in another 4 GiB window of bus addresses than the port's first one (HW 4.5).
     Window {
         /// Window of the port's rings.
@@ -65,12 +67,16 @@ impl fmt::Display for Error {
                 write!(f, "MTU {mtu}: {} to {} are possible", Config::MTU_MIN, Config::MTU_MAX)
             }
             Self::BufferSize(n) => {
-                write!(f, "receive buffers of {n} bytes: multiples of 64 from 64 to 32768 are possible")
+                write!(
+                    f,
+                    "receive buffers of {n} bytes: multiples of 64 from 64 to 32768 are possible"
+                )
             }
             Self::TbiAddress(n) => write!(f, "TBI address {n}: 0 to 31 are possible"),
             Self::Link(error) => error.fmt(f),
             Self::RingNumber(side, n) => write!(f, "{side} ring {n}: 0 to 7 are possible"),
             Self::RingTaken(side, n) => write!(f, "{side} ring {n} is there already"),
+            Self::ParserOff => f.write_str("the filer needs the parser: set Config::parser"),
             Self::Window { port, ring } => write!(
                 f,
                 "the ring lies in the 4 GiB window {ring:#x} of bus addresses, the port's other rings in {port:#x}"

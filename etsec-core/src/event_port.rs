@@ -1,0 +1,146 @@
+//! Acknowledging events and restarting what an error halted (HW 8.6, 9.2).
+//!
+//! All it does is write ones to clear, so several of these may work on one controller, in several threads: a waiter for
+//! each line and the periodic tick.
+
+use core::fmt;
+
+use crate::bus::Bus;
+use crate::event::{Event, Line};
+use crate::regs::control::IEVENT;
+use crate::regs::receive::{RSTAT, Rstat};
+use crate::regs::transmit::{TSTAT, Tstat};
+
+/// Error events by cause.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct FaultCounters {
+    /// LC: late collisions.
+    pub late_collisions: u64,
+    /// CRL: retry limit or excessive deferral.
+    pub retry_limits: u64,
+    /// XFUN: transmit underruns.
+    pub underruns: u64,
+    /// EBERR: bus errors of either side.
+    pub bus_errors: u64,
+    /// BSY: a receive ring without a free descriptor. Not every one lost a frame.
+    pub busy: u64,
+    /// BABR: received frames longer than MAXFRM.
+    pub babbling_receives: u64,
+    /// BABT: transmitted frames that reached MAXFRM.
+    pub babbling_transmits: u64,
+    /// DPE: parity errors inside the controller.
+    pub parity_errors: u64,
+    /// PERR: frames whose headers contradict each other.
+    pub parse_errors: u64,
+    /// FIQ, FIR: frames the filer had no ring for.
+    pub filer_errors: u64,
+    /// TXE: transmit errors in all.
+    pub transmit_errors: u64,
+    /// Times the transmitter was found hanging.
+    pub transmit_hangs: u64,
+    /// Resets of the controller.
+    pub resets: u64,
+    /// Frames that were inside the controller at a reset, transmit side.
+    pub lost_in_transmit: u64,
+    /// Frames that were inside the controller at a reset, receive side, as far as descriptors show.
+    pub lost_in_receive: u64,
+}
+
+/// What [`EventPort::recover`] acknowledges: errors. The rest of the error line belongs to whoever caused it.
+const RECOVERED: Event = Event::BABR
+    .union(Event::BSY)
+    .union(Event::EBERR)
+    .union(Event::BABT)
+    .union(Event::TXE)
+    .union(Event::LC)
+    .union(Event::CRL)
+    .union(Event::XFUN)
+    .union(Event::DPE)
+    .union(Event::PERR)
+    .union(Event::FIR)
+    .union(Event::FIQ);
+
+/// The events of one interrupt group.
+#[derive(Clone)]
+pub struct EventPort<B> {
+    bus: B,
+    thlt: Tstat,
+    qhlt: Rstat,
+    faults: FaultCounters,
+}
+
+impl<B: Bus> EventPort<B> {
+    pub(crate) fn new(bus: B, thlt: Tstat, qhlt: Rstat) -> Self {
+        EventPort { bus, thlt, qhlt, faults: FaultCounters::default() }
+    }
+
+    /// The events of one line that are set; clears exactly those. Scan the rings after it (HW 9.2).
+    #[inline]
+    pub fn take(&self, line: Line) -> Event {
+        let events = IEVENT.on(&self.bus).peek() & line.mask();
+        if !events.is_empty() {
+            IEVENT.on(&self.bus).clear(events);
+        }
+        events
+    }
+
+    /// Acknowledges error events, counts them by cause and restarts the rings they halted (HW 8.6).
+    ///
+    /// A halted ring whose descriptors are in order goes on where it stopped; a failed frame's descriptor is closed
+    /// already and its queue counts it.
+    pub fn recover(&mut self) -> Event {
+        let seen = IEVENT.on(&self.bus).peek();
+        let events = seen & RECOVERED;
+        // All ones is a bus without a device.
+        if events.is_empty() || seen.bits() == u32::MAX {
+            return Event::empty();
+        }
+        IEVENT.on(&self.bus).clear(events);
+        self.count(events);
+        if events.intersects(Event::TXE | Event::EBERR) {
+            // TSTAT is cleared for every ring in use: an error of one halts all (HW 3.7).
+            TSTAT.on(&self.bus).clear(self.thlt);
+        }
+        if events.intersects(Event::BSY | Event::EBERR) {
+            RSTAT.on(&self.bus).clear(self.qhlt);
+        }
+        events
+    }
+
+    /// What this port has acknowledged so far.
+    #[must_use]
+    pub fn faults(&self) -> &FaultCounters {
+        &self.faults
+    }
+
+    pub(crate) fn faults_mut(&mut self) -> &mut FaultCounters {
+        &mut self.faults
+    }
+
+    fn count(&mut self, events: Event) {
+        let faults = &mut self.faults;
+        let counters = [
+            (Event::LC, &mut faults.late_collisions),
+            (Event::CRL, &mut faults.retry_limits),
+            (Event::XFUN, &mut faults.underruns),
+            (Event::EBERR, &mut faults.bus_errors),
+            (Event::BSY, &mut faults.busy),
+            (Event::BABR, &mut faults.babbling_receives),
+            (Event::BABT, &mut faults.babbling_transmits),
+            (Event::DPE, &mut faults.parity_errors),
+            (Event::PERR, &mut faults.parse_errors),
+            (Event::FIR | Event::FIQ, &mut faults.filer_errors),
+            (Event::TXE, &mut faults.transmit_errors),
+        ];
+        for (event, counter) in counters {
+            *counter += u64::from(events.intersects(event));
+        }
+    }
+}
+
+impl<B> fmt::Debug for EventPort<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventPort").field("faults", &self.faults).finish_non_exhaustive()
+    }
+}

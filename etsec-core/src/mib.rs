@@ -1,0 +1,163 @@
+//! The controller's statistics as 64-bit totals (HW 13).
+//!
+//! The registers are 12 to 32 bits wide and say in CAR1 and CAR2 that they wrapped; here they are put together. This
+//! file knows counters, not frames: what a queue counts in software is the queue's.
+
+mod counter;
+
+pub use counter::{Carry, Counter};
+
+use crate::bus::Bus;
+use crate::regs::mib::{CAM1, CAM2, CAR1, CAR2, Car1, Car2};
+use crate::regs::{Readable as _, Writeable as _};
+
+/// One counter: its total is `base + raw`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Slot {
+    /// What was counted before the register last went through zero.
+    base: u64,
+    /// The register when last read.
+    raw: u32,
+    /// It has been seen to hold more than its documented width.
+    wide: bool,
+}
+
+/// The totals of all counters.
+///
+/// [`Mib::collect`] must come round before a counter wraps twice, or the totals are too low by whole turns: at gigabit
+/// speed once a second is enough for all counters of 22 bits and more, and for the error counters of a working link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mib {
+    slots: [Slot; Counter::ALL.len()],
+}
+
+impl Default for Mib {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A reading of CAR1 and CAR2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Carries(Car1, Car2);
+
+impl Carries {
+    fn peek<B: Bus>(bus: &B) -> Self {
+        Carries(CAR1.on(bus).peek(), CAR2.on(bus).peek())
+    }
+
+    fn clear<B: Bus>(self, bus: &B) {
+        CAR1.on(bus).clear(self.0);
+        CAR2.on(bus).clear(self.1);
+    }
+
+    fn has(self, counter: Counter) -> bool {
+        match counter.carry() {
+            Carry::Car1(bit) => self.0.contains(bit),
+            Carry::Car2(bit) => self.1.contains(bit),
+        }
+    }
+
+    fn union(self, other: Self) -> Self {
+        Carries(self.0 | other.0, self.1 | other.1)
+    }
+
+    fn without(self, other: Self) -> Self {
+        Carries(self.0 - other.0, self.1 - other.1)
+    }
+
+    fn is_empty(self) -> bool {
+        self.0.is_empty() && self.1.is_empty()
+    }
+}
+
+impl Mib {
+    /// All totals zero; nothing is read or written.
+    #[must_use]
+    pub const fn new() -> Self {
+        Mib { slots: [Slot { base: 0, raw: 0, wide: false }; Counter::ALL.len()] }
+    }
+
+    /// The total of a counter as of the last [`Mib::collect`].
+    #[must_use]
+    pub const fn total(&self, counter: Counter) -> u64 {
+        let Slot { base, raw, .. } = self.slots[counter as usize];
+        base.wrapping_add(raw as u64)
+    }
+
+    /// All counters and their totals, in the order of their registers.
+    pub fn iter(&self) -> impl Iterator<Item = (Counter, u64)> + '_ {
+        Counter::ALL.into_iter().map(|counter| (counter, self.total(counter)))
+    }
+
+    /// Sets the device's counters, its carries and the totals to zero and masks the carry interrupt: at bring-up, with
+    /// ECNTRL\[AUTOZ\] 0 (HW 8.1 step 11).
+    pub fn reset<B: Bus>(&mut self, bus: &B) {
+        *self = Mib::new();
+        self.rearm(bus);
+    }
+
+    /// As [`Mib::reset`], but the totals stay: when a device that has been counted is brought up again. Call
+    /// [`Mib::collect`] first, or what was counted since is lost.
+    pub fn rearm<B: Bus>(&mut self, bus: &B) {
+        for counter in Counter::ALL {
+            let slot = &mut self.slots[counter as usize];
+            slot.base = slot.base.wrapping_add(slot.raw.into());
+            slot.raw = 0;
+            counter.register().on(bus).set(0);
+        }
+        CAM1.on(bus).assign(Car1::from_bits_retain(!0));
+        CAM2.on(bus).assign(Car2::from_bits_retain(!0));
+        Carries(Car1::from_bits_retain(!0), Car2::from_bits_retain(!0)).clear(bus);
+    }
+
+    /// Reads all counters and brings the totals up to date.
+    ///
+    /// A counter that was set to zero behind our back counts on from where it was; totals never go back. A bus that has
+    /// died (it reads all ones) leaves them as they are.
+    pub fn collect<B: Bus>(&mut self, bus: &B) {
+        let mut wrapped = Carries::peek(bus);
+        if !Car1::all().contains(wrapped.0) {
+            return; // CAR1 has bits that are always 0: nobody is there
+        }
+        let mut raw = Counter::ALL.map(|counter| counter.register().on(bus).get());
+        // A counter may wrap while it is read. A value read after its carry was seen is from behind the wrap, one whose
+        // carry is still clear afterwards is from before it; the others are read again (HW 13.1). Each turn adds a
+        // carry, so there are no more turns than counters.
+        for _ in Counter::ALL {
+            let new = Carries::peek(bus).without(wrapped);
+            if new.is_empty() {
+                break;
+            }
+            for counter in Counter::ALL.into_iter().filter(|&counter| new.has(counter)) {
+                raw[counter as usize] = counter.register().on(bus).get();
+            }
+            wrapped = wrapped.union(new);
+        }
+        wrapped.clear(bus);
+        for counter in Counter::ALL {
+            let raw = raw[counter as usize];
+            self.slots[counter as usize].take(counter, raw, wrapped.has(counter));
+        }
+    }
+}
+
+impl Slot {
+    /// Takes over a reading.
+    ///
+    /// Widths other than RDRP's are not verified, and too small a one would lose counts: a counter that has held more
+    /// than its documented width is taken to have 32 bits, as models may have (HW 13.2).
+    fn take(&mut self, counter: Counter, raw: u32, wrapped: bool) {
+        let documented = 1u64 << counter.width();
+        self.wide |= counter != Counter::RDRP && u64::from(raw) >= documented;
+        if wrapped {
+            self.base = self.base.wrapping_add(if self.wide { 1 << 32 } else { documented });
+        } else if raw < self.raw {
+            self.base = self.base.wrapping_add(self.raw.into());
+        }
+        self.raw = raw;
+    }
+}
+
+#[cfg(test)]
+mod tests;
