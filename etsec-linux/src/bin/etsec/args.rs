@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use etsec_core::addr::MacAddr;
+use etsec_core::MacAddr;
+use etsec_core::link::{Link, LinkError};
 use smoltcp::wire::Ipv4Cidr;
 
 use crate::units::{parse_count, parse_seconds, parse_u8, parse_u16};
@@ -120,7 +121,7 @@ pub struct Tuning {
     /// Frame buffers in the pool; more than the receive rings hold.
     #[arg(long, value_name = "N")]
     pub buffers: Option<usize>,
-    /// `auto` (ask the PHY), or a fixed link such as 1000, 100/full or 10/half.
+    /// `auto` (ask the PHY), or a fixed link such as 1000, 100/half or 1000/full/rx+tx.
     #[arg(long, value_name = "LINK")]
     pub link: Option<LinkArg>,
     /// MDIO address of the PHY, 0 to 31 [default: the device tree's].
@@ -378,8 +379,8 @@ impl std::str::FromStr for AddressArg {
 pub enum LinkArg {
     /// What the PHY negotiates.
     Auto,
-    /// Fixed: megabits per second, and whether both ends may send at once.
-    Fixed { mbps: u16, full: bool },
+    /// Always this one.
+    Fixed(Link),
 }
 
 impl std::str::FromStr for LinkArg {
@@ -389,22 +390,9 @@ impl std::str::FromStr for LinkArg {
         if text.eq_ignore_ascii_case("auto") {
             return Ok(LinkArg::Auto);
         }
-        let (speed, duplex) = text.split_once('/').unwrap_or((text, "full"));
-        let mbps = match speed {
-            "10" => 10,
-            "100" => 100,
-            "1000" => 1000,
-            _ => return Err(format!("speed `{speed}` is none of 10, 100, 1000 (or write `auto`)")),
-        };
-        let full = match duplex {
-            "full" => true,
-            "half" => false,
-            _ => return Err(format!("duplex `{duplex}` is neither `full` nor `half`")),
-        };
-        if mbps == 1000 && !full {
-            return Err("half duplex exists at 10 and 100 Mbit/s only".into());
-        }
-        Ok(LinkArg::Fixed { mbps, full })
+        // The speed alone means full duplex.
+        let full = if text.contains('/') { text.to_owned() } else { format!("{text}/full") };
+        full.parse().map(LinkArg::Fixed).map_err(|error: LinkError| error.to_string())
     }
 }
 
@@ -412,6 +400,7 @@ impl std::str::FromStr for LinkArg {
 mod tests {
     use super::*;
     use clap::CommandFactory;
+    use etsec_core::link::{Duplex, Speed};
 
     #[test]
     fn the_grammar_is_consistent() {
@@ -424,8 +413,8 @@ mod tests {
         for bad in ["192.0.2.2", "192.0.2.2/33", "0.0.0.0/0", "224.0.0.1/4", "x"] {
             assert!(bad.parse::<AddressArg>().is_err(), "{bad}");
         }
-        assert_eq!("100/half".parse(), Ok(LinkArg::Fixed { mbps: 100, full: false }));
-        assert_eq!("1000".parse(), Ok(LinkArg::Fixed { mbps: 1000, full: true }));
+        assert_eq!("100/half".parse(), Ok(LinkArg::Fixed(Link::new(Speed::Mbps100, Duplex::Half))));
+        assert_eq!("1000".parse(), Ok(LinkArg::Fixed(Link::new(Speed::Mbps1000, Duplex::Full))));
         for bad in ["1000/half", "40/full", "100/most", ""] {
             assert!(bad.parse::<LinkArg>().is_err(), "{bad}");
         }

@@ -29,18 +29,29 @@ pub enum Frames {
 }
 
 impl Frames {
-    /// The next frame, without FCS; `None` at the end of a file.
+    /// Makes the next frame the current one; false at the end of a file.
     ///
     /// # Errors
     /// When the file is broken.
-    pub fn next(&mut self) -> Result<Option<&[u8]>> {
+    pub fn advance(&mut self) -> Result<bool> {
         match self {
-            Frames::Pattern(pattern) => Ok(Some(pattern.next())),
-            Frames::Recorded(recorded) => recorded.next(),
+            Frames::Pattern(pattern) => {
+                pattern.advance();
+                Ok(true)
+            }
+            Frames::Recorded(recorded) => recorded.advance(),
         }
     }
 
-    /// Begins again at the first frame of a file. False if it has none: there would be no end to looking.
+    /// The current frame, without FCS.
+    pub fn current(&self) -> &[u8] {
+        match self {
+            Frames::Pattern(pattern) => &pattern.frame,
+            Frames::Recorded(recorded) => &recorded.frame,
+        }
+    }
+
+    /// Makes the first frame of a file the next one. False if the file has none: there would be no end to looking.
     pub fn rewind(&mut self) -> Result<bool> {
         match self {
             Frames::Pattern(_) => Ok(true),
@@ -83,10 +94,9 @@ impl PatternFrames {
         Ok(PatternFrames { frame, sequence: 0 })
     }
 
-    fn next(&mut self) -> &[u8] {
+    fn advance(&mut self) {
         self.frame[HEADER..HEADER + SEQUENCE].copy_from_slice(&self.sequence.to_be_bytes());
         self.sequence = self.sequence.wrapping_add(1);
-        &self.frame
     }
 }
 
@@ -97,7 +107,9 @@ pub struct RecordedFrames {
     frame: Vec<u8>,
     /// Frames of the file so far, to name the place of an error.
     count: u64,
-    /// Frames that the file has only a part of: they are left out.
+    /// Whether one of them was whole.
+    any: bool,
+    /// Frames that the file has only a part of: they are left out, and counted in every pass.
     cut: u64,
 }
 
@@ -113,7 +125,7 @@ impl RecordedFrames {
     /// When it cannot be read, is no capture file, or was not captured on Ethernet.
     pub fn open(path: &Path) -> Result<Self> {
         let reader = open(path).with_context(|| format!("cannot read {}", path.display()))?;
-        Ok(RecordedFrames { path: path.to_owned(), reader, frame: Vec::new(), count: 0, cut: 0 })
+        Ok(RecordedFrames { path: path.to_owned(), reader, frame: Vec::new(), count: 0, any: false, cut: 0 })
     }
 
     /// Frames left out because the file has only a part of them.
@@ -121,17 +133,18 @@ impl RecordedFrames {
         self.cut
     }
 
-    fn next(&mut self) -> Result<Option<&[u8]>> {
+    fn advance(&mut self) -> Result<bool> {
         loop {
             let whole = self
                 .reader
                 .read(&mut self.frame)
                 .with_context(|| format!("{}: after frame {}", self.path.display(), self.count))?;
             match whole {
-                None => return Ok(None),
+                None => return Ok(false),
                 Some(true) => {
                     self.count += 1;
-                    return Ok(Some(&self.frame));
+                    self.any = true;
+                    return Ok(true);
                 }
                 Some(false) => {
                     self.count += 1;
@@ -142,11 +155,9 @@ impl RecordedFrames {
     }
 
     fn rewind(&mut self) -> Result<bool> {
-        let any = self.count > self.cut;
         self.reader = open(&self.path).with_context(|| format!("cannot read {}", self.path.display()))?;
         self.count = 0;
-        self.cut = 0;
-        Ok(any)
+        Ok(std::mem::take(&mut self.any))
     }
 }
 
@@ -233,11 +244,12 @@ mod tests {
         let to = MacAddr([1; 6]);
         let from = MacAddr([2; 6]);
         let mut frames = PatternFrames::new(Pattern::Counting, 60, to, from, 0x88b5).unwrap();
-        let first = frames.next().to_vec();
+        frames.advance();
+        let first = frames.frame.clone();
         assert_eq!(first[..18], [1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 0x88, 0xb5, 0, 0, 0, 0]);
         assert_eq!(first[18..22], [0, 1, 2, 3]);
-        let second = frames.next();
-        assert_eq!((second[17], second.len()), (1, 60));
+        frames.advance();
+        assert_eq!((frames.frame[17], frames.frame.len()), (1, 60));
         assert!(PatternFrames::new(Pattern::Zeros, 59, to, from, 0x88b5).is_err());
     }
 
@@ -246,9 +258,11 @@ mod tests {
         let file = pcap(DataLink::ETHERNET, &[(&[1; 60], 60), (&[2; 60], 1000), (&[3; 70], 70)]);
         let mut frames = Frames::Recorded(RecordedFrames::open(file.path()).unwrap());
         for _ in 0..2 {
-            assert_eq!(frames.next().unwrap().unwrap(), [1; 60]);
-            assert_eq!(frames.next().unwrap().unwrap(), [3; 70]);
-            assert_eq!(frames.next().unwrap(), None);
+            assert!(frames.advance().unwrap());
+            assert_eq!(frames.current(), [1; 60]);
+            assert!(frames.advance().unwrap());
+            assert_eq!(frames.current(), [3; 70]);
+            assert!(!frames.advance().unwrap());
             assert!(frames.rewind().unwrap());
         }
     }
@@ -261,8 +275,9 @@ mod tests {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(&bytes).unwrap();
         let mut frames = RecordedFrames::open(file.path()).unwrap();
-        assert_eq!(frames.next().unwrap().unwrap(), [5; 61]);
-        assert_eq!(frames.next().unwrap(), None);
+        assert!(frames.advance().unwrap());
+        assert_eq!(frames.frame, [5; 61]);
+        assert!(!frames.advance().unwrap());
     }
 
     #[test]
@@ -282,8 +297,8 @@ mod tests {
         let length = file.as_file().metadata().unwrap().len();
         file.as_file().set_len(length - 10).unwrap();
         let mut frames = RecordedFrames::open(file.path()).unwrap();
-        assert!(frames.next().unwrap().is_some());
-        let error = format!("{:#}", frames.next().unwrap_err());
+        assert!(frames.advance().unwrap());
+        let error = format!("{:#}", frames.advance().unwrap_err());
         assert!(error.contains("after frame 1"), "{error}");
     }
 
@@ -291,7 +306,7 @@ mod tests {
     fn a_file_without_frames_is_not_repeated_for_ever() {
         let file = pcap(DataLink::ETHERNET, &[]);
         let mut frames = Frames::Recorded(RecordedFrames::open(file.path()).unwrap());
-        assert_eq!(frames.next().unwrap(), None);
+        assert!(!frames.advance().unwrap());
         assert!(!frames.rewind().unwrap());
     }
 }
