@@ -287,3 +287,77 @@ fn check(region: &impl Region) -> Result<(), MemoryError> {
         _ => Err(MemoryError::CrossesWindow),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use super::*;
+    use crate::testing::Heap;
+
+    #[test]
+    fn a_region_comes_back_only_when_nothing_of_it_is_in_use() {
+        let (region, alive) = Heap::new(64 * 1024);
+        let mut arena = Arena::new(region).map_err(|(_, e)| e).unwrap();
+        let pool = arena.pool(4, 256).unwrap();
+        let ring = arena.ring(8).unwrap();
+        let arena = arena.retire().map(drop).unwrap_err();
+        drop(ring);
+        let buf = pool.alloc().unwrap();
+        let arena = arena.retire().map(drop).unwrap_err();
+        drop(pool);
+        let arena = arena.retire().map(drop).unwrap_err();
+        drop(buf);
+        assert!(arena.retire().is_ok());
+        assert_eq!(Rc::strong_count(&alive), 1);
+    }
+
+    #[test]
+    fn a_dropped_arena_gives_its_region_back_if_it_can_and_leaks_it_if_not() {
+        let (region, alive) = Heap::new(64 * 1024);
+        let mut arena = Arena::new(region).map_err(|(_, e)| e).unwrap();
+        let pool = arena.pool(1, 64).unwrap();
+        drop((pool, arena));
+        assert_eq!(Rc::strong_count(&alive), 1);
+
+        let (region, alive) = Heap::new(64 * 1024);
+        let mut arena = Arena::new(region).map_err(|(_, e)| e).unwrap();
+        let mut buf = arena.pool(1, 64).unwrap().alloc().unwrap();
+        drop(arena);
+        assert_eq!(Rc::strong_count(&alive), 2);
+        // Still mapped.
+        buf.set_len(64);
+        buf.fill(7);
+        std::mem::forget(alive);
+    }
+
+    #[test]
+    fn regions_that_no_device_could_use_are_refused_and_given_back() {
+        let at = |raw| Heap::at(4096, BusAddr::new(raw).unwrap()).0;
+        let refusal = |region| Arena::new(region).map(drop).map_err(|(_, e)| e);
+        assert_eq!(refusal(at(0xFFFF_F040)), Err(MemoryError::CrossesWindow));
+        assert_eq!(refusal(at(0xF_FFFF_F040)), Err(MemoryError::CrossesWindow));
+        assert_eq!(refusal(at(0xFFFF_F000)), Ok(()));
+        assert_eq!(refusal(at(0x1008)), Err(MemoryError::Misaligned));
+        let tiny = Heap::new(32).0;
+        assert_eq!(refusal(tiny), Err(MemoryError::TooSmall { needed: HEADER_BYTES, left: 32 }));
+    }
+
+    #[test]
+    fn sizes_out_of_range_are_named_and_carve_nothing() {
+        let (region, _alive) = Heap::new(4096);
+        let mut arena = Arena::new(region).map_err(|(_, e)| e).unwrap();
+        let left = arena.remaining();
+        assert_eq!(arena.ring(3).unwrap_err(), MemoryError::RingLength(3));
+        assert_eq!(arena.ring(65_537).unwrap_err(), MemoryError::RingLength(65_537));
+        assert_eq!(arena.pool(0, 64).unwrap_err(), MemoryError::BufferCount(0));
+        assert_eq!(arena.pool(65_536, 64).unwrap_err(), MemoryError::BufferCount(65_536));
+        assert_eq!(arena.pool(1, 100).unwrap_err(), MemoryError::BufferSize(100));
+        assert_eq!(arena.pool(1, 32_832).unwrap_err(), MemoryError::BufferSize(32_832));
+        let needed = pool_bytes(100, 1536);
+        assert_eq!(arena.pool(100, 1536).unwrap_err(), MemoryError::TooSmall { needed, left });
+        assert_eq!(arena.remaining(), left);
+        arena.pool(1, 64).unwrap();
+        assert_eq!(arena.pool(1, 64).unwrap_err(), MemoryError::SecondPool);
+    }
+}

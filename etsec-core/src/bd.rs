@@ -165,6 +165,13 @@ impl Bd {
         self.control.store(control.0.to_be());
     }
 
+    /// Whether it was a transmit descriptor that the device has closed without an error.
+    #[inline(always)]
+    pub(crate) fn is_sent(&self) -> bool {
+        const OPEN_OR_FAILED: u32 = Control::tx(TxFlags::R.union(TxFlags::ERRORS), 0).0.to_be();
+        self.control.load() & OPEN_OR_FAILED == 0
+    }
+
     /// Hands a prepared descriptor to the device, with more flags if need be.
     #[inline(always)]
     pub(crate) fn give(&self, more: TxFlags) {

@@ -33,11 +33,15 @@ pub mod mib;
 pub mod phy;
 pub mod pool;
 mod port;
+#[cfg(test)]
+mod queue_tests;
 pub mod regs;
 pub mod ring;
 pub mod rx;
 mod rx_frame;
 pub mod tbi;
+#[cfg(test)]
+mod testing;
 pub mod tx;
 mod watch;
 pub mod word;

@@ -13,6 +13,7 @@
 use core::cell::UnsafeCell;
 use core::fmt;
 use core::mem::MaybeUninit;
+use core::num::NonZeroU32;
 use core::ptr::NonNull;
 
 use crate::arena::{Handle, LINE, Place};
@@ -21,10 +22,12 @@ use crate::word::Word;
 
 /// Bytes in front of the DMA area of each buffer.
 pub const HEADROOM: usize = 64;
-const SPARE: usize = 64;
+/// Bytes behind it that are the device's mistake to use, not ours.
+pub(crate) const SPARE: usize = 64;
 pub(crate) const MAX_BUFFERS: usize = 0xFFFF;
 /// Larger buffers would serve no frame (MAXFRM is at most 9600) and outgrow the 16-bit offsets of a [`Buf`].
 const MAX_SIZE: usize = 0x8000;
+const _: () = assert!(MAX_SIZE + HEADROOM + SPARE <= u16::MAX as usize);
 
 /// End of the free list.
 const NONE: u16 = u16::MAX;
@@ -45,7 +48,7 @@ pub(crate) struct PoolHeader {
     window: u32,
     buffers: u32,
     size: u32,
-    stride: u32,
+    stride: NonZeroU32,
     /// From this header to the first buffer.
     first: u32,
     /// Free list: index of the first free buffer, and above it a tag that changes with every step.
@@ -112,16 +115,17 @@ impl PoolRef {
             first => Some(next_tag(head) | self.meta(first).free.load()),
         });
         let index = old.ok()? as u16;
-        let at = self.get().first + u32::from(index) * self.get().stride;
+        let at = self.get().first + u32::from(index) * self.get().stride.get();
         // SAFETY: the buffer was on the free list, so no other `Buf` has it.
-        Some(unsafe { Buf::new(self.0, at, index) })
+        Some(unsafe { Buf::new(self.0, at) })
     }
 
     /// Puts a buffer back onto the free list.
     ///
     /// # Safety
     /// The caller owns the buffer and forgets it.
-    pub(crate) unsafe fn put(&self, index: u16) {
+    pub(crate) unsafe fn put(&self, at: u32) {
+        let index = self.index(at);
         let free = &self.meta(index).free;
         let _ = self.get().head.update(|head| {
             free.store(head & 0xFFFF);
@@ -129,21 +133,26 @@ impl PoolRef {
         });
     }
 
-    /// Remembers the next segment of the frame that buffer `index` is part of.
+    /// Remembers the next segment of the frame that the buffer at `at` is part of.
     ///
     /// # Safety
-    /// The caller owns buffer `index`.
-    pub(crate) unsafe fn link(&self, index: u16, next: Buf) {
+    /// The caller owns that buffer.
+    pub(crate) unsafe fn link(&self, at: u32, next: Buf) {
         // SAFETY: the owner of the buffer is the only one who touches its `next`.
-        unsafe { (*self.meta(index).next.get()).write(next) };
+        unsafe { (*self.meta(self.index(at)).next.get()).write(next) };
     }
 
     /// The next segment, as [`PoolRef::link`] left it.
     ///
     /// # Safety
-    /// The caller owns buffer `index` and has linked it.
-    pub(crate) unsafe fn next(&self, index: u16) -> *mut Buf {
-        self.meta(index).next.get().cast()
+    /// The caller owns the buffer at `at` and has linked it.
+    pub(crate) unsafe fn next(&self, at: u32) -> *mut Buf {
+        self.meta(self.index(at)).next.get().cast()
+    }
+
+    /// The number of the buffer at `at`.
+    fn index(&self, at: u32) -> u16 {
+        ((at - self.get().first) / self.get().stride) as u16
     }
 
     /// How many buffers are free; exact while nobody takes one.
@@ -191,7 +200,7 @@ impl Pool {
             window: place.bus.window(),
             buffers: buffers as u32,
             size: size as u32,
-            stride: stride(size) as u32,
+            stride: NonZeroU32::new(stride(size) as u32).unwrap_or(NonZeroU32::MIN),
             first: first(buffers) as u32,
             head: Word::new(0),
         };
@@ -280,4 +289,113 @@ const fn first(buffers: usize) -> usize {
 /// Bytes a pool takes; saturates where no region could hold it.
 pub(crate) const fn bytes(buffers: usize, size: usize) -> usize {
     first(buffers).saturating_add(buffers.saturating_mul(stride(size)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::vec::Vec;
+
+    use super::*;
+    use crate::arena::Arena;
+    use crate::testing::Heap;
+
+    fn pool(buffers: usize, size: usize) -> (Arena<Heap>, Pool) {
+        let mut arena = Arena::new(Heap::new(1 << 20).0).map_err(|(_, e)| e).unwrap();
+        let pool = arena.pool(buffers, size).unwrap();
+        (arena, pool)
+    }
+
+    #[test]
+    fn every_buffer_is_lent_once_and_comes_home() {
+        let (_arena, pool) = pool(5, 128);
+        let lent: Vec<Buf> = std::iter::from_fn(|| pool.alloc()).collect();
+        assert_eq!((lent.len(), pool.free()), (5, 0));
+        let mut places: Vec<u32> = lent.iter().map(Buf::bus_low).collect();
+        places.sort_unstable();
+        places.dedup();
+        assert_eq!(places.len(), 5);
+        assert!(places.iter().all(|at| at % 64 == 0));
+        drop(lent);
+        assert_eq!(pool.free(), 5);
+    }
+
+    #[test]
+    fn a_long_frame_becomes_a_chain_and_a_pool_too_small_takes_nothing() {
+        let (_arena, pool) = pool(3, 64);
+        let bytes: Vec<u8> = (0..150).collect();
+        let frame = pool.frame(&bytes).unwrap();
+        assert_eq!((frame.buffers(), frame.len(), frame.total_len()), (3, 64, 150));
+        let mut copy = [0; 200];
+        assert_eq!(frame.copy_to(&mut copy), 150);
+        assert_eq!(copy[..150], bytes[..]);
+        assert!(pool.frame(&[0]).is_none());
+        drop(frame);
+        assert!(pool.frame(&[0; 193]).is_none());
+        assert_eq!(pool.free(), 3);
+    }
+
+    #[test]
+    fn truncating_a_chain_sends_home_what_it_cuts_off() {
+        let (_arena, pool) = pool(4, 64);
+        let mut frame = pool.frame(&[1; 256]).unwrap();
+        frame.truncate(300);
+        assert_eq!((frame.total_len(), frame.buffers()), (256, 4));
+        frame.truncate(129);
+        assert_eq!((frame.total_len(), frame.buffers(), pool.free()), (129, 3, 1));
+        frame.truncate(128);
+        assert_eq!((frame.buffers(), pool.free()), (2, 2));
+        frame.truncate(0);
+        assert_eq!((frame.len(), frame.buffers(), pool.free()), (0, 1, 3));
+    }
+
+    #[test]
+    fn chains_grow_at_their_end_up_to_their_limit() {
+        let (_arena, pool) = pool(600, 64);
+        let mut frame = pool.frame(&[1; 100]).unwrap();
+        frame.append(pool.frame(&[2; 100]).unwrap()).unwrap();
+        assert_eq!((frame.buffers(), frame.total_len()), (4, 200));
+        let lens: Vec<usize> = frame.segments().map(<[u8]>::len).collect();
+        assert_eq!(lens, [64, 36, 64, 36]);
+        for _ in frame.buffers()..crate::buf::MAX_CHAIN {
+            frame.append(pool.frame(&[3]).unwrap()).unwrap();
+        }
+        let refused = frame.append(pool.frame(&[4]).unwrap()).unwrap_err();
+        assert_eq!(&*refused, &[4]);
+        drop((frame, refused));
+        assert_eq!(pool.free(), 600);
+    }
+
+    #[test]
+    fn headroom_is_used_and_bounded() {
+        let (_arena, pool) = pool(1, 64);
+        let mut buf = pool.frame(b"payload").unwrap();
+        buf.prepend(4).unwrap().copy_from_slice(b"head");
+        assert_eq!(&*buf, b"headpayload");
+        assert!(buf.prepend(HEADROOM - 3).is_none());
+        buf.trim_front(4);
+        assert_eq!(&*buf, b"payload");
+        buf.set_len(1000);
+        assert_eq!(buf.len(), 64);
+        buf.trim_front(1000);
+        assert_eq!((buf.len(), buf.capacity()), (0, 0));
+    }
+
+    #[test]
+    fn threads_share_a_pool() {
+        let (_arena, pool) = pool(8, 64);
+        let rounds = if cfg!(miri) { 50 } else { 5_000 };
+        std::thread::scope(|scope| {
+            for id in 0..4u8 {
+                let pool = pool.clone();
+                scope.spawn(move || {
+                    for _ in 0..rounds {
+                        let Some(mut buf) = pool.frame(&[id; 8]) else { continue };
+                        assert_eq!(&*buf, &[id; 8]);
+                        buf.fill(!id);
+                    }
+                });
+            }
+        });
+        assert_eq!(pool.free(), 8);
+    }
 }

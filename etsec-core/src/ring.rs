@@ -95,21 +95,23 @@ impl RingMemory {
         }
     }
 
+    /// Whether `at` is the ring's last descriptor, the one with W.
     #[inline(always)]
-    pub(crate) fn last(&self) -> u32 {
-        self.len - 1
+    pub(crate) fn is_last(&self, at: u32) -> bool {
+        at + 1 == self.len
     }
 
     /// The descriptor after `at`.
     #[inline(always)]
     pub(crate) fn next(&self, at: u32) -> u32 {
-        if at == self.last() { 0 } else { at + 1 }
+        let next = at + 1;
+        if next == self.len { 0 } else { next }
     }
 
     /// The descriptor before `at`.
     #[inline(always)]
     pub(crate) fn prev(&self, at: u32) -> u32 {
-        if at == 0 { self.last() } else { at - 1 }
+        if at == 0 { self.len - 1 } else { at - 1 }
     }
 
     /// The descriptor `by` behind `at`; both less than the ring's length.

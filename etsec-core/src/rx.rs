@@ -4,13 +4,13 @@
 //! checked before it is used.
 
 use core::fmt;
-use core::ptr::NonNull;
+use core::ptr;
 
 use crate::bd::{Control, RxFlags};
 use crate::buf::Buf;
 use crate::bus::Doorbell;
 use crate::fcb::RxFcb;
-use crate::pool::{Pool, PoolHeader};
+use crate::pool::{Pool, PoolHeader, SPARE};
 use crate::ring::RingMemory;
 use crate::rx_frame::{Assembly, Piece};
 use crate::tx::{Reason, Refused};
@@ -78,13 +78,24 @@ pub(crate) struct RxLimits {
     pub room: u16,
     /// Bytes in front of the frame: frame control block and padding (HW 5.4).
     pub skip: u16,
-    /// Whether those bytes begin with a frame control block.
+    /// Bytes stored that are not the frame's payload: `skip` and FCS.
+    cut: u32,
+    /// Largest payload of a frame in one buffer.
+    most: u32,
+    /// Whether each frame begins with a frame control block.
     pub fcb: bool,
     /// The 4 GiB window of all receive buffers.
     pub window: u32,
 }
 
 impl RxLimits {
+    /// For buffers of `mrblr` bytes in `window`, with a control block before each frame or without.
+    pub(crate) fn new(mrblr: u16, fcb: bool, window: u32) -> Self {
+        let skip = if fcb { RxFcb::LEN as u16 } else { 0 };
+        let (room, cut) = (mrblr + SPARE as u16, skip + FCS);
+        RxLimits { mrblr, room, skip, cut: cut.into(), most: (room - cut).into(), fcb, window }
+    }
+
     /// The frame control block at the start of a frame of which `len` bytes are in `buf`.
     #[inline(always)]
     pub(crate) fn read_fcb(&self, buf: &mut Buf, len: u16) -> Option<RxFcb> {
@@ -110,7 +121,7 @@ pub struct RxQueue<D: Doorbell> {
     staged: u32,
     limits: RxLimits,
     /// The pool whose buffers were last found fit.
-    known: Option<NonNull<PoolHeader>>,
+    known: *const PoolHeader,
     assembly: Assembly,
     /// Where the queue stood when it asked for the hardware's position.
     asked_at: Option<(u32, u64)>,
@@ -133,7 +144,7 @@ impl<D: Doorbell> RxQueue<D> {
             ready: 0,
             staged: 0,
             limits,
-            known: None,
+            known: ptr::null(),
             assembly: Assembly::default(),
             asked_at: None,
             question: 0,
@@ -159,10 +170,11 @@ impl<D: Doorbell> RxQueue<D> {
             let (mut buf, control) = self.pop();
             let (flags, len) = (control.rx_flags(), control.len());
             let whole = flags.intersection(RxFlags::L.union(RxFlags::ERRORS)) == RxFlags::L;
-            let fits = len > self.limits.skip + FCS && len <= self.limits.room;
-            if whole && fits && self.assembly.is_idle() {
+            // One comparison for both ends: what is too short wraps to a large number.
+            let payload = u32::from(len).wrapping_sub(self.limits.cut);
+            if whole && payload.wrapping_sub(1) < self.limits.most && self.assembly.is_idle() {
                 let fcb = self.limits.read_fcb(&mut buf, len);
-                buf.describe(self.limits.skip, len - self.limits.skip - FCS);
+                buf.describe(self.limits.skip, payload as u16);
                 self.counters.frames += 1;
                 self.counters.bytes += buf.len() as u64;
                 return Some((buf, RxMeta { flags, fcb }));
@@ -178,24 +190,12 @@ impl<D: Doorbell> RxQueue<D> {
     /// # Errors
     /// The buffer, with [`Reason::Full`], [`Reason::Chain`], [`Reason::TooSmall`] or [`Reason::Window`].
     #[inline]
-    pub fn refill(&mut self, mut buf: Buf) -> Result<(), Refused> {
-        if self.used as usize == self.ring.len() {
-            return Err(Refused { buf, why: Reason::Full });
+    pub fn refill(&mut self, buf: Buf) -> Result<(), Refused> {
+        let room = self.used as usize != self.ring.len();
+        if !room || buf.is_chain() || self.known != buf.pool_id() {
+            return self.refill_slowly(buf);
         }
-        if buf.is_chain() {
-            return Err(Refused { buf, why: Reason::Chain });
-        }
-        if self.known != Some(buf.pool_id())
-            && let Err(why) = self.learn(&buf)
-        {
-            return Err(Refused { buf, why });
-        }
-        buf.reset();
-        self.ring.bd(self.tail).set_pointer(buf.bus_low());
-        self.ring.slot(self.tail).put(buf);
-        self.tail = self.ring.next(self.tail);
-        self.used += 1;
-        self.staged += 1;
+        self.put(buf);
         Ok(())
     }
 
@@ -220,7 +220,7 @@ impl<D: Doorbell> RxQueue<D> {
         self.bell.publish();
         let mut at = self.ring.back(self.tail, self.staged);
         for _ in 0..self.staged {
-            let wrap = if at == self.ring.last() { RxFlags::W } else { RxFlags::empty() };
+            let wrap = if self.ring.is_last(at) { RxFlags::W } else { RxFlags::empty() };
             self.ring.bd(at).set_control(Control::rx(RxFlags::E | RxFlags::I | wrap));
             at = self.ring.next(at);
         }
@@ -312,16 +312,35 @@ impl<D: Doorbell> RxQueue<D> {
         (buf, control)
     }
 
+    /// Puts an empty buffer behind the others.
+    #[inline(always)]
+    fn put(&mut self, mut buf: Buf) {
+        buf.reset();
+        self.ring.bd(self.tail).set_pointer(buf.bus_low());
+        self.ring.slot(self.tail).put(buf);
+        self.tail = self.ring.next(self.tail);
+        self.used += 1;
+        self.staged += 1;
+    }
+
+    /// A pool not seen before, or a buffer that cannot be taken.
     #[cold]
-    fn learn(&mut self, buf: &Buf) -> Result<(), Reason> {
-        if buf.pool().window() != self.limits.window {
-            return Err(Reason::Window);
-        }
-        if buf.pool().size() < usize::from(self.limits.mrblr) {
-            return Err(Reason::TooSmall);
-        }
-        self.known = Some(buf.pool_id());
-        Ok(())
+    #[inline(never)]
+    fn refill_slowly(&mut self, buf: Buf) -> Result<(), Refused> {
+        let why = if self.used as usize == self.ring.len() {
+            Reason::Full
+        } else if buf.is_chain() {
+            Reason::Chain
+        } else if buf.pool().window() != self.limits.window {
+            Reason::Window
+        } else if buf.pool().size() < usize::from(self.limits.mrblr) {
+            Reason::TooSmall
+        } else {
+            self.known = buf.pool_id();
+            self.put(buf);
+            return Ok(());
+        };
+        Err(Refused { buf, why })
     }
 
     /// A frame in several buffers, or a broken one.

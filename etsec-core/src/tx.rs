@@ -3,7 +3,7 @@
 //! It moves buffers and rings a [`Doorbell`]; it reads no register and knows no controller.
 
 use core::fmt;
-use core::ptr::NonNull;
+use core::ptr;
 
 use crate::bd::{Control, TxFlags};
 use crate::buf::Buf;
@@ -103,10 +103,11 @@ pub struct TxQueue<D: Doorbell> {
     tail: u32,
     used: u32,
     staged: u32,
-    staged_frames: u32,
+    /// Staged descriptors that are not the first of their frame.
+    staged_more: u32,
     limits: TxLimits,
     /// The pool whose buffers were last found to lie in the right window.
-    known: Option<NonNull<PoolHeader>>,
+    known: *const PoolHeader,
     number: u8,
     counters: TxCounters,
 }
@@ -123,9 +124,9 @@ impl<D: Doorbell> TxQueue<D> {
             tail: 0,
             used: 0,
             staged: 0,
-            staged_frames: 0,
+            staged_more: 0,
             limits,
-            known: None,
+            known: ptr::null(),
             number,
             counters: TxCounters::default(),
         }
@@ -137,14 +138,15 @@ impl<D: Doorbell> TxQueue<D> {
     /// The frame, with [`Reason::Full`], [`Reason::Empty`], [`Reason::TooLong`] or [`Reason::Window`].
     #[inline]
     pub fn stage(&mut self, buf: Buf) -> Result<(), Refused> {
-        if buf.is_chain() {
-            return self.stage_chain(buf);
+        // One comparison for both ends of the length: 0 wraps to the largest number.
+        let fits = (buf.len() as u32).wrapping_sub(1) < self.limits.frame;
+        let room = self.used as usize != self.ring.len();
+        if buf.is_chain() || !fits || !room || self.known != buf.pool_id() {
+            return self.stage_slowly(buf);
         }
-        if let Err(why) = self.check(&buf, buf.len() as u32, 1) {
-            return self.refuse(buf, why);
-        }
-        self.put(buf, TxFlags::L);
-        self.staged_frames += 1;
+        self.describe(&buf, TxFlags::L);
+        self.ring.slot(self.tail).put(buf);
+        self.step();
         Ok(())
     }
 
@@ -166,9 +168,9 @@ impl<D: Doorbell> TxQueue<D> {
         }
         self.bell.publish();
         self.bell.ring();
+        let frames = self.staged - self.staged_more;
         self.staged = 0;
-        let frames = self.staged_frames;
-        self.staged_frames = 0;
+        self.staged_more = 0;
         frames as usize
     }
 
@@ -180,18 +182,20 @@ impl<D: Doorbell> TxQueue<D> {
         if self.used == self.staged {
             return None;
         }
-        // SAFETY: `used` is not 0, so the slot at `head` is filled.
-        let bds = unsafe { self.ring.slot(self.head).buffers() } as u32;
-        if bds != 1 {
-            return self.reap_chain(bds);
-        }
-        let bd = self.ring.bd(self.head);
+        let slot = self.ring.slot(self.head);
+        // SAFETY: `used` is not 0, so the slot at `head` is filled; the head moves on if it is emptied.
+        let is_chain = unsafe { slot.get() }.is_chain();
         // No barrier: the buffer is only written from here on, and no store goes ahead of the load that allows it.
-        let control = bd.control();
-        if bd_is_open(control) {
-            return None;
+        if is_chain || !self.ring.bd(self.head).is_sent() {
+            return self.reap_slowly();
         }
-        Some(self.take(1, control))
+        self.head = self.ring.next(self.head);
+        self.used -= 1;
+        // SAFETY: as above.
+        let buf = unsafe { slot.take() };
+        self.counters.frames += 1;
+        self.counters.bytes += buf.len() as u64;
+        Some(buf)
     }
 
     /// Takes back any buffer, sent or not, once the device has stopped; `None` while it runs and when none is left.
@@ -205,9 +209,8 @@ impl<D: Doorbell> TxQueue<D> {
             return None;
         }
         // SAFETY: `used` is not 0, so the slot at `head` is filled.
-        let bds = unsafe { self.ring.slot(self.head).buffers() } as u32;
-        // SAFETY: as above.
         let buf = unsafe { self.ring.slot(self.head).take() };
+        let bds = buf.buffers() as u32;
         for _ in 0..bds {
             self.ring.bd(self.head).set_control(Control::tx(TxFlags::empty(), 0));
             self.head = self.ring.next(self.head);
@@ -215,7 +218,7 @@ impl<D: Doorbell> TxQueue<D> {
         self.used -= bds;
         // Staged frames are the youngest: what is left of them is at most what is left at all.
         self.staged = self.staged.min(self.used);
-        self.staged_frames = self.staged_frames.min(self.staged);
+        self.staged_more = self.staged_more.min(self.staged);
         Some(buf)
     }
 
@@ -245,38 +248,10 @@ impl<D: Doorbell> TxQueue<D> {
         &self.counters
     }
 
-    #[inline(always)]
-    fn check(&mut self, buf: &Buf, frame: u32, bds: u32) -> Result<(), Reason> {
-        if self.ring.len() as u32 - self.used < bds {
-            return Err(Reason::Full);
-        }
-        if buf.len() == 0 {
-            return Err(Reason::Empty);
-        }
-        if frame > self.limits.frame {
-            return Err(Reason::TooLong);
-        }
-        if self.known != Some(buf.pool_id()) {
-            if buf.pool().window() != self.limits.window {
-                return Err(Reason::Window);
-            }
-            self.known = Some(buf.pool_id());
-        }
-        Ok(())
-    }
-
-    /// Fills the descriptor at the tail and keeps the buffer in its slot.
-    #[inline(always)]
-    fn put(&mut self, buf: Buf, flags: TxFlags) {
-        self.describe(&buf, flags);
-        self.ring.slot(self.tail).put(buf);
-        self.step();
-    }
-
     /// Every flag is written anew; only W is the ring's (HW 4.2).
     #[inline(always)]
     fn describe(&mut self, buf: &Buf, flags: TxFlags) {
-        let wrap = if self.tail == self.ring.last() { TxFlags::W } else { TxFlags::empty() };
+        let wrap = if self.ring.is_last(self.tail) { TxFlags::W } else { TxFlags::empty() };
         let bd = self.ring.bd(self.tail);
         bd.set_pointer(buf.bus_low());
         bd.set_control(Control::tx(flags | wrap, buf.len() as u16));
@@ -289,22 +264,17 @@ impl<D: Doorbell> TxQueue<D> {
         self.staged += 1;
     }
 
+    /// A chain, a pool not seen before, or a frame that cannot be taken.
     #[cold]
-    fn refuse(&mut self, buf: Buf, why: Reason) -> Result<(), Refused> {
-        match why {
-            Reason::Full => self.counters.full += 1,
-            _ => self.counters.refused += 1,
-        }
-        Err(Refused { buf, why })
-    }
-
     #[inline(never)]
-    fn stage_chain(&mut self, buf: Buf) -> Result<(), Refused> {
+    fn stage_slowly(&mut self, buf: Buf) -> Result<(), Refused> {
         let (bds, total) = (buf.buffers() as u32, buf.total_len() as u32);
-        for part in buf.chain() {
-            if let Err(why) = self.check(part, total, bds) {
-                return self.refuse(buf, why);
+        if let Err(why) = self.check(&buf, bds, total) {
+            match why {
+                Reason::Full => self.counters.full += 1,
+                _ => self.counters.refused += 1,
             }
+            return Err(Refused { buf, why });
         }
         // The whole frame stays in the slot of its first descriptor; the others' slots stay empty.
         let slot = self.ring.slot(self.tail);
@@ -313,37 +283,53 @@ impl<D: Doorbell> TxQueue<D> {
             self.step();
         }
         slot.put(buf);
-        self.staged_frames += 1;
+        self.staged_more += bds - 1;
         Ok(())
     }
 
-    #[inline(never)]
-    fn reap_chain(&mut self, bds: u32) -> Option<Buf> {
-        let mut last = self.head;
-        for _ in 1..bds {
-            last = self.ring.next(last);
+    fn check(&mut self, buf: &Buf, bds: u32, total: u32) -> Result<(), Reason> {
+        if self.ring.len() as u32 - self.used < bds {
+            return Err(Reason::Full);
         }
-        // A frame is done when its last descriptor is (HW 8.5), or when an error closed one before it.
-        let control = self.ring.bd(last).control();
-        if bd_is_open(control) { None } else { Some(self.take(bds, control)) }
+        if total > self.limits.frame {
+            return Err(Reason::TooLong);
+        }
+        for part in buf.chain() {
+            if part.is_empty() {
+                return Err(Reason::Empty);
+            }
+            if part.pool().window() != self.limits.window {
+                return Err(Reason::Window);
+            }
+        }
+        self.known = buf.pool_id();
+        Ok(())
     }
 
-    /// Moves the finished frame at the head out of the ring and counts it.
-    #[inline(always)]
-    fn take(&mut self, bds: u32, control: Control) -> Buf {
-        // SAFETY: the callers saw that the slot at `head` is filled; the head moves on below.
-        let buf = unsafe { self.ring.slot(self.head).take() };
-        for _ in 0..bds {
-            self.head = self.ring.next(self.head);
+    /// A chain, a failed frame, or one the device has not finished with.
+    #[cold]
+    #[inline(never)]
+    fn reap_slowly(&mut self) -> Option<Buf> {
+        let slot = self.ring.slot(self.head);
+        // SAFETY: the caller saw that the slot at `head` is filled; the head moves on if it is emptied.
+        let bds = unsafe { slot.get() }.buffers();
+        let last = (1..bds).fold(self.head, |at, _| self.ring.next(at));
+        // A frame is done when its last descriptor is (HW 8.5), also when it failed before that.
+        let flags = self.ring.bd(last).control().tx_flags();
+        if flags.contains(TxFlags::R) {
+            return None;
         }
-        self.used -= bds;
-        if control.tx_flags().intersects(TxFlags::ERRORS) {
-            self.count_error(control.tx_flags());
+        self.head = self.ring.next(last);
+        self.used -= bds as u32;
+        // SAFETY: as above.
+        let buf = unsafe { slot.take() };
+        if flags.intersects(TxFlags::ERRORS) {
+            self.count_error(flags);
         } else {
             self.counters.frames += 1;
-            self.counters.bytes += if bds == 1 { buf.len() } else { buf.total_len() } as u64;
+            self.counters.bytes += buf.total_len() as u64;
         }
-        buf
+        Some(buf)
     }
 
     #[cold]
@@ -360,11 +346,6 @@ impl<D: Doorbell> TxQueue<D> {
         };
         *count += 1;
     }
-}
-
-#[inline(always)]
-fn bd_is_open(control: Control) -> bool {
-    control.tx_flags().contains(TxFlags::R)
 }
 
 impl<D: Doorbell> Drop for TxQueue<D> {

@@ -1,1 +1,32 @@
-//! Linux shim.
+//! Linux shim of the eTSEC driver: UIO devices, huge pages, waiting, and the configuration of a
+//! port.
+//!
+//! It finds and owns what the kernel lends a process: register pages, physically contiguous memory,
+//! interrupts. What the registers mean is the business of `etsec-core`, which is handed all of it.
+
+pub mod bus;
+pub mod config;
+pub mod devtree;
+pub mod error;
+pub mod hugepage;
+pub mod link;
+pub mod lock;
+pub mod mdio;
+pub mod mounts;
+pub mod pagemap;
+pub mod port;
+pub mod region;
+pub mod roots;
+pub mod spec;
+mod sys;
+pub mod time;
+pub mod uio;
+pub mod wait;
+
+pub use bus::AnyBus;
+pub use config::PortConfig;
+pub use error::Error;
+pub use region::AnyRegion;
+pub use roots::Roots;
+pub use spec::{Spec, WireSpec};
+pub use wait::{Lines, Waiter, Woken};

@@ -1,1 +1,64 @@
 //! A software model of the eTSEC.
+//!
+//! # What it is
+//! [`Model`] is a state machine: `read`, `write`, `receive`, `advance`. It has no thread, no clock and no callback; time
+//! is a number that [`Model::advance`] moves, and an interrupt line is a level that is asked for. [`Sim`] shares one
+//! model between a driver and a test. Memory the device reaches is a [`SimRegion`]; every access of the device to it is
+//! judged, and what a driver did wrong is a [`Violation`].
+//!
+//! The model is written from `docs/hardware.md` ("HW" below) alone and shares no table with any driver.
+//!
+//! # What is stored and does nothing yet
+//! These registers read back what was written, with their reset values and write masks:
+//!
+//! | registers | feature |
+//! |---|---|
+//! | TXIC, RXIC, TXICn, RXICn | interrupt coalescing (HW 9.3) |
+//! | TMR_*, TMROFF_* | 1588 timer and time stamps (HW 12); RCTRL\[TS\] |
+//! | RQPRMn, RFBPTRn | lossless flow control (HW 11.2); RCTRL\[LFC\] |
+//! | RIRn, RQFCR\[HASHTBL, HASH\] | hash filing (HW 6.5) |
+//! | ATTR, ATTRELI, DMACTRL snoop bits | stashing and snooping: memory is always coherent |
+//! | ISRGn, EMAPG | interrupt groups (HW 9.4): everything is in group 0 |
+//! | EDIS | error disable |
+//! | FIFO_*, MINFLR, IPGIFG, HAFDUP, TCTRL\[THDF\] | FIFO thresholds, gaps, half-duplex details |
+
+mod bits;
+pub mod cable;
+pub mod config;
+mod control;
+mod crc;
+pub mod fault;
+pub mod filer;
+mod filing;
+mod filter;
+mod lines;
+mod mac;
+pub mod memory;
+mod mib;
+pub mod miim;
+pub mod model;
+mod outgoing;
+pub mod parser;
+pub mod partner;
+mod pause;
+pub mod phy;
+pub mod random;
+mod receive;
+mod sanitizer;
+mod schedule;
+mod sim;
+mod store;
+pub mod table;
+pub mod tbi;
+mod transmit;
+pub mod violation;
+pub mod wire;
+
+pub use config::{Interface, SimConfig, Switches, WireSpeed};
+pub use control::Line;
+pub use fault::Fault;
+pub use memory::SimRegion;
+pub use model::Model;
+pub use sim::{Sim, SimBus, SimDelay};
+pub use violation::{Breach, Direction, Place, Violation, Who};
+pub use wire::{Fcs, WireFrame};

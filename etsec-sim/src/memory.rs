@@ -1,0 +1,438 @@
+//! Memory that CPU and model share, and the model's DMA into it: the only file of the crate with `unsafe`.
+//!
+//! A region is filled with a pattern that depends on the address, so that words nobody wrote can be told. It knows what
+//! a descriptor looks like in memory (two big-endian words) and nothing of what the words mean.
+
+use core::alloc::Layout;
+use core::fmt;
+use core::ptr::NonNull;
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::alloc::{alloc, dealloc, handle_alloc_error};
+use std::sync::Arc;
+
+use etsec_core::{BusAddr, Region};
+
+const ALIGN: usize = 64;
+
+/// The pattern of the aligned 8-byte word at `at`. Its sequence over addresses is a plain addition, so filling is fast.
+const fn pattern(at: u64) -> u64 {
+    (at >> 3).wrapping_mul(STEP).wrapping_add(0x5D2C_91E3_7A84_F06B)
+}
+
+const STEP: u64 = 0x9E6D_62D0_6F6A_3C15;
+
+/// One allocation. It lives as long as the region handle or the model, whichever is longer.
+struct Block {
+    start: NonNull<u8>,
+    len: usize,
+    bus: u64,
+    retired: AtomicBool,
+}
+
+// SAFETY: a block is plain memory with a fixed address. Who may touch which byte at what time is the ownership rule of
+// descriptors (HW 4.4); descriptor words are only accessed as atomics here.
+unsafe impl Send for Block {}
+// SAFETY: as above.
+unsafe impl Sync for Block {}
+
+impl Block {
+    fn layout(len: usize) -> Layout {
+        Layout::from_size_align(len, ALIGN).expect("a region's length is checked before")
+    }
+
+    fn new(bus: u64, len: usize) -> Arc<Block> {
+        let layout = Self::layout(len);
+        // SAFETY: `len` is not 0: the caller rounds it up to a multiple of 64 that is at least 64.
+        let start = unsafe { alloc(layout) };
+        let Some(start) = NonNull::new(start) else { handle_alloc_error(layout) };
+        let block = Block { start, len, bus, retired: AtomicBool::new(false) };
+        block.poison(0, len);
+        Arc::new(block)
+    }
+
+    /// The word at `offset`, which is a multiple of 4 and at most `len - 4`.
+    #[inline]
+    fn word(&self, offset: usize) -> &AtomicU32 {
+        debug_assert!(offset.is_multiple_of(4) && offset + 4 <= self.len);
+        // SAFETY: in bounds and aligned by the line above (callers check), alive as long as `self`; descriptor words are
+        // accessed as 32-bit atomics by both sides.
+        unsafe { AtomicU32::from_ptr(self.start.as_ptr().add(offset).cast()) }
+    }
+
+    /// Fills the whole aligned words of a range with their pattern. `offset + len` is in bounds.
+    fn poison(&self, offset: usize, len: usize) {
+        let first = offset.next_multiple_of(8);
+        let end = (offset + len) & !7;
+        let mut value = pattern(self.bus + first as u64);
+        let mut at = first;
+        while at < end {
+            // SAFETY: `at` is 8-aligned within the block (which is 64-aligned), and `at + 8 <= end <= len`. The range
+            // belongs to the device.
+            unsafe { self.start.as_ptr().add(at).cast::<u64>().write(value) };
+            value = value.wrapping_add(STEP);
+            at += 8;
+        }
+    }
+
+    /// The offset of the first whole aligned word of a range that still holds its pattern.
+    fn unwritten(&self, offset: usize, len: usize) -> Option<usize> {
+        let mut at = offset.next_multiple_of(8);
+        let end = (offset + len) & !7;
+        let mut value = pattern(self.bus + at as u64);
+        while at < end {
+            // SAFETY: as in `poison`; the range was handed to the device, so nobody writes it now.
+            if unsafe { self.start.as_ptr().add(at).cast::<u64>().read() } == value {
+                return Some(at);
+            }
+            value = value.wrapping_add(STEP);
+            at += 8;
+        }
+        None
+    }
+}
+
+impl Drop for Block {
+    fn drop(&mut self) {
+        // SAFETY: allocated in `new` with the same layout; the last owner is gone.
+        unsafe { dealloc(self.start.as_ptr(), Self::layout(self.len)) };
+    }
+}
+
+/// Memory that the model's DMA reaches. Its bus address has nothing to do with its pointer.
+///
+/// It starts out filled with a pattern: a word that is sent before the CPU wrote it is a
+/// [`Violation`](crate::Violation). Dropping it retires the memory: later DMA into it is a violation, not a fault of
+/// this process.
+pub struct SimRegion {
+    block: Arc<Block>,
+    len: usize,
+}
+
+impl fmt::Debug for SimRegion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SimRegion").field("bus", &self.bus()).field("len", &self.len).finish()
+    }
+}
+
+impl Drop for SimRegion {
+    fn drop(&mut self) {
+        self.block.retired.store(true, Ordering::Release);
+    }
+}
+
+// SAFETY: the block is allocated, initialised with the pattern, 64-byte aligned on both sides (`Memory::add` checks the
+// bus address), reached by the model at the same offsets, and never moved; nothing but the model's DMA uses it.
+unsafe impl Region for SimRegion {
+    fn cpu(&self) -> NonNull<u8> {
+        self.block.start
+    }
+    fn bus(&self) -> BusAddr {
+        BusAddr::new(self.block.bus).expect("checked when the region was made")
+    }
+    fn len(&self) -> usize {
+        self.len
+    }
+}
+
+impl SimRegion {
+    /// Stores bytes at `offset`, as a CPU would, for tests that have no driver.
+    ///
+    /// Not to be used while another thread advances the model: [`Sim::store`](crate::Sim::store) does it under its lock.
+    ///
+    /// # Panics
+    /// Beyond the end of the region.
+    pub(crate) fn store(&mut self, offset: usize, bytes: &[u8]) {
+        assert!(offset <= self.len && bytes.len() <= self.len - offset, "store beyond the region");
+        if bytes.len().is_multiple_of(4) && offset.is_multiple_of(4) {
+            // Descriptor words may be looked at by the model in the same moment, so whole words are stored as atomics.
+            for (i, word) in bytes.chunks_exact(4).enumerate() {
+                let value = u32::from_ne_bytes([word[0], word[1], word[2], word[3]]);
+                self.block.word(offset + 4 * i).store(value, Ordering::Relaxed);
+            }
+            return;
+        }
+        // SAFETY: in bounds by the assertion; `&mut self` and the model's lock keep everybody else out.
+        unsafe {
+            let to = self.block.start.as_ptr().add(offset);
+            to.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
+        }
+    }
+
+    /// Loads bytes from `offset`; the counterpart of [`SimRegion::store`].
+    ///
+    /// # Panics
+    /// Beyond the end of the region.
+    pub(crate) fn load(&self, offset: usize, bytes: &mut [u8]) {
+        assert!(offset <= self.len && bytes.len() <= self.len - offset, "load beyond the region");
+        // SAFETY: in bounds by the assertion; the model's lock keeps DMA out, `&self` every other store.
+        unsafe {
+            let from = self.block.start.as_ptr().add(offset);
+            bytes.as_mut_ptr().copy_from_nonoverlapping(from, bytes.len());
+        }
+    }
+}
+
+/// A descriptor as it lies in memory, in CPU order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Bd {
+    /// Flags in the upper, length in the lower half.
+    pub word: u32,
+    /// Low 32 bits of the buffer's address.
+    pub pointer: u32,
+}
+
+impl Bd {
+    pub(crate) const fn flags(self) -> u16 {
+        (self.word >> 16) as u16
+    }
+    pub(crate) const fn len(self) -> usize {
+        (self.word & 0xFFFF) as usize
+    }
+    /// R of a TxBD, E of an RxBD: the device owns it (HW 4.2, 4.3).
+    pub(crate) const fn live(self) -> bool {
+        self.word & 0x8000_0000 != 0
+    }
+    /// W, at the same place in both kinds.
+    pub(crate) const fn wraps(self) -> bool {
+        self.word & 0x2000_0000 != 0
+    }
+}
+
+/// Why an access failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DmaFault {
+    /// In no region.
+    Outside,
+    /// In a region that was dropped.
+    Retired,
+    /// A fault was injected.
+    Injected,
+}
+
+/// All regions of one model, and DMA to them.
+#[derive(Default)]
+pub(crate) struct Memory {
+    blocks: Vec<Arc<Block>>,
+    next: u64,
+}
+
+impl fmt::Debug for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Memory").field("regions", &self.blocks.len()).finish()
+    }
+}
+
+/// Where the first region without a wish goes: not 0, and inside the lowest 4 GiB.
+const FIRST: u64 = 0x1000_0000;
+/// Regions are this far apart, so that running over an end is noticed.
+const GAP: u64 = 0x10_0000;
+
+impl Memory {
+    /// A region at an address of the model's choice. `None`: 4 GiB are used up.
+    pub(crate) fn add(&mut self, len: usize) -> Option<SimRegion> {
+        let at = self.next.max(FIRST);
+        let end = at.checked_add(len as u64)?.checked_add(GAP)?.next_multiple_of(GAP);
+        if end > 1 << 32 {
+            return None;
+        }
+        let region = self.add_at(at, len)?;
+        self.next = end;
+        Some(region)
+    }
+
+    /// A region at a given address. `None`: not 64-byte aligned, beyond 36 bits, or over a region still in use.
+    pub(crate) fn add_at(&mut self, at: u64, len: usize) -> Option<SimRegion> {
+        let size = len.max(1).checked_next_multiple_of(ALIGN)?;
+        let end = at.checked_add(size as u64)?;
+        if at % ALIGN as u64 != 0 || end > BusAddr::MAX.raw() + 1 || isize::try_from(size).is_err()
+        {
+            return None;
+        }
+        let over = |b: &Block| at < b.bus + b.len as u64 && b.bus < end;
+        if self.blocks.iter().any(|b| over(b) && !b.retired.load(Ordering::Acquire)) {
+            return None;
+        }
+        // A retired region makes room for a new one at the same address.
+        self.blocks.retain(|b| !over(b));
+        let block = Block::new(at, size);
+        self.blocks.push(Arc::clone(&block));
+        Some(SimRegion { block, len })
+    }
+
+    #[inline]
+    fn find(&self, at: u64, len: usize) -> Result<(&Block, usize), DmaFault> {
+        for block in &self.blocks {
+            let offset = at.wrapping_sub(block.bus);
+            if offset < block.len as u64 {
+                let offset = offset as usize;
+                if len > block.len - offset {
+                    return Err(DmaFault::Outside);
+                }
+                if block.retired.load(Ordering::Acquire) {
+                    return Err(DmaFault::Retired);
+                }
+                return Ok((block, offset));
+            }
+        }
+        Err(DmaFault::Outside)
+    }
+
+    /// Whether the device reaches the whole range.
+    pub(crate) fn check(&self, at: u64, len: usize) -> Result<(), DmaFault> {
+        self.find(at, len).map(|_| ())
+    }
+
+    /// Reads the descriptor at `at`, a multiple of 8. What was stored before its R or E is visible afterwards.
+    #[inline]
+    pub(crate) fn descriptor(&self, at: u64) -> Result<Bd, DmaFault> {
+        let (block, offset) = self.find(at, 8)?;
+        Ok(load(block, offset))
+    }
+
+    /// Writes flags and length of the descriptor at `at` back. Everything written before is visible to who sees it.
+    #[inline]
+    pub(crate) fn close(&self, at: u64, word: u32) -> Result<(), DmaFault> {
+        let (block, offset) = self.find(at, 8)?;
+        block.word(offset).store(word.to_be(), Ordering::Release);
+        Ok(())
+    }
+
+    /// The descriptors from `at` to the end of their region, at most `max`.
+    pub(crate) fn ring(&self, at: u64, max: usize) -> Ring<'_> {
+        match self.find(at, 8) {
+            Ok((block, offset)) => {
+                Ring { block: Some(block), offset, len: max.min((block.len - offset) / 8) }
+            }
+            Err(_) => Ring { block: None, offset: 0, len: 0 },
+        }
+    }
+
+    /// Appends `len` bytes from `at` to `out`.
+    pub(crate) fn append(&self, at: u64, len: usize, out: &mut Vec<u8>) -> Result<(), DmaFault> {
+        let (block, offset) = self.find(at, len)?;
+        out.reserve(len);
+        // SAFETY: the source is in bounds of the block; `reserve` made room; the two never overlap. The CPU has handed
+        // these bytes to the device; a driver that writes them meanwhile is what the sanitizer is to find.
+        unsafe {
+            let to = out.as_mut_ptr().add(out.len());
+            to.copy_from_nonoverlapping(block.start.as_ptr().add(offset), len);
+            out.set_len(out.len() + len);
+        }
+        Ok(())
+    }
+
+    /// Writes bytes at `at`.
+    #[inline]
+    pub(crate) fn write(&self, at: u64, bytes: &[u8]) -> Result<(), DmaFault> {
+        let (block, offset) = self.find(at, bytes.len())?;
+        // SAFETY: the target is in bounds; the CPU has handed these bytes to the device.
+        unsafe {
+            let to = block.start.as_ptr().add(offset);
+            to.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
+        }
+        Ok(())
+    }
+
+    /// The address of the first byte from `at` on that differs from `bytes`.
+    pub(crate) fn difference(&self, at: u64, bytes: &[u8]) -> Option<u64> {
+        let (block, offset) = self.find(at, bytes.len()).ok()?;
+        for (i, byte) in bytes.iter().enumerate() {
+            // SAFETY: in bounds by `find`; owned by the device as in `append`.
+            if unsafe { block.start.as_ptr().add(offset + i).read() } != *byte {
+                return Some(at + i as u64);
+            }
+        }
+        None
+    }
+
+    /// Fills what the device now owns with the pattern.
+    pub(crate) fn poison(&self, at: u64, len: usize) {
+        if let Ok((block, offset)) = self.find(at, len) {
+            block.poison(offset, len);
+        }
+    }
+
+    /// The address of the first word of a range that nobody has written.
+    pub(crate) fn unwritten(&self, at: u64, len: usize) -> Option<u64> {
+        let (block, offset) = self.find(at, len).ok()?;
+        block.unwritten(offset, len).map(|found| block.bus + found as u64)
+    }
+}
+
+#[inline]
+fn load(block: &Block, offset: usize) -> Bd {
+    let word = u32::from_be(block.word(offset).load(Ordering::Acquire));
+    let pointer = u32::from_be(block.word(offset + 4).load(Ordering::Relaxed));
+    Bd { word, pointer }
+}
+
+/// The descriptors of a ring, to be read many at a time.
+pub(crate) struct Ring<'a> {
+    block: Option<&'a Block>,
+    offset: usize,
+    len: usize,
+}
+
+impl Iterator for Ring<'_> {
+    type Item = Bd;
+
+    #[inline]
+    fn next(&mut self) -> Option<Bd> {
+        let block = self.block?;
+        if self.len == 0 {
+            return None;
+        }
+        let bd = load(block, self.offset);
+        self.len -= 1;
+        self.offset += 8;
+        Some(bd)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unwritten_words_are_found_and_written_ones_are_not() {
+        let mut memory = Memory::default();
+        let mut region = memory.add(256).unwrap();
+        let at = region.bus().raw();
+        assert_eq!(memory.unwritten(at + 3, 100), Some(at + 8));
+        region.store(0, &[0; 128]);
+        assert_eq!(memory.unwritten(at, 128), None);
+        assert_eq!(memory.unwritten(at, 136), Some(at + 128));
+        memory.poison(at + 60, 12);
+        assert_eq!(memory.unwritten(at, 128), Some(at + 64));
+    }
+
+    #[test]
+    fn a_dropped_region_is_retired_and_its_place_is_free_again() {
+        let mut memory = Memory::default();
+        let region = memory.add_at(0x4_0000_0000, 64).unwrap();
+        assert!(memory.add_at(0x4_0000_0000, 64).is_none());
+        drop(region);
+        assert_eq!(memory.check(0x4_0000_0000, 8), Err(DmaFault::Retired));
+        let again = memory.add_at(0x4_0000_0000, 64).unwrap();
+        assert_eq!(memory.check(again.bus().raw(), 64), Ok(()));
+        assert_eq!(memory.check(again.bus().raw(), 65), Err(DmaFault::Outside));
+        assert!(memory.add_at(0x20, 64).is_none());
+        assert!(memory.add_at(0x10_0000_0000, 64).is_none());
+    }
+
+    #[test]
+    fn descriptors_are_big_endian_words() {
+        let mut memory = Memory::default();
+        let mut region = memory.add(64).unwrap();
+        region.store(8, &[0xA8, 0x01, 0x00, 0x40, 0x12, 0x34, 0x56, 0x78]);
+        let at = region.bus().raw() + 8;
+        let bd = memory.descriptor(at).unwrap();
+        assert_eq!(bd, Bd { word: 0xA801_0040, pointer: 0x1234_5678 });
+        assert!(bd.live() && bd.wraps());
+        memory.close(at, 0x2801_0040).unwrap();
+        let mut byte = [0; 1];
+        region.load(8, &mut byte);
+        assert_eq!(byte, [0x28]);
+        assert_eq!(memory.ring(at, 99).count(), 7);
+    }
+}
