@@ -35,8 +35,6 @@ pub struct RxMeta {
 pub struct RxCounters {
     /// Frames delivered.
     pub frames: u64,
-    /// Bytes of those frames, without FCS, control block and padding.
-    pub bytes: u64,
     /// Frames dropped for a CRC error (RxBD CR).
     pub crc_errors: u64,
     /// Frames dropped for a fraction of an octet (RxBD NO).
@@ -53,6 +51,8 @@ pub struct RxCounters {
     pub bad_lengths: u64,
     /// How often queue and hardware had to agree anew on the next descriptor.
     pub resyncs: u64,
+    /// Bytes of the frames delivered, without FCS, control block and padding.
+    pub bytes: u64,
 }
 
 impl RxCounters {

@@ -60,8 +60,6 @@ pub struct Refused {
 pub struct TxCounters {
     /// Frames sent without error.
     pub frames: u64,
-    /// Bytes of those frames, without FCS and padding.
-    pub bytes: u64,
     /// Frames lost to a late collision (TxBD LC).
     pub late_collisions: u64,
     /// Frames given up after too many retries or too long a deferral (TxBD RL).
@@ -74,6 +72,8 @@ pub struct TxCounters {
     pub full: u64,
     /// Frames refused for another [`Reason`].
     pub refused: u64,
+    /// Bytes of the frames sent, without FCS and padding.
+    pub bytes: u64,
 }
 
 impl TxCounters {
@@ -183,19 +183,18 @@ impl<D: Doorbell> TxQueue<D> {
             return None;
         }
         let slot = self.ring.slot(self.head);
-        // SAFETY: `used` is not 0, so the slot at `head` is filled; the head moves on if it is emptied.
-        let is_chain = unsafe { slot.get() }.is_chain();
+        // SAFETY: `used` is not 0, so the slot at `head` is filled.
+        let frame = unsafe { slot.get() };
         // No barrier: the buffer is only written from here on, and no store goes ahead of the load that allows it.
-        if is_chain || !self.ring.bd(self.head).is_sent() {
-            return self.reap_slowly();
+        if !frame.is_chain() && self.ring.bd(self.head).is_sent() {
+            self.counters.frames += 1;
+            self.counters.bytes += frame.len() as u64;
+            self.pass(self.head, 1);
+        } else if !self.finish_slowly(frame) {
+            return None;
         }
-        self.head = self.ring.next(self.head);
-        self.used -= 1;
-        // SAFETY: as above.
-        let buf = unsafe { slot.take() };
-        self.counters.frames += 1;
-        self.counters.bytes += buf.len() as u64;
-        Some(buf)
+        // SAFETY: as above; the head has moved on.
+        Some(unsafe { slot.take() })
     }
 
     /// Takes back any buffer, sent or not, once the device has stopped; `None` while it runs and when none is left.
@@ -306,30 +305,32 @@ impl<D: Doorbell> TxQueue<D> {
         Ok(())
     }
 
-    /// A chain, a failed frame, or one the device has not finished with.
+    /// Leaves behind the frame at the head, which ends at `last`.
+    #[inline(always)]
+    fn pass(&mut self, last: u32, bds: u32) {
+        self.head = self.ring.next(last);
+        self.used -= bds;
+    }
+
+    /// Leaves behind a chain or a failed frame. Returns whether the device has finished with it.
     #[cold]
     #[inline(never)]
-    fn reap_slowly(&mut self) -> Option<Buf> {
-        let slot = self.ring.slot(self.head);
-        // SAFETY: the caller saw that the slot at `head` is filled; the head moves on if it is emptied.
-        let bds = unsafe { slot.get() }.buffers();
+    fn finish_slowly(&mut self, frame: &Buf) -> bool {
+        let bds = frame.buffers() as u32;
         let last = (1..bds).fold(self.head, |at, _| self.ring.next(at));
         // A frame is done when its last descriptor is (HW 8.5), also when it failed before that.
         let flags = self.ring.bd(last).control().tx_flags();
         if flags.contains(TxFlags::R) {
-            return None;
+            return false;
         }
-        self.head = self.ring.next(last);
-        self.used -= bds as u32;
-        // SAFETY: as above.
-        let buf = unsafe { slot.take() };
         if flags.intersects(TxFlags::ERRORS) {
             self.count_error(flags);
         } else {
             self.counters.frames += 1;
-            self.counters.bytes += buf.total_len() as u64;
+            self.counters.bytes += frame.total_len() as u64;
         }
-        Some(buf)
+        self.pass(last, bds);
+        true
     }
 
     #[cold]
