@@ -26,10 +26,10 @@ mod bits;
 pub mod cable;
 #[cfg(feature = "pcap")]
 pub mod capture;
-pub mod ends;
 pub mod config;
 mod control;
 mod crc;
+pub mod ends;
 pub mod fault;
 pub mod filer;
 mod filing;
