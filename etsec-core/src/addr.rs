@@ -46,7 +46,8 @@ impl MacAddr {
         self.0[0] & 2 != 0
     }
 
-    /// The values of an address register pair, first word first. The registers hold an address byte-reversed (HW 3.18).
+    /// The values of an address register pair, first word first. The registers hold an address
+    /// byte-reversed (HW 3.18).
     #[must_use]
     pub const fn to_registers(self) -> [u32; 2] {
         let [o1, o2, o3, o4, o5, o6] = self.0;
@@ -61,8 +62,8 @@ impl MacAddr {
         MacAddr([o1, o2, o3, o4, o5, o6])
     }
 
-    /// The number whose top bits choose this address's place in the hash tables: the CRC-32 of the octets without its
-    /// final inversion, its 32 bits reversed (HW 7).
+    /// The number whose top bits choose this address's place in the hash tables: the CRC-32 of the
+    /// octets without its final inversion, its 32 bits reversed (HW 7).
     #[must_use]
     pub const fn hash(self) -> u32 {
         let mut crc = 0xFFFF_FFFFu32;

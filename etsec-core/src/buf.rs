@@ -19,15 +19,14 @@ pub const MAX_CHAIN: usize = 256;
 /// Dereferences to the bytes of its first buffer; [`Buf::segments`] gives all of them.
 pub struct Buf {
     pool: NonNull<PoolHeader>,
-    /// From the pool's header to this buffer.
+    /// From the pool's header to this buffer, in bytes: a multiple of 64, plus [`CHAINED`] if another buffer follows.
     at: u32,
-    index: u16,
     /// From the buffer's start to its first byte.
     offset: u16,
     len: u16,
-    /// How many buffers follow this one.
-    more: u16,
 }
+
+const CHAINED: u32 = 1;
 
 // SAFETY: a `Buf` is the only owner of its buffers; the pool's shared state is atomic.
 unsafe impl Send for Buf {}
@@ -36,9 +35,9 @@ unsafe impl Sync for Buf {}
 
 impl Buf {
     /// # Safety
-    /// The buffer at `at`, number `index` of that pool, belongs to nobody else.
-    pub(crate) unsafe fn new(pool: NonNull<PoolHeader>, at: u32, index: u16) -> Buf {
-        Buf { pool, at, index, offset: HEADROOM as u16, len: 0, more: 0 }
+    /// `at` is where a buffer of that pool begins, and it belongs to nobody else.
+    pub(crate) unsafe fn new(pool: NonNull<PoolHeader>, at: u32) -> Buf {
+        Buf { pool, at, offset: HEADROOM as u16, len: 0 }
     }
 
     #[inline(always)]
@@ -47,22 +46,27 @@ impl Buf {
         unsafe { PoolRef::new(self.pool) }
     }
 
-    /// Which pool the buffer is of, to be compared only.
+    /// Which pool the buffer is of, as a number that is not 0.
     #[inline(always)]
-    pub(crate) fn pool_id(&self) -> NonNull<PoolHeader> {
-        self.pool
+    pub(crate) fn pool_id(&self) -> usize {
+        self.pool.addr().get()
     }
 
     /// Low half of the device's address of the first byte.
     #[inline(always)]
     pub(crate) fn bus_low(&self) -> u32 {
-        self.pool().bus_low(self.at + u32::from(self.offset))
+        self.pool().bus_low(self.place() + u32::from(self.offset))
+    }
+
+    #[inline(always)]
+    fn place(&self) -> u32 {
+        self.at & !CHAINED
     }
 
     /// Makes the buffer empty, with all its headroom.
     #[inline(always)]
     pub(crate) fn reset(&mut self) {
-        debug_assert!(self.more == 0);
+        debug_assert!(!self.is_chain());
         self.offset = HEADROOM as u16;
         self.len = 0;
     }
@@ -93,13 +97,13 @@ impl Buf {
     #[inline(always)]
     #[must_use]
     pub fn is_chain(&self) -> bool {
-        self.more != 0
+        self.at & CHAINED != 0
     }
 
     /// How many buffers the frame has.
     #[must_use]
     pub fn buffers(&self) -> usize {
-        usize::from(self.more) + 1
+        self.chain().count()
     }
 
     /// The frame's bytes, buffer by buffer.
@@ -166,7 +170,6 @@ impl Buf {
             let rest = len - self.len();
             if let Some(next) = self.next_mut() {
                 next.truncate(rest);
-                self.more = next.more + 1;
             }
         } else {
             self.len = len as u16;
@@ -179,49 +182,43 @@ impl Buf {
     /// # Errors
     /// The other frame, if together they had more than [`MAX_CHAIN`] buffers.
     pub fn append(&mut self, tail: Buf) -> Result<(), Buf> {
-        let added = tail.more + 1;
-        if usize::from(self.more + added) >= MAX_CHAIN {
+        if self.buffers() + tail.buffers() > MAX_CHAIN {
             return Err(tail);
         }
-        let mut last: *mut Buf = self;
-        for _ in 0..self.more {
-            // SAFETY: this frame owns its buffers, and each of them but the last is linked.
-            unsafe {
-                (*last).more += added;
-                last = (*last).pool().next((*last).index);
-            }
+        let mut last = self;
+        while last.is_chain() {
+            // SAFETY: a frame owns all its buffers, and a chained one is linked.
+            last = unsafe { &mut *last.pool().next(last.place()) };
         }
-        // SAFETY: `last` is this frame's last buffer, owned by it.
-        unsafe {
-            (*last).more = added;
-            (*last).pool().link((*last).index, tail);
-        }
+        last.at |= CHAINED;
+        // SAFETY: this frame owns its last buffer.
+        unsafe { last.pool().link(last.place(), tail) };
         Ok(())
     }
 
     /// Cuts the frame behind its first buffer and returns the rest.
     pub(crate) fn split(&mut self) -> Option<Buf> {
-        if self.more == 0 {
+        if !self.is_chain() {
             return None;
         }
-        self.more = 0;
-        // SAFETY: this buffer is owned and was linked; with `more` 0 the link is not used again.
-        Some(unsafe { self.pool().next(self.index).read() })
+        self.at = self.place();
+        // SAFETY: this buffer is owned and was linked; no longer chained, its link is not used again.
+        Some(unsafe { self.pool().next(self.at).read() })
     }
 
     fn next(&self) -> Option<&Buf> {
-        // SAFETY: a frame owns all its buffers, and a buffer with followers is linked.
-        (self.more != 0).then(|| unsafe { &*self.pool().next(self.index) })
+        // SAFETY: a frame owns all its buffers, and a chained one is linked.
+        self.is_chain().then(|| unsafe { &*self.pool().next(self.place()) })
     }
 
     fn next_mut(&mut self) -> Option<&mut Buf> {
         // SAFETY: as in `next`; exclusive because `self` is.
-        (self.more != 0).then(|| unsafe { &mut *self.pool().next(self.index) })
+        self.is_chain().then(|| unsafe { &mut *self.pool().next(self.place()) })
     }
 
     #[inline(always)]
     fn start(&self) -> *mut u8 {
-        self.pool().cpu(self.at + u32::from(self.offset))
+        self.pool().cpu(self.place() + u32::from(self.offset))
     }
 
     #[cold]
@@ -256,13 +253,19 @@ impl Drop for Buf {
             self.drop_rest();
         }
         // SAFETY: the buffer is owned, and gone after this.
-        unsafe { self.pool().put(self.index) };
+        unsafe { self.pool().put(self.at) };
     }
 }
 
 impl fmt::Debug for Buf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Buf(#{}, {} bytes in {})", self.index, self.total_len(), self.buffers())
+        write!(
+            f,
+            "Buf({} bytes in {} at {:#010x})",
+            self.total_len(),
+            self.buffers(),
+            self.bus_low()
+        )
     }
 }
 
@@ -320,13 +323,13 @@ impl Slot {
         ManuallyDrop::into_inner(unsafe { ptr::read(self.0.as_ptr()) })
     }
 
-    /// How many buffers the frame has.
+    /// The buffer in it.
     ///
     /// # Safety
-    /// As for [`Slot::take`].
+    /// As for [`Slot::take`]; it stays there as long as the reference is used.
     #[inline(always)]
-    pub(crate) unsafe fn buffers(&self) -> usize {
+    pub(crate) unsafe fn get<'a>(&self) -> &'a Buf {
         // SAFETY: the caller promises that there is one.
-        unsafe { self.0.as_ref() }.buffers()
+        unsafe { self.0.as_ref() }
     }
 }

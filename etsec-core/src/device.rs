@@ -69,13 +69,8 @@ impl<B: Bus + Clone> Stopped<B> {
     pub fn add_rx(&mut self, n: usize, ring: RingMemory) -> Result<RxQueue<PageBell<B>>, Error> {
         add(&mut self.port.rx, &mut self.port.window, Side::Rx, n, &ring)?;
         let config = &self.port.config;
-        let limits = RxLimits {
-            mrblr: config.buffer_size as u16,
-            room: config.buffer_size as u16 + 64,
-            skip: if config.parser { 8 } else { 0 },
-            fcb: config.parser,
-            window: ring.bus().window(),
-        };
+        let window = ring.bus().window();
+        let limits = RxLimits::new(config.buffer_size as u16, config.parser, window);
         let bell = PageBell::new(self.bell_page(), RSTAT.offset(), Rstat::qhlt(n).bits());
         Ok(RxQueue::new(ring, bell, n as u8, limits))
     }

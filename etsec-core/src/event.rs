@@ -1,6 +1,7 @@
 //! Interrupt events and the lines they raise (HW 3.2, 9.1).
 //!
-//! One table for IEVENT, IMASK and EDIS. It knows what each event means, not what a driver does about it.
+//! One table for IEVENT, IMASK and EDIS. It knows what each event means, not what a driver does
+//! about it.
 
 use bitflags::bitflags;
 
@@ -106,8 +107,8 @@ impl Line {
 
     /// The events a handler of this line takes.
     ///
-    /// The sources disagree on where FGPI shows, so both the RX and the ERR handler take it: the one that is woken
-    /// clears it (HW 9.1).
+    /// The sources disagree on where FGPI shows, so both the RX and the ERR handler take it: the
+    /// one that is woken clears it (HW 9.1).
     #[must_use]
     pub const fn mask(self) -> Event {
         let transmit = Event::TXB.union(Event::TXF);

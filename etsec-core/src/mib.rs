@@ -1,7 +1,8 @@
 //! The controller's statistics as 64-bit totals (HW 13).
 //!
-//! The registers are 12 to 32 bits wide and say in CAR1 and CAR2 that they wrapped; here they are put together. This
-//! file knows counters, not frames: what a queue counts in software is the queue's.
+//! The registers are 12 to 32 bits wide and say in CAR1 and CAR2 that they wrapped; here they are
+//! put together. This file knows counters, not frames: what a queue counts in software is the
+//! queue's.
 
 mod counter;
 
@@ -24,8 +25,9 @@ struct Slot {
 
 /// The totals of all counters.
 ///
-/// [`Mib::collect`] must come round before a counter wraps twice, or the totals are too low by whole turns: at gigabit
-/// speed once a second is enough for all counters of 22 bits and more, and for the error counters of a working link.
+/// [`Mib::collect`] must come round before a counter wraps twice, or the totals are too low by
+/// whole turns: at gigabit speed once a second is enough for all counters of 22 bits and more, and
+/// for the error counters of a working link.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mib {
     slots: [Slot; Counter::ALL.len()],
@@ -90,15 +92,15 @@ impl Mib {
         Counter::ALL.into_iter().map(|counter| (counter, self.total(counter)))
     }
 
-    /// Sets the device's counters, its carries and the totals to zero and masks the carry interrupt: at bring-up, with
-    /// ECNTRL\[AUTOZ\] 0 (HW 8.1 step 11).
+    /// Sets the device's counters, its carries and the totals to zero and masks the carry
+    /// interrupt: at bring-up, with ECNTRL\[AUTOZ\] 0 (HW 8.1 step 11).
     pub fn reset<B: Bus>(&mut self, bus: &B) {
         *self = Mib::new();
         self.rearm(bus);
     }
 
-    /// As [`Mib::reset`], but the totals stay: when a device that has been counted is brought up again. Call
-    /// [`Mib::collect`] first, or what was counted since is lost.
+    /// As [`Mib::reset`], but the totals stay: when a device that has been counted is brought up
+    /// again. Call [`Mib::collect`] first, or what was counted since is lost.
     pub fn rearm<B: Bus>(&mut self, bus: &B) {
         for counter in Counter::ALL {
             let slot = &mut self.slots[counter as usize];
@@ -113,17 +115,17 @@ impl Mib {
 
     /// Reads all counters and brings the totals up to date.
     ///
-    /// A counter that was set to zero behind our back counts on from where it was; totals never go back. A bus that has
-    /// died (it reads all ones) leaves them as they are.
+    /// A counter that was set to zero behind our back counts on from where it was; totals never go
+    /// back. A bus that has died (it reads all ones) leaves them as they are.
     pub fn collect<B: Bus>(&mut self, bus: &B) {
         let mut wrapped = Carries::peek(bus);
         if !Car1::all().contains(wrapped.0) {
             return; // CAR1 has bits that are always 0: nobody is there
         }
         let mut raw = Counter::ALL.map(|counter| counter.register().on(bus).get());
-        // A counter may wrap while it is read. A value read after its carry was seen is from behind the wrap, one whose
-        // carry is still clear afterwards is from before it; the others are read again (HW 13.1). Each turn adds a
-        // carry, so there are no more turns than counters.
+        // A counter may wrap while it is read. A value read after its carry was seen is from behind
+        // the wrap, one whose carry is still clear afterwards is from before it; the others are
+        // read again (HW 13.1). Each turn adds a carry, so there are no more turns than counters.
         for _ in Counter::ALL {
             let new = Carries::peek(bus).without(wrapped);
             if new.is_empty() {
@@ -145,8 +147,9 @@ impl Mib {
 impl Slot {
     /// Takes over a reading.
     ///
-    /// Widths other than RDRP's are not verified, and too small a one would lose counts: a counter that has held more
-    /// than its documented width is taken to have 32 bits, as models may have (HW 13.2).
+    /// Widths other than RDRP's are not verified, and too small a one would lose counts: a counter
+    /// that has held more than its documented width is taken to have 32 bits, as models may have
+    /// (HW 13.2).
     fn take(&mut self, counter: Counter, raw: u32, wrapped: bool) {
         let documented = 1u64 << counter.width();
         self.wide |= counter != Counter::RDRP && u64::from(raw) >= documented;

@@ -13,6 +13,7 @@
 use core::cell::UnsafeCell;
 use core::fmt;
 use core::mem::MaybeUninit;
+use core::num::NonZeroU32;
 use core::ptr::NonNull;
 
 use crate::arena::{Handle, LINE, Place};
@@ -21,10 +22,12 @@ use crate::word::Word;
 
 /// Bytes in front of the DMA area of each buffer.
 pub const HEADROOM: usize = 64;
-const SPARE: usize = 64;
+/// Bytes behind it that are the device's mistake to use, not ours.
+pub(crate) const SPARE: usize = 64;
 pub(crate) const MAX_BUFFERS: usize = 0xFFFF;
 /// Larger buffers would serve no frame (MAXFRM is at most 9600) and outgrow the 16-bit offsets of a [`Buf`].
 const MAX_SIZE: usize = 0x8000;
+const _: () = assert!(MAX_SIZE + HEADROOM + SPARE <= u16::MAX as usize);
 
 /// End of the free list.
 const NONE: u16 = u16::MAX;
@@ -45,7 +48,7 @@ pub(crate) struct PoolHeader {
     window: u32,
     buffers: u32,
     size: u32,
-    stride: u32,
+    stride: NonZeroU32,
     /// From this header to the first buffer.
     first: u32,
     /// Free list: index of the first free buffer, and above it a tag that changes with every step.
@@ -112,16 +115,17 @@ impl PoolRef {
             first => Some(next_tag(head) | self.meta(first).free.load()),
         });
         let index = old.ok()? as u16;
-        let at = self.get().first + u32::from(index) * self.get().stride;
+        let at = self.get().first + u32::from(index) * self.get().stride.get();
         // SAFETY: the buffer was on the free list, so no other `Buf` has it.
-        Some(unsafe { Buf::new(self.0, at, index) })
+        Some(unsafe { Buf::new(self.0, at) })
     }
 
     /// Puts a buffer back onto the free list.
     ///
     /// # Safety
     /// The caller owns the buffer and forgets it.
-    pub(crate) unsafe fn put(&self, index: u16) {
+    pub(crate) unsafe fn put(&self, at: u32) {
+        let index = self.index(at);
         let free = &self.meta(index).free;
         let _ = self.get().head.update(|head| {
             free.store(head & 0xFFFF);
@@ -129,21 +133,26 @@ impl PoolRef {
         });
     }
 
-    /// Remembers the next segment of the frame that buffer `index` is part of.
+    /// Remembers the next segment of the frame that the buffer at `at` is part of.
     ///
     /// # Safety
-    /// The caller owns buffer `index`.
-    pub(crate) unsafe fn link(&self, index: u16, next: Buf) {
+    /// The caller owns that buffer.
+    pub(crate) unsafe fn link(&self, at: u32, next: Buf) {
         // SAFETY: the owner of the buffer is the only one who touches its `next`.
-        unsafe { (*self.meta(index).next.get()).write(next) };
+        unsafe { (*self.meta(self.index(at)).next.get()).write(next) };
     }
 
     /// The next segment, as [`PoolRef::link`] left it.
     ///
     /// # Safety
-    /// The caller owns buffer `index` and has linked it.
-    pub(crate) unsafe fn next(&self, index: u16) -> *mut Buf {
-        self.meta(index).next.get().cast()
+    /// The caller owns the buffer at `at` and has linked it.
+    pub(crate) unsafe fn next(&self, at: u32) -> *mut Buf {
+        self.meta(self.index(at)).next.get().cast()
+    }
+
+    /// The number of the buffer at `at`.
+    fn index(&self, at: u32) -> u16 {
+        ((at - self.get().first) / self.get().stride) as u16
     }
 
     /// How many buffers are free; exact while nobody takes one.
@@ -191,7 +200,7 @@ impl Pool {
             window: place.bus.window(),
             buffers: buffers as u32,
             size: size as u32,
-            stride: stride(size) as u32,
+            stride: NonZeroU32::new(stride(size) as u32).unwrap_or(NonZeroU32::MIN),
             first: first(buffers) as u32,
             head: Word::new(0),
         };

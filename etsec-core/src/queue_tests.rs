@@ -58,10 +58,10 @@ fn tx(arena: &mut Arena<Heap>, len: usize) -> (TxQueue<Bell>, RingView, Bell) {
     (TxQueue::new(ring, bell.clone(), 0, limits), view, bell)
 }
 
-fn rx(arena: &mut Arena<Heap>, len: usize, skip: u16) -> (RxQueue<Bell>, RingView, Bell) {
+fn rx(arena: &mut Arena<Heap>, len: usize, fcb: bool) -> (RxQueue<Bell>, RingView, Bell) {
     let ring = arena.ring(len).unwrap();
     let (view, bell) = (ring.view(), Bell::default());
-    let limits = RxLimits { mrblr: 128, room: 192, skip, fcb: skip >= 8, window: 1 };
+    let limits = RxLimits::new(128, fcb, 1);
     view.set_live(LIVE);
     (RxQueue::new(ring, bell.clone(), 0, limits), view, bell)
 }
@@ -136,7 +136,7 @@ fn what_cannot_be_sent_comes_back_with_the_reason() {
     let far = Arena::new(far).map_err(|(_, e)| e).unwrap().pool(1, 128).unwrap();
     let (mut tx, _view, _bell) = self::tx(&mut arena, 4);
     assert_eq!(tx.stage(far.frame(&[1]).unwrap()).map_err(|r| r.why), Err(Reason::Window));
-    let (mut rx, _view, _bell) = rx(&mut arena, 4, 0);
+    let (mut rx, _view, _bell) = rx(&mut arena, 4, false);
     assert_eq!(rx.refill(far.frame(&[1]).unwrap()).map_err(|r| r.why), Err(Reason::Window));
 }
 
@@ -162,7 +162,7 @@ fn a_chain_is_one_frame_and_is_done_with_its_last_descriptor() {
 #[test]
 fn received_frames_lose_their_fcs_and_control_block() {
     let (mut arena, pool) = memory();
-    let (mut rx, view, bell) = rx(&mut arena, 4, 8);
+    let (mut rx, view, bell) = rx(&mut arena, 4, true);
     assert_eq!(rx.fill(&pool), 4);
     assert_eq!(rx.commit(), 4);
     assert_eq!(bell.take(), [Publish, Publish, Ring]);
@@ -186,7 +186,7 @@ fn received_frames_lose_their_fcs_and_control_block() {
 fn a_long_frame_is_put_together_under_both_readings_of_its_length() {
     for (own_length, expected) in [(false, 200), (true, 200)] {
         let (mut arena, pool) = memory();
-        let (mut rx, view, _bell) = rx(&mut arena, 4, 8);
+        let (mut rx, view, _bell) = rx(&mut arena, 4, true);
         rx.fill(&pool);
         rx.commit();
         let total = 8 + expected as u16 + 4;
@@ -202,7 +202,7 @@ fn a_long_frame_is_put_together_under_both_readings_of_its_length() {
 #[test]
 fn an_fcs_of_its_own_buffer_is_cut_with_the_buffer() {
     let (mut arena, pool) = memory();
-    let (mut rx, view, _bell) = rx(&mut arena, 4, 0);
+    let (mut rx, view, _bell) = rx(&mut arena, 4, false);
     rx.fill(&pool);
     rx.commit();
     fill(&view, 0, RxFlags::F, 128);
@@ -216,7 +216,7 @@ fn an_fcs_of_its_own_buffer_is_cut_with_the_buffer() {
 #[test]
 fn broken_frames_are_counted_by_cause_and_their_buffers_go_back_into_the_ring() {
     let (mut arena, pool) = memory();
-    let (mut rx, view, _bell) = rx(&mut arena, 16, 0);
+    let (mut rx, view, _bell) = rx(&mut arena, 16, false);
     rx.fill(&pool);
     rx.commit();
     let (f, l) = (RxFlags::F, RxFlags::L);
@@ -253,7 +253,7 @@ fn broken_frames_are_counted_by_cause_and_their_buffers_go_back_into_the_ring() 
 #[test]
 fn buffers_come_back_from_a_stopped_ring_only() {
     let (mut arena, pool) = memory();
-    let (mut rx, view, _bell) = rx(&mut arena, 4, 0);
+    let (mut rx, view, _bell) = rx(&mut arena, 4, false);
     let (mut tx, tx_view, _bell) = tx(&mut arena, 4);
     rx.fill(&pool);
     rx.commit();
@@ -278,7 +278,7 @@ fn buffers_come_back_from_a_stopped_ring_only() {
 #[test]
 fn a_live_queue_that_is_dropped_keeps_its_buffers_from_everybody() {
     let (mut arena, pool) = memory();
-    let (mut rx, view, _bell) = rx(&mut arena, 4, 0);
+    let (mut rx, view, _bell) = rx(&mut arena, 4, false);
     rx.fill(&pool);
     rx.commit();
     drop((rx, view));
@@ -290,7 +290,7 @@ fn a_live_queue_that_is_dropped_keeps_its_buffers_from_everybody() {
 #[test]
 fn a_stuck_queue_turns_to_the_hardwares_position_and_an_old_answer_is_not_used() {
     let (mut arena, pool) = memory();
-    let (mut rx, view, _bell) = rx(&mut arena, 4, 0);
+    let (mut rx, view, _bell) = rx(&mut arena, 4, false);
     rx.fill(&pool);
     rx.commit();
     view.suspect();

@@ -12,6 +12,7 @@
 use core::fmt;
 use core::mem::{self, ManuallyDrop};
 use core::ptr::NonNull;
+use core::slice;
 
 use crate::arena::{Handle, LINE, Place};
 use crate::bd::Bd;
@@ -95,21 +96,17 @@ impl RingMemory {
         }
     }
 
+    /// Whether `at` is the ring's last descriptor, the one with W.
     #[inline(always)]
-    pub(crate) fn last(&self) -> u32 {
-        self.len - 1
+    pub(crate) fn is_last(&self, at: u32) -> bool {
+        at + 1 == self.len
     }
 
     /// The descriptor after `at`.
     #[inline(always)]
     pub(crate) fn next(&self, at: u32) -> u32 {
-        if at == self.last() { 0 } else { at + 1 }
-    }
-
-    /// The descriptor before `at`.
-    #[inline(always)]
-    pub(crate) fn prev(&self, at: u32) -> u32 {
-        if at == 0 { self.last() } else { at - 1 }
+        let next = at + 1;
+        if next == self.len { 0 } else { next }
     }
 
     /// The descriptor `by` behind `at`; both less than the ring's length.
@@ -123,6 +120,22 @@ impl RingMemory {
         debug_assert!(at < self.len);
         // SAFETY: every index of a queue is less than `len`, and the descriptors live as long as `region`.
         unsafe { self.bds.add(at as usize).as_ref() }
+    }
+
+    /// The descriptors from `from` to the ring's end, at most `count`.
+    #[inline(always)]
+    pub(crate) fn run(&self, from: u32, count: u32) -> &[Bd] {
+        debug_assert!(from < self.len);
+        let count = count.min(self.len - from) as usize;
+        // SAFETY: as in `bd`; the run ends with the ring at the latest.
+        unsafe { slice::from_raw_parts(self.bds.add(from as usize).as_ptr(), count) }
+    }
+
+    /// The `count` descriptors from `from`, at most the whole ring, as the run to its end and the run from its start.
+    #[inline(always)]
+    pub(crate) fn runs(&self, from: u32, count: u32) -> (&[Bd], &[Bd]) {
+        let first = self.run(from, count);
+        (first, self.run(0, count - first.len() as u32))
     }
 
     /// The place of the buffer behind a descriptor.

@@ -4,19 +4,21 @@
 //! checked before it is used.
 
 use core::fmt;
-use core::ptr::NonNull;
 
 use crate::bd::{Control, RxFlags};
 use crate::buf::Buf;
 use crate::bus::Doorbell;
 use crate::fcb::RxFcb;
-use crate::pool::{Pool, PoolHeader};
+use crate::pool::{Pool, SPARE};
 use crate::ring::RingMemory;
 use crate::rx_frame::{Assembly, Piece};
 use crate::tx::{Reason, Refused};
 
 /// Bytes of the frame check sequence, which the device delivers and the queue cuts off (HW 4.4).
 pub(crate) const FCS: u16 = 4;
+
+/// A descriptor handed to the device: all status cleared (HW 4.3).
+const EMPTY: RxFlags = RxFlags::E.union(RxFlags::I);
 
 /// What the device says of a received frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,8 +37,6 @@ pub struct RxMeta {
 pub struct RxCounters {
     /// Frames delivered.
     pub frames: u64,
-    /// Bytes of those frames, without FCS, control block and padding.
-    pub bytes: u64,
     /// Frames dropped for a CRC error (RxBD CR).
     pub crc_errors: u64,
     /// Frames dropped for a fraction of an octet (RxBD NO).
@@ -53,6 +53,8 @@ pub struct RxCounters {
     pub bad_lengths: u64,
     /// How often queue and hardware had to agree anew on the next descriptor.
     pub resyncs: u64,
+    /// Bytes of the frames delivered, without FCS, control block and padding.
+    pub bytes: u64,
 }
 
 impl RxCounters {
@@ -78,13 +80,24 @@ pub(crate) struct RxLimits {
     pub room: u16,
     /// Bytes in front of the frame: frame control block and padding (HW 5.4).
     pub skip: u16,
-    /// Whether those bytes begin with a frame control block.
+    /// Bytes stored that are not the frame's payload: `skip` and FCS.
+    cut: u32,
+    /// Largest payload of a frame in one buffer.
+    most: u32,
+    /// Whether each frame begins with a frame control block.
     pub fcb: bool,
     /// The 4 GiB window of all receive buffers.
     pub window: u32,
 }
 
 impl RxLimits {
+    /// For buffers of `mrblr` bytes in `window`, with a control block before each frame or without.
+    pub(crate) fn new(mrblr: u16, fcb: bool, window: u32) -> Self {
+        let skip = if fcb { RxFcb::LEN as u16 } else { 0 };
+        let (room, cut) = (mrblr + SPARE as u16, skip + FCS);
+        RxLimits { mrblr, room, skip, cut: cut.into(), most: (room - cut).into(), fcb, window }
+    }
+
     /// The frame control block at the start of a frame of which `len` bytes are in `buf`.
     #[inline(always)]
     pub(crate) fn read_fcb(&self, buf: &mut Buf, len: u16) -> Option<RxFcb> {
@@ -109,8 +122,8 @@ pub struct RxQueue<D: Doorbell> {
     ready: u32,
     staged: u32,
     limits: RxLimits,
-    /// The pool whose buffers were last found fit.
-    known: Option<NonNull<PoolHeader>>,
+    /// Which pool's buffers were last found fit; 0: none.
+    known: usize,
     assembly: Assembly,
     /// Where the queue stood when it asked for the hardware's position.
     asked_at: Option<(u32, u64)>,
@@ -118,9 +131,6 @@ pub struct RxQueue<D: Doorbell> {
     number: u8,
     counters: RxCounters,
 }
-
-// SAFETY: `known` is compared, never followed; everything else is `Send`.
-unsafe impl<D: Doorbell + Send> Send for RxQueue<D> {}
 
 impl<D: Doorbell> RxQueue<D> {
     pub(crate) fn new(ring: RingMemory, bell: D, number: u8, limits: RxLimits) -> Self {
@@ -133,7 +143,7 @@ impl<D: Doorbell> RxQueue<D> {
             ready: 0,
             staged: 0,
             limits,
-            known: None,
+            known: 0,
             assembly: Assembly::default(),
             asked_at: None,
             question: 0,
@@ -158,11 +168,12 @@ impl<D: Doorbell> RxQueue<D> {
             }
             let (mut buf, control) = self.pop();
             let (flags, len) = (control.rx_flags(), control.len());
-            let whole = flags.intersection(RxFlags::L.union(RxFlags::ERRORS)) == RxFlags::L;
-            let fits = len > self.limits.skip + FCS && len <= self.limits.room;
-            if whole && fits && self.assembly.is_idle() {
+            // One comparison for both ends: what is too short wraps to a large number.
+            let payload = u32::from(len).wrapping_sub(self.limits.cut);
+            let fits = payload.wrapping_sub(1) < self.limits.most;
+            if control.is_whole() && fits && self.assembly.is_idle() {
                 let fcb = self.limits.read_fcb(&mut buf, len);
-                buf.describe(self.limits.skip, len - self.limits.skip - FCS);
+                buf.describe(self.limits.skip, payload as u16);
                 self.counters.frames += 1;
                 self.counters.bytes += buf.len() as u64;
                 return Some((buf, RxMeta { flags, fcb }));
@@ -178,24 +189,12 @@ impl<D: Doorbell> RxQueue<D> {
     /// # Errors
     /// The buffer, with [`Reason::Full`], [`Reason::Chain`], [`Reason::TooSmall`] or [`Reason::Window`].
     #[inline]
-    pub fn refill(&mut self, mut buf: Buf) -> Result<(), Refused> {
-        if self.used as usize == self.ring.len() {
-            return Err(Refused { buf, why: Reason::Full });
+    pub fn refill(&mut self, buf: Buf) -> Result<(), Refused> {
+        let room = self.used as usize != self.ring.len();
+        if !room || buf.is_chain() || self.known != buf.pool_id() {
+            return self.refill_slowly(buf);
         }
-        if buf.is_chain() {
-            return Err(Refused { buf, why: Reason::Chain });
-        }
-        if self.known != Some(buf.pool_id())
-            && let Err(why) = self.learn(&buf)
-        {
-            return Err(Refused { buf, why });
-        }
-        buf.reset();
-        self.ring.bd(self.tail).set_pointer(buf.bus_low());
-        self.ring.slot(self.tail).put(buf);
-        self.tail = self.ring.next(self.tail);
-        self.used += 1;
-        self.staged += 1;
+        self.put(buf);
         Ok(())
     }
 
@@ -218,12 +217,16 @@ impl<D: Doorbell> RxQueue<D> {
         }
         // Pointers before any E.
         self.bell.publish();
-        let mut at = self.ring.back(self.tail, self.staged);
-        for _ in 0..self.staged {
-            let wrap = if at == self.ring.last() { RxFlags::W } else { RxFlags::empty() };
-            self.ring.bd(at).set_control(Control::rx(RxFlags::E | RxFlags::I | wrap));
-            at = self.ring.next(at);
+        let from = self.ring.back(self.tail, self.staged);
+        let (mut first, second) = self.ring.runs(from, self.staged);
+        if first.len() == self.ring.len() - from as usize
+            && let Some((last, others)) = first.split_last()
+        {
+            last.set_control(Control::rx(EMPTY.union(RxFlags::W)));
+            first = others;
         }
+        first.iter().for_each(|bd| bd.set_control(Control::rx(EMPTY)));
+        second.iter().for_each(|bd| bd.set_control(Control::rx(EMPTY)));
         self.bell.publish();
         // HW 8.6 BSY: refill first, then clear QHLT, halted or not.
         self.bell.ring();
@@ -282,12 +285,9 @@ impl<D: Doorbell> RxQueue<D> {
     /// Looks how many descriptors the device has filled, and orders them before the bytes they cover.
     #[inline(always)]
     fn scan(&mut self) -> bool {
-        let mut at = self.head;
-        let mut ready = 0;
-        while ready < self.used - self.staged && !self.ring.bd(at).is_owned() {
-            ready += 1;
-            at = self.ring.next(at);
-        }
+        // Up to the ring's end; what lies beyond it is found by the next scan.
+        let lent = self.ring.run(self.head, self.used - self.staged);
+        let ready = lent.iter().take_while(|bd| !bd.is_owned()).count() as u32;
         if ready == 0 {
             if self.ring.is_suspect() {
                 self.mend();
@@ -312,16 +312,35 @@ impl<D: Doorbell> RxQueue<D> {
         (buf, control)
     }
 
+    /// Puts an empty buffer behind the others.
+    #[inline(always)]
+    fn put(&mut self, mut buf: Buf) {
+        buf.reset();
+        self.ring.bd(self.tail).set_pointer(buf.bus_low());
+        self.ring.slot(self.tail).put(buf);
+        self.tail = self.ring.next(self.tail);
+        self.used += 1;
+        self.staged += 1;
+    }
+
+    /// A pool not seen before, or a buffer that cannot be taken.
     #[cold]
-    fn learn(&mut self, buf: &Buf) -> Result<(), Reason> {
-        if buf.pool().window() != self.limits.window {
-            return Err(Reason::Window);
-        }
-        if buf.pool().size() < usize::from(self.limits.mrblr) {
-            return Err(Reason::TooSmall);
-        }
-        self.known = Some(buf.pool_id());
-        Ok(())
+    #[inline(never)]
+    fn refill_slowly(&mut self, buf: Buf) -> Result<(), Refused> {
+        let why = if self.used as usize == self.ring.len() {
+            Reason::Full
+        } else if buf.is_chain() {
+            Reason::Chain
+        } else if buf.pool().window() != self.limits.window {
+            Reason::Window
+        } else if buf.pool().size() < usize::from(self.limits.mrblr) {
+            Reason::TooSmall
+        } else {
+            self.known = buf.pool_id();
+            self.put(buf);
+            return Ok(());
+        };
+        Err(Refused { buf, why })
     }
 
     /// A frame in several buffers, or a broken one.
@@ -373,9 +392,9 @@ impl<D: Doorbell> RxQueue<D> {
     /// Makes the hardware's position the head, or the oldest of the filled descriptors right before it.
     fn turn(&mut self, position: u32) {
         let mut first = position;
-        while !self.ring.bd(self.ring.prev(first)).is_owned() {
+        while !self.ring.bd(self.ring.back(first, 1)).is_owned() {
             // This ends: the old head's descriptor is not filled.
-            first = self.ring.prev(first);
+            first = self.ring.back(first, 1);
         }
         self.head = first;
         self.tail = first;

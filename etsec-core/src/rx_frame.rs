@@ -2,6 +2,8 @@
 //!
 //! It knows descriptors' contents, not rings.
 
+use core::mem;
+
 use crate::bd::RxFlags;
 use crate::buf::Buf;
 use crate::fcb::RxFcb;
@@ -22,7 +24,7 @@ pub(crate) struct Outcome {
 }
 
 /// A frame that has begun and not ended.
-struct Open {
+pub(crate) struct Open {
     frame: Buf,
     /// Bytes stored for it so far, control block and padding included.
     stored: u32,
@@ -31,22 +33,32 @@ struct Open {
 
 /// The state between descriptors of one ring.
 #[derive(Default)]
-pub(crate) struct Assembly {
-    open: Option<Open>,
+pub(crate) enum Assembly {
+    /// The next descriptor begins a frame.
+    #[default]
+    Idle,
+    /// A frame has begun.
+    Open(Open),
     /// The rest of a frame already given up is passed over.
-    skipping: bool,
+    Skipping,
 }
 
 impl Assembly {
     #[inline(always)]
     pub(crate) fn is_idle(&self) -> bool {
-        self.open.is_none() && !self.skipping
+        matches!(self, Assembly::Idle)
     }
 
     /// Gives up what is open.
     pub(crate) fn discard(&mut self) -> Option<Buf> {
-        self.skipping = false;
-        self.open.take().map(|open| open.frame)
+        self.close().map(|open| open.frame)
+    }
+
+    fn close(&mut self) -> Option<Open> {
+        match mem::take(self) {
+            Assembly::Open(open) => Some(open),
+            Assembly::Idle | Assembly::Skipping => None,
+        }
     }
 
     pub(crate) fn add(
@@ -58,12 +70,14 @@ impl Assembly {
         let mut outcome = Outcome::default();
         if piece.flags.contains(RxFlags::F) {
             // HW 4.4: an overrun can lose the last descriptor of the frame before.
-            counters.incomplete += u64::from(self.open.is_some());
             outcome.broken[1] = self.discard();
+            counters.incomplete += u64::from(outcome.broken[1].is_some());
         }
         let last = piece.flags.contains(RxFlags::L);
-        if self.skipping {
-            self.skipping = !last;
+        if matches!(self, Assembly::Skipping) {
+            if last {
+                *self = Assembly::Idle;
+            }
             outcome.broken[0] = Some(piece.buf);
         } else if last {
             self.end(piece, limits, counters, &mut outcome);
@@ -81,29 +95,29 @@ impl Assembly {
         counters: &mut RxCounters,
         outcome: &mut Outcome,
     ) {
-        let skip = if self.open.is_some() { 0 } else { limits.skip };
-        if self.open.is_none() && !piece.flags.contains(RxFlags::F) {
+        let skip = if self.is_idle() { limits.skip } else { 0 };
+        if self.is_idle() && !piece.flags.contains(RxFlags::F) {
             counters.incomplete += 1;
-            return self.give_up(piece.buf, outcome);
+            return self.give_up(Some(piece.buf), outcome);
         }
         if piece.len <= skip || piece.len > limits.room {
             counters.bad_lengths += 1;
-            return self.give_up(piece.buf, outcome);
+            return self.give_up(Some(piece.buf), outcome);
         }
-        let Some(open) = &mut self.open else {
+        let Assembly::Open(open) = self else {
             let fcb = limits.read_fcb(&mut piece.buf, piece.len);
             piece.buf.describe(skip, piece.len - skip);
-            self.open = Some(Open { frame: piece.buf, stored: piece.len.into(), fcb });
+            *self = Assembly::Open(Open { frame: piece.buf, stored: piece.len.into(), fcb });
             return;
         };
         piece.buf.describe(0, piece.len);
         open.stored += u32::from(piece.len);
         // Never more than the length field of the last descriptor could say.
         let fits = open.stored <= u32::from(u16::MAX);
-        match open.frame.append(piece.buf) {
-            Ok(()) if fits => {}
-            Ok(()) => self.too_long(counters, None, outcome),
-            Err(buf) => self.too_long(counters, Some(buf), outcome),
+        let left_over = open.frame.append(piece.buf).err();
+        if !fits || left_over.is_some() {
+            counters.too_long += 1;
+            self.give_up(left_over, outcome);
         }
     }
 
@@ -116,7 +130,7 @@ impl Assembly {
         outcome: &mut Outcome,
     ) {
         let Piece { buf, flags, len } = piece;
-        let open = self.open.take();
+        let open = self.close();
         let stored = open.as_ref().map_or(0, |open| open.stored);
         let own = own_length(len.into(), stored);
         if let Some(cause) = error_counter(flags, counters) {
@@ -139,18 +153,12 @@ impl Assembly {
         }
     }
 
-    fn give_up(&mut self, buf: Buf, outcome: &mut Outcome) {
-        outcome.broken[0] = Some(buf);
-        if let Some(open) = self.open.take() {
-            outcome.broken[1] = Some(open.frame);
+    fn give_up(&mut self, buf: Option<Buf>, outcome: &mut Outcome) {
+        outcome.broken[0] = buf;
+        if let Some(open) = self.discard() {
+            outcome.broken[1] = Some(open);
         }
-        self.skipping = true;
-    }
-
-    fn too_long(&mut self, counters: &mut RxCounters, buf: Option<Buf>, outcome: &mut Outcome) {
-        counters.too_long += 1;
-        outcome.broken = [buf, self.open.take().map(|open| open.frame)];
-        self.skipping = true;
+        *self = Assembly::Skipping;
     }
 }
 

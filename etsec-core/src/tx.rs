@@ -3,12 +3,10 @@
 //! It moves buffers and rings a [`Doorbell`]; it reads no register and knows no controller.
 
 use core::fmt;
-use core::ptr::NonNull;
 
-use crate::bd::{Control, TxFlags};
+use crate::bd::{Bd, Control, TxFlags};
 use crate::buf::Buf;
 use crate::bus::Doorbell;
-use crate::pool::PoolHeader;
 use crate::ring::RingMemory;
 
 /// Why a queue did not take a buffer.
@@ -60,8 +58,6 @@ pub struct Refused {
 pub struct TxCounters {
     /// Frames sent without error.
     pub frames: u64,
-    /// Bytes of those frames, without FCS and padding.
-    pub bytes: u64,
     /// Frames lost to a late collision (TxBD LC).
     pub late_collisions: u64,
     /// Frames given up after too many retries or too long a deferral (TxBD RL).
@@ -74,6 +70,8 @@ pub struct TxCounters {
     pub full: u64,
     /// Frames refused for another [`Reason`].
     pub refused: u64,
+    /// Bytes of the frames sent, without FCS and padding.
+    pub bytes: u64,
 }
 
 impl TxCounters {
@@ -95,24 +93,22 @@ pub(crate) struct TxLimits {
 
 /// One of a controller's transmit rings.
 ///
-/// Descriptors `[head, tail)` hold buffers; the last `staged` of them are prepared and not yet the device's.
+/// Descriptors `[head, tail)` hold buffers: `sent` of them the device was told of, then `staged` that are prepared.
 pub struct TxQueue<D: Doorbell> {
     ring: RingMemory,
     bell: D,
     head: u32,
     tail: u32,
-    used: u32,
+    sent: u32,
     staged: u32,
-    staged_frames: u32,
+    /// Staged descriptors that are not the first of their frame.
+    staged_more: u32,
     limits: TxLimits,
-    /// The pool whose buffers were last found to lie in the right window.
-    known: Option<NonNull<PoolHeader>>,
+    /// Which pool's buffers were last found to lie in the right window; 0: none.
+    known: usize,
     number: u8,
     counters: TxCounters,
 }
-
-// SAFETY: `known` is compared, never followed; everything else is `Send`.
-unsafe impl<D: Doorbell + Send> Send for TxQueue<D> {}
 
 impl<D: Doorbell> TxQueue<D> {
     pub(crate) fn new(ring: RingMemory, bell: D, number: u8, limits: TxLimits) -> Self {
@@ -121,11 +117,11 @@ impl<D: Doorbell> TxQueue<D> {
             bell,
             head: 0,
             tail: 0,
-            used: 0,
+            sent: 0,
             staged: 0,
-            staged_frames: 0,
+            staged_more: 0,
             limits,
-            known: None,
+            known: 0,
             number,
             counters: TxCounters::default(),
         }
@@ -137,14 +133,17 @@ impl<D: Doorbell> TxQueue<D> {
     /// The frame, with [`Reason::Full`], [`Reason::Empty`], [`Reason::TooLong`] or [`Reason::Window`].
     #[inline]
     pub fn stage(&mut self, buf: Buf) -> Result<(), Refused> {
-        if buf.is_chain() {
-            return self.stage_chain(buf);
+        // One comparison for both ends of the length: 0 wraps to the largest number.
+        let fits = (buf.len() as u32).wrapping_sub(1) < self.limits.frame;
+        let room =
+            self.staged + self.sent != self.ring.len() as u32 && !self.ring.is_last(self.tail);
+        if buf.is_chain() || !fits || !room || self.known != buf.pool_id() {
+            return self.stage_slowly(buf);
         }
-        if let Err(why) = self.check(&buf, buf.len() as u32, 1) {
-            return self.refuse(buf, why);
-        }
-        self.put(buf, TxFlags::L);
-        self.staged_frames += 1;
+        self.describe(&buf, TxFlags::L);
+        self.ring.slot(self.tail).put(buf);
+        self.tail += 1;
+        self.staged += 1;
         Ok(())
     }
 
@@ -158,17 +157,19 @@ impl<D: Doorbell> TxQueue<D> {
         self.bell.publish();
         // From the last descriptor back to the first, so that the device, which stops at the first that is not ready,
         // never meets a frame without its end (HW 4.4). The burst's last frame asks for an interrupt.
-        let mut at = self.ring.prev(self.tail);
-        self.ring.bd(at).give(TxFlags::I);
-        for _ in 1..self.staged {
-            at = self.ring.prev(at);
-            self.ring.bd(at).give(TxFlags::empty());
+        let (first, second) = self.ring.runs(self.ring.back(self.tail, self.staged), self.staged);
+        let last = if second.is_empty() { first.last() } else { second.last() };
+        if let Some(last) = last {
+            last.ask();
         }
+        second.iter().rev().for_each(Bd::give);
+        first.iter().rev().for_each(Bd::give);
         self.bell.publish();
         self.bell.ring();
+        let frames = self.staged - self.staged_more;
+        self.sent += self.staged;
         self.staged = 0;
-        let frames = self.staged_frames;
-        self.staged_frames = 0;
+        self.staged_more = 0;
         frames as usize
     }
 
@@ -177,21 +178,22 @@ impl<D: Doorbell> TxQueue<D> {
     /// Its contents are as they were. Drop it, or use it again: for a receive ring, say.
     #[inline]
     pub fn reap(&mut self) -> Option<Buf> {
-        if self.used == self.staged {
+        if self.sent == 0 {
             return None;
         }
-        // SAFETY: `used` is not 0, so the slot at `head` is filled.
-        let bds = unsafe { self.ring.slot(self.head).buffers() } as u32;
-        if bds != 1 {
-            return self.reap_chain(bds);
-        }
-        let bd = self.ring.bd(self.head);
+        let slot = self.ring.slot(self.head);
+        // SAFETY: `sent` is not 0, so the slot at `head` is filled.
+        let frame = unsafe { slot.get() };
         // No barrier: the buffer is only written from here on, and no store goes ahead of the load that allows it.
-        let control = bd.control();
-        if bd_is_open(control) {
+        if !frame.is_chain() && self.ring.bd(self.head).is_sent() {
+            self.counters.frames += 1;
+            self.counters.bytes += frame.len() as u64;
+            self.pass(self.head, 1);
+        } else if !self.finish_slowly(frame) {
             return None;
         }
-        Some(self.take(1, control))
+        // SAFETY: as above; the head has moved on.
+        Some(unsafe { slot.take() })
     }
 
     /// Takes back any buffer, sent or not, once the device has stopped; `None` while it runs and when none is left.
@@ -199,23 +201,25 @@ impl<D: Doorbell> TxQueue<D> {
         if self.ring.is_live() {
             return None;
         }
-        if self.used == 0 {
+        if self.pending() == 0 {
             self.head = self.ring.position();
             self.tail = self.head;
             return None;
         }
-        // SAFETY: `used` is not 0, so the slot at `head` is filled.
-        let bds = unsafe { self.ring.slot(self.head).buffers() } as u32;
-        // SAFETY: as above.
+        // SAFETY: the ring is not empty, so the slot at `head` is filled.
         let buf = unsafe { self.ring.slot(self.head).take() };
+        let bds = buf.buffers() as u32;
         for _ in 0..bds {
             self.ring.bd(self.head).set_control(Control::tx(TxFlags::empty(), 0));
             self.head = self.ring.next(self.head);
         }
-        self.used -= bds;
-        // Staged frames are the youngest: what is left of them is at most what is left at all.
-        self.staged = self.staged.min(self.used);
-        self.staged_frames = self.staged_frames.min(self.staged);
+        // Staged frames are the youngest.
+        if self.sent > 0 {
+            self.sent -= bds;
+        } else {
+            self.staged -= bds;
+            self.staged_more -= bds - 1;
+        }
         Some(buf)
     }
 
@@ -229,14 +233,14 @@ impl<D: Doorbell> TxQueue<D> {
     #[inline]
     #[must_use]
     pub fn space(&self) -> usize {
-        self.ring.len() - self.used as usize
+        self.ring.len() - self.pending()
     }
 
     /// How many buffers the ring holds, staged ones included.
     #[inline]
     #[must_use]
     pub fn pending(&self) -> usize {
-        self.used as usize
+        (self.sent + self.staged) as usize
     }
 
     /// What the queue has done so far.
@@ -245,38 +249,10 @@ impl<D: Doorbell> TxQueue<D> {
         &self.counters
     }
 
-    #[inline(always)]
-    fn check(&mut self, buf: &Buf, frame: u32, bds: u32) -> Result<(), Reason> {
-        if self.ring.len() as u32 - self.used < bds {
-            return Err(Reason::Full);
-        }
-        if buf.len() == 0 {
-            return Err(Reason::Empty);
-        }
-        if frame > self.limits.frame {
-            return Err(Reason::TooLong);
-        }
-        if self.known != Some(buf.pool_id()) {
-            if buf.pool().window() != self.limits.window {
-                return Err(Reason::Window);
-            }
-            self.known = Some(buf.pool_id());
-        }
-        Ok(())
-    }
-
-    /// Fills the descriptor at the tail and keeps the buffer in its slot.
-    #[inline(always)]
-    fn put(&mut self, buf: Buf, flags: TxFlags) {
-        self.describe(&buf, flags);
-        self.ring.slot(self.tail).put(buf);
-        self.step();
-    }
-
     /// Every flag is written anew; only W is the ring's (HW 4.2).
     #[inline(always)]
     fn describe(&mut self, buf: &Buf, flags: TxFlags) {
-        let wrap = if self.tail == self.ring.last() { TxFlags::W } else { TxFlags::empty() };
+        let wrap = if self.ring.is_last(self.tail) { TxFlags::W } else { TxFlags::empty() };
         let bd = self.ring.bd(self.tail);
         bd.set_pointer(buf.bus_low());
         bd.set_control(Control::tx(flags | wrap, buf.len() as u16));
@@ -285,26 +261,20 @@ impl<D: Doorbell> TxQueue<D> {
     #[inline(always)]
     fn step(&mut self) {
         self.tail = self.ring.next(self.tail);
-        self.used += 1;
         self.staged += 1;
     }
 
+    /// A chain, the ring's last descriptor, a pool not seen before, or a frame that cannot be taken.
     #[cold]
-    fn refuse(&mut self, buf: Buf, why: Reason) -> Result<(), Refused> {
-        match why {
-            Reason::Full => self.counters.full += 1,
-            _ => self.counters.refused += 1,
-        }
-        Err(Refused { buf, why })
-    }
-
     #[inline(never)]
-    fn stage_chain(&mut self, buf: Buf) -> Result<(), Refused> {
+    fn stage_slowly(&mut self, buf: Buf) -> Result<(), Refused> {
         let (bds, total) = (buf.buffers() as u32, buf.total_len() as u32);
-        for part in buf.chain() {
-            if let Err(why) = self.check(part, total, bds) {
-                return self.refuse(buf, why);
+        if let Err(why) = self.check(&buf, bds, total) {
+            match why {
+                Reason::Full => self.counters.full += 1,
+                _ => self.counters.refused += 1,
             }
+            return Err(Refused { buf, why });
         }
         // The whole frame stays in the slot of its first descriptor; the others' slots stay empty.
         let slot = self.ring.slot(self.tail);
@@ -313,37 +283,55 @@ impl<D: Doorbell> TxQueue<D> {
             self.step();
         }
         slot.put(buf);
-        self.staged_frames += 1;
+        self.staged_more += bds - 1;
         Ok(())
     }
 
-    #[inline(never)]
-    fn reap_chain(&mut self, bds: u32) -> Option<Buf> {
-        let mut last = self.head;
-        for _ in 1..bds {
-            last = self.ring.next(last);
+    fn check(&mut self, buf: &Buf, bds: u32, total: u32) -> Result<(), Reason> {
+        if (self.space() as u32) < bds {
+            return Err(Reason::Full);
         }
-        // A frame is done when its last descriptor is (HW 8.5), or when an error closed one before it.
-        let control = self.ring.bd(last).control();
-        if bd_is_open(control) { None } else { Some(self.take(bds, control)) }
+        if total > self.limits.frame {
+            return Err(Reason::TooLong);
+        }
+        for part in buf.chain() {
+            if part.is_empty() {
+                return Err(Reason::Empty);
+            }
+            if part.pool().window() != self.limits.window {
+                return Err(Reason::Window);
+            }
+        }
+        self.known = buf.pool_id();
+        Ok(())
     }
 
-    /// Moves the finished frame at the head out of the ring and counts it.
+    /// Leaves behind the frame at the head, which ends at `last`.
     #[inline(always)]
-    fn take(&mut self, bds: u32, control: Control) -> Buf {
-        // SAFETY: the callers saw that the slot at `head` is filled; the head moves on below.
-        let buf = unsafe { self.ring.slot(self.head).take() };
-        for _ in 0..bds {
-            self.head = self.ring.next(self.head);
+    fn pass(&mut self, last: u32, bds: u32) {
+        self.head = self.ring.next(last);
+        self.sent -= bds;
+    }
+
+    /// Leaves behind a chain or a failed frame. Returns whether the device has finished with it.
+    #[cold]
+    #[inline(never)]
+    fn finish_slowly(&mut self, frame: &Buf) -> bool {
+        let bds = frame.buffers() as u32;
+        let last = (1..bds).fold(self.head, |at, _| self.ring.next(at));
+        // A frame is done when its last descriptor is (HW 8.5), also when it failed before that.
+        let flags = self.ring.bd(last).control().tx_flags();
+        if flags.contains(TxFlags::R) {
+            return false;
         }
-        self.used -= bds;
-        if control.tx_flags().intersects(TxFlags::ERRORS) {
-            self.count_error(control.tx_flags());
+        if flags.intersects(TxFlags::ERRORS) {
+            self.count_error(flags);
         } else {
             self.counters.frames += 1;
-            self.counters.bytes += if bds == 1 { buf.len() } else { buf.total_len() } as u64;
+            self.counters.bytes += frame.total_len() as u64;
         }
-        buf
+        self.pass(last, bds);
+        true
     }
 
     #[cold]
@@ -362,11 +350,6 @@ impl<D: Doorbell> TxQueue<D> {
     }
 }
 
-#[inline(always)]
-fn bd_is_open(control: Control) -> bool {
-    control.tx_flags().contains(TxFlags::R)
-}
-
 impl<D: Doorbell> Drop for TxQueue<D> {
     fn drop(&mut self) {
         // While the device runs, its buffers stay where they are: lost to the pool, and never given to anybody else.
@@ -379,7 +362,7 @@ impl<D: Doorbell> fmt::Debug for TxQueue<D> {
         f.debug_struct("TxQueue")
             .field("number", &self.number)
             .field("len", &self.ring.len())
-            .field("used", &self.used)
+            .field("sent", &self.sent)
             .field("staged", &self.staged)
             .field("counters", &self.counters)
             .finish_non_exhaustive()

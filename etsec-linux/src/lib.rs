@@ -1,1 +1,40 @@
-//! Linux shim.
+//! Linux shim of the eTSEC driver: UIO devices, huge pages, waiting, and the configuration of a
+//! port.
+//!
+//! It finds and owns what the kernel lends a process: register pages, physically contiguous memory,
+//! interrupts. What the registers mean is the business of `etsec-core`, which is handed all of it.
+
+pub mod bus;
+pub mod config;
+pub mod device;
+pub mod devtree;
+pub mod error;
+pub mod hugepage;
+pub mod link;
+pub mod lock;
+pub mod mdio;
+pub mod memory;
+pub mod mounts;
+pub mod options;
+pub mod pagemap;
+pub mod port;
+pub mod region;
+pub mod roots;
+#[cfg(feature = "sim")]
+pub mod simulated;
+pub mod spec;
+mod sys;
+pub mod time;
+pub mod uio;
+pub mod wait;
+
+pub use bus::AnyBus;
+pub use config::PortConfig;
+pub use device::Device;
+pub use error::Error;
+pub use memory::Memory;
+pub use options::Options;
+pub use region::AnyRegion;
+pub use roots::Roots;
+pub use spec::{Spec, WireSpec};
+pub use wait::{Lines, Waiter, Woken};

@@ -1,1 +1,2 @@
 //! Shared scaffolding of the tests.
+pub mod rig;

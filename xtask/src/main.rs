@@ -1,2 +1,83 @@
-//! Every chore of the project, one verb each.
-fn main() {}
+//! Every chore of the project, one verb each. It starts programs and links none of the project's
+//! crates, so that it builds fast and still runs when they do not compile.
+
+mod bench;
+mod counts;
+mod demo;
+mod interrupt;
+mod log;
+mod progress;
+mod report;
+mod run;
+mod session;
+mod test;
+mod tidy;
+mod tools;
+
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+const AFTER_HELP: &str = "\
+Start with `cargo xtask demo` (see it work) and `cargo xtask test` (check everything).
+Logs are kept in target/xtask.
+Exit codes: 0 all well, 1 something failed, 2 wrong usage, 130 interrupted.";
+
+/// Every chore of the eTSEC driver, one verb each.
+#[derive(Debug, Parser)]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    arg_required_else_help = true,
+    after_help = AFTER_HELP
+)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Run every check: style, lints, tests, documentation, features, packaging, licences.
+    Test(test::Options),
+    /// See it work: the Linux kernel pings, and downloads from, a simulated eTSEC.
+    Demo(demo::Options),
+    /// Count instructions per packet, and packets per second against the model.
+    Bench(bench::Options),
+    /// The part of `demo` that runs in the network namespace; not for people.
+    #[command(hide = true)]
+    DemoInside(demo::inside::Options),
+}
+
+/// What every verb that may need tools understands.
+#[derive(Debug, Clone, Copy, Args)]
+struct Common {
+    /// A skipped step is a failure (but for what only rustup can supply and it cannot).
+    #[arg(long)]
+    strict: bool,
+    /// Install nothing: name what is missing, the command that installs it, and skip its steps.
+    #[arg(long)]
+    no_install: bool,
+}
+
+fn main() -> ExitCode {
+    interrupt::watch();
+    let done = match Cli::parse().verb {
+        Verb::Test(options) => test::run(&options),
+        Verb::Demo(options) => demo::run(&options),
+        Verb::Bench(options) => bench::run(&options),
+        Verb::DemoInside(options) => demo::inside::run(&options),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) if error.is::<interrupt::Interrupted>() => {
+            eprintln!("xtask: interrupted");
+            ExitCode::from(130)
+        }
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,4 +1,5 @@
-//! Which destination addresses are received (HW 7): a plain value, and the registers that make it so.
+//! Which destination addresses are received (HW 7): a plain value, and the registers that make it
+//! so.
 
 use core::fmt;
 
@@ -69,8 +70,8 @@ impl core::error::Error for FilterError {}
 
 /// Which destination addresses the controller accepts (HW 7).
 ///
-/// A value to build at leisure and hand over whole; it touches no register. A hash lets through more than was asked
-/// for: every address that shares a bit.
+/// A value to build at leisure and hand over whole; it touches no register. A hash lets through
+/// more than was asked for: every address that shares a bit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AddressFilter {
     station: MacAddr,
@@ -192,7 +193,8 @@ impl AddressFilter {
         Ok(())
     }
 
-    /// Accepts `addr`, individual or group, through an exact-match address. Adding it again changes nothing.
+    /// Accepts `addr`, individual or group, through an exact-match address. Adding it again changes
+    /// nothing.
     ///
     /// # Errors
     /// [`FilterError::ExactFull`], [`FilterError::ZeroAddress`], [`FilterError::Broadcast`].
@@ -241,8 +243,8 @@ impl AddressFilter {
         self.group = [0; 8];
     }
 
-    /// Accepts exactly these multicast addresses, in place of those before: through exact-match addresses while there
-    /// are any (individual ones stay), then through the hash.
+    /// Accepts exactly these multicast addresses, in place of those before: through exact-match
+    /// addresses while there are any (individual ones stay), then through the hash.
     ///
     /// # Errors
     /// [`FilterError::NotGroup`], [`FilterError::Broadcast`]; the filter is as before.
@@ -277,7 +279,8 @@ impl AddressFilter {
         let (mut igaddr, mut gaddr) = (self.individual, self.group);
         if self.all_multicast {
             gaddr = [!0; 8];
-            // In split mode IGADDR is the hash of individual addresses: all ones would be promiscuous.
+            // In split mode IGADDR is the hash of individual addresses: all ones would be
+            // promiscuous.
             if self.mode == HashMode::Group {
                 igaddr = [!0; 8];
             }
@@ -298,10 +301,11 @@ impl AddressFilter {
         }
     }
 
-    /// Whether the device will accept a frame to `addr` (HW 7): for peers in software that share one device.
+    /// Whether the device will accept a frame to `addr` (HW 7): for peers in software that share
+    /// one device.
     ///
-    /// This is the device's answer, so it says yes to strangers that share a bit of the hash. Pause frames are taken by
-    /// the MAC before this question comes up while it obeys them.
+    /// This is the device's answer, so it says yes to strangers that share a bit of the hash. Pause
+    /// frames are taken by the MAC before this question comes up while it obeys them.
     #[must_use]
     pub fn accepts(&self, addr: MacAddr) -> bool {
         if self.promiscuous {

@@ -1,4 +1,5 @@
-//! The counters one by one: what each counts, where it is, how wide it is, which bit says it wrapped.
+//! The counters one by one: what each counts, where it is, how wide it is, which bit says it
+//! wrapped.
 
 use crate::regs::mib::{self, Car1, Car2};
 use crate::regs::{Plain, Reg, Rw};
@@ -12,11 +13,12 @@ pub enum Carry {
     Car2(Car2),
 }
 
-/// States a counter a line: the manual's name, the documented width, the carry register, what it counts.
+/// States a counter a line: the manual's name, the documented width, the carry register, what it
+/// counts.
 macro_rules! counters {
     ($($name:ident $width:literal $car:ident $counts:literal;)*) => {
-        /// A MIB counter of the controller (HW 2.5, 13.2), by the manual's name. "Good" and "bad" speak of the FCS;
-        /// lengths are from destination address to FCS.
+        /// A MIB counter of the controller (HW 2.5, 13.2), by the manual's name. "Good" and "bad"
+        /// speak of the FCS; lengths are from destination address to FCS.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         #[cfg_attr(feature = "defmt", derive(defmt::Format))]
         #[repr(u8)]

@@ -1,4 +1,5 @@
-//! Totals over a page of plain words whose carries clear by writing ones, and that can be changed between two reads.
+//! Totals over a page of plain words whose carries clear by writing ones, and that can be changed
+//! between two reads.
 
 use std::boxed::Box;
 use std::cell::{Cell, RefCell};

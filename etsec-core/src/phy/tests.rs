@@ -4,7 +4,7 @@ use std::string::ToString;
 
 use super::fake::{FakeBus, FakeDelay, FakePhy};
 use super::*;
-use crate::link::{Duplex, Interface, Modes};
+use crate::link::{Duplex, Interface, LinkError, Modes};
 
 const AT: u8 = 5;
 const GIGABIT: Link = Link::new(Speed::Mbps1000, Duplex::Full).with_pause(Pause::BOTH);
@@ -213,6 +213,12 @@ fn a_bounce_between_two_polls_is_not_missed() {
     assert_eq!(phy.status(&mut bus).unwrap().link, Some(link));
     assert_eq!(phy.poll(&mut bus, 3), Ok(Some(LinkChange::Down)));
     assert_eq!(phy.poll(&mut bus, 4), Ok(Some(LinkChange::Up(link))));
+
+    // Nor when a refused request has.
+    bus.phy(AT).restart();
+    let nothing = Advertisement { modes: Modes::empty(), pause: Pause::NONE };
+    assert!(phy.autonegotiate(&mut bus, nothing).is_err());
+    assert_eq!(phy.poll(&mut bus, 5), Ok(Some(LinkChange::Down)));
 }
 
 #[test]

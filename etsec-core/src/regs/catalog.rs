@@ -1,8 +1,8 @@
 //! All registers as a table, for tools that print them.
 //!
-//! Each block's file states a register once, in a `registers!` list, which makes both the constant the driver uses and
-//! the entry here. The table knows names, places and fields; it touches no bus. A program that does not name
-//! [`CATALOG`] does not carry it.
+//! Each block's file states a register once, in a `registers!` list, which makes both the constant
+//! the driver uses and the entry here. The table knows names, places and fields; it touches no bus.
+//! A program that does not name [`CATALOG`] does not carry it.
 
 use core::fmt;
 
@@ -55,12 +55,13 @@ impl<const STROBES: u32> AccessClass for Strobe<STROBES> {
 pub enum Reading {
     /// Reading changes nothing.
     Safe,
-    /// Reading clears the register while ECNTRL\[AUTOZ\] is 1 (HW 13.1). The driver keeps AUTOZ 0; look at ECNTRL first.
+    /// Reading clears the register while ECNTRL\[AUTOZ\] is 1 (HW 13.1). The driver keeps AUTOZ 0;
+    /// look at ECNTRL first.
     SafeWithoutAutoz,
     /// Reading changes the device's state.
     Effect,
-    /// The register belongs to a sequence of the owner (MII management, filer table, an erratum's work-around): what is
-    /// read beside it means nothing.
+    /// The register belongs to a sequence of the owner (MII management, filer table, an erratum's
+    /// work-around): what is read beside it means nothing.
     Owner,
 }
 
@@ -70,7 +71,8 @@ pub enum Reading {
 pub enum Page {
     /// The controller's own page (group 0 of an eTSEC2).
     Group,
-    /// An eTSEC2's MDIO page. It has the MII registers too, at the same offsets as the controller's page (HW 1.3).
+    /// An eTSEC2's MDIO page. It has the MII registers too, at the same offsets as the controller's
+    /// page (HW 1.3).
     Mdio,
 }
 
@@ -157,7 +159,8 @@ impl Entry {
     }
 }
 
-/// One register of an [`Entry`]. It displays as its name with the number filled in: `TBASE3`, `MAC12ADDR1`.
+/// One register of an [`Entry`]. It displays as its name with the number filled in: `TBASE3`,
+/// `MAC12ADDR1`.
 #[derive(Debug, Clone, Copy)]
 pub struct Register {
     /// What it is one of.
@@ -182,8 +185,9 @@ impl fmt::Display for Register {
     }
 }
 
-/// States registers: `NAME: layout, access, offset`, then as they apply `array "NAMEn" first..end by stride`,
-/// `reset value` (where known) and `reading` (where not [`Reading::Safe`]). Makes the constants and `ENTRIES`.
+/// States registers: `NAME: layout, access, offset`, then as they apply `array "NAMEn" first..end
+/// by stride`, `reset value` (where known) and `reading` (where not [`Reading::Safe`]). Makes the
+/// constants and `ENTRIES`.
 macro_rules! registers {
     ($page:ident; $(
         $(#[$doc:meta])* $name:ident: $layout:ty, $access:ty, $at:literal
@@ -285,7 +289,8 @@ mod tests {
 
     use super::*;
 
-    /// The ranges of the page that hold registers (HW 1.1), and the one word outside them (HW 2.6, 0xD1C).
+    /// The ranges of the page that hold registers (HW 1.1), and the one word outside them (HW 2.6,
+    /// 0xD1C).
     const RANGES: [(u16, u16); 12] = [
         (0x000, 0x0FF),
         (0x100, 0x2FF),

@@ -1,4 +1,4 @@
-//! Identification, events, control and FIFO thresholds: 0x000–0x0FF and FIFOCFG (HW 2.1, 3.1–3.5).
+//! Identification, events, control, FIFO thresholds: 0x000–0x0FF and FIFOCFG (HW 2.1, 3.1–3.5).
 
 use super::catalog::registers;
 use super::{Plain, Ro, Rw, Strobe, W1c};

@@ -29,8 +29,9 @@ mod layout {
             /// Ring for hash value 7.
             RING7 OFFSET(8) NUMBITS(3)
         ],
-        /// RBIFX: where the four bytes of the ARB property come from (HW 3.12). Each is 0, or the byte at its offset
-        /// minus 8 from the destination address, or at its offset behind the layer 2 or layer 3 header.
+        /// RBIFX: where the four bytes of the ARB property come from (HW 3.12). Each is 0, or the
+        /// byte at its offset minus 8 from the destination address, or at its offset behind the
+        /// layer 2 or layer 3 header.
         pub Rbifx [
             /// Source of byte 0, the most significant.
             B0CTL OFFSET(30) NUMBITS(2) [Zero = 0, Start = 1, AfterL2 = 2, AfterL3 = 3],

@@ -1,4 +1,5 @@
-//! Interrupt groups of an eTSEC2: steering and per-ring coalescing: 0xEB0–0xF2F (HW 2.6, 3.9, 3.22, 9.4).
+//! Interrupt groups of an eTSEC2: steering and per-ring coalescing: 0xEB0–0xF2F (HW 2.6, 3.9, 3.22,
+//! 9.4).
 
 use super::Rw;
 use super::catalog::registers;

@@ -1,4 +1,5 @@
-//! The hash tables of address recognition: 0x800–0x89F (HW 2.6, 7). Which bit an address has is in [`crate::addr`].
+//! The hash tables of address recognition: 0x800–0x89F (HW 2.6, 7). Which bit an address has is in
+//! [`crate::addr`].
 
 use super::catalog::registers;
 use super::{Plain, Rw};

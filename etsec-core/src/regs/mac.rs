@@ -1,4 +1,5 @@
-//! The MAC: configuration, station and exact-match addresses: 0x500–0x5BF but MII management (HW 2.4, 3.14–3.18).
+//! The MAC: configuration, station and exact-match addresses: 0x500–0x5BF but MII management (HW
+//! 2.4, 3.14–3.18).
 
 use super::catalog::registers;
 use super::{Plain, Ro, Rw};

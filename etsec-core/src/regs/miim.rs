@@ -1,4 +1,5 @@
-//! MII management: 0x520–0x534 of every controller's page and of an eTSEC2's MDIO page (HW 1.2, 1.3, 2.4, 3.17).
+//! MII management: 0x520–0x534 of every controller's page and of an eTSEC2's MDIO page (HW 1.2,
+//! 1.3, 2.4, 3.17).
 //!
 //! All of them belong to whoever holds the management bus; none may be touched beside it.
 

@@ -1,9 +1,11 @@
 //! The register vocabulary: an offset, a layout and an access class in one type.
 //!
-//! A register's access class decides which methods exist: nothing can be modified that is cleared by writing ones, and
-//! acknowledging an event by accident does not compile. Bits that start something when written as 1 (strobes) are
-//! forced to 0 by `modify`. The registers themselves are in the submodules, one per block of the page (HW 2), each as
-//! a constant: `MACCFG2.on(&bus).modify(Maccfg2::FULL_DUPLEX::SET)`. No file here knows what a driver does with them.
+//! A register's access class decides which methods exist: nothing can be modified that is cleared
+//! by writing ones, and acknowledging an event by accident does not compile. Bits that start
+//! something when written as 1 (strobes) are forced to 0 by `modify`. The registers themselves are
+//! in the submodules, one per block of the page (HW 2), each as a constant:
+//! `MACCFG2.on(&bus).modify(Maccfg2::FULL_DUPLEX::SET)`. No file here knows what a driver does with
+//! them.
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -50,8 +52,8 @@ pub struct W1c;
 #[derive(Debug, Clone, Copy)]
 pub struct Strobe<const STROBES: u32>;
 
-/// A register: where it is, what is in it (`L`: a tock-registers layout, or a `bitflags` type) and what may be done to
-/// it (`A`).
+/// A register: where it is, what is in it (`L`: a tock-registers layout, or a `bitflags` type) and
+/// what may be done to it (`A`).
 pub struct Reg<L, A> {
     at: u16,
     kind: PhantomData<fn() -> (L, A)>,
@@ -185,7 +187,8 @@ impl<B: Bus + ?Sized, L: RegisterLongName, A: CanWrite> Writeable for On<'_, B, 
 }
 
 impl<B: Bus + ?Sized, L: RegisterLongName, const STROBES: u32> On<'_, B, L, Strobe<STROBES>> {
-    /// Changes fields and leaves the others. A strobe is pulled if `fields` names it, never because it reads as 1.
+    /// Changes fields and leaves the others. A strobe is pulled if `fields` names it, never because
+    /// it reads as 1.
     #[inline]
     pub fn modify(&self, fields: FieldValue<u32, L>) {
         self.bus.write(self.reg.at, fields.modify(self.get() & !STROBES));

@@ -1,5 +1,5 @@
-//! Receive control and status, ring pointers and bases, flow control and cache attributes: 0x300–0x4FF but the filer,
-//! 0xBF8–0xC7F (HW 2.3, 2.6, 3.7, 3.10–3.13, 3.19–3.21).
+//! Receive control and status, ring pointers and bases, flow control and cache attributes:
+//! 0x300–0x4FF but the filer, 0xBF8–0xC7F (HW 2.3, 2.6, 3.7, 3.10–3.13, 3.19–3.21).
 
 use super::catalog::registers;
 use super::rings::ring_flags;
@@ -101,7 +101,8 @@ mod layout {
 ring_flags! {
     /// RSTAT (HW 3.7). Clear only the wanted bits: the register is shared by all rings.
     Rstat;
-    /// QHLTn: the ring is halted, for want of an empty descriptor or by an error. Clearing it starts the ring.
+    /// QHLTn: the ring is halted, for want of an empty descriptor or by an error. Clearing it
+    /// starts the ring.
     qhlt = 0x0080_0000: QHLT0 QHLT1 QHLT2 QHLT3 QHLT4 QHLT5 QHLT6 QHLT7;
     /// RXFn: a frame event happened on the ring.
     rxf = 0x0000_0080: RXF0 RXF1 RXF2 RXF3 RXF4 RXF5 RXF6 RXF7;
@@ -147,7 +148,8 @@ registers! { Group;
     RQPRM: Rqprm::Register, Rw, 0xC00, array "RQPRMn" 0..8 by 4, reset 0;
     /// Last free RxBD, for lossless flow control.
     RFBPTR: Pointer::Register, Rw, 0xC44, array "RFBPTRn" 0..8 by 8, reset 0;
-    /// State of the receiver, not named by any manual; read only by the work-around of erratum A002 (HW 14).
+    /// State of the receiver, not named by any manual; read only by the work-around of erratum A002
+    /// (HW 14).
     A002_RX_STATE: Plain, Ro, 0xD1C, reading Owner;
 }
 

@@ -1,7 +1,9 @@
-//! Registers with one flag per ring: a `bitflags` type and, for a ring number only known at run time, a function.
+//! Registers with one flag per ring: a `bitflags` type and, for a ring number only known at run
+//! time, a function.
 
-/// Makes a `bitflags` type of one or two groups of eight flags. Ring 0 is the most significant bit of its group
-/// (HW Conventions), so each group is stated by its mask of ring 0, its eight names and the name of its function.
+/// Makes a `bitflags` type of one or two groups of eight flags. Ring 0 is the most significant bit
+/// of its group (HW Conventions), so each group is stated by its mask of ring 0, its eight names
+/// and the name of its function.
 macro_rules! ring_flags {
     (
         $(#[$doc:meta])* $flags:ident;
@@ -34,7 +36,8 @@ macro_rules! ring_flags {
         impl $flags { $(
             $(#[$meaning])*
             ///
-            /// This is the flag of ring `n`, 0 to 7; there are no other rings, so it is empty for another number.
+            /// This is the flag of ring `n`, 0 to 7; there are no other rings, so it is empty for
+            /// another number.
             #[must_use]
             pub const fn $function(n: usize) -> Self {
                 Self::from_bits_retain(if n < 8 { $mask0 >> n } else { 0 })

@@ -126,7 +126,8 @@ registers! { Group;
     TMR_STAT: TmrStat::Register, Rw, 0xE14, reset 0;
     /// Time, high word. Read behind the low word.
     TMR_CNT_H: Plain, Rw, 0xE18, reset 0;
-    /// Time, low word; reading may latch the high word (unverified), so it is read by the owner only.
+    /// Time, low word; reading may latch the high word (unverified), so it is read by the owner
+    /// only.
     TMR_CNT_L: Plain, Rw, 0xE1C, reset 0, reading Effect;
     /// Addend of the drift compensation.
     TMR_ADD: Plain, Rw, 0xE20, reset 0;

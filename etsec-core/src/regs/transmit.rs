@@ -1,4 +1,5 @@
-//! Transmit control and status, ring pointers and bases, time stamps: 0x100–0x2FF (HW 2.2, 3.6–3.10, 3.21).
+//! Transmit control and status, ring pointers and bases, time stamps: 0x100–0x2FF (HW 2.2,
+//! 3.6–3.10, 3.21).
 
 use super::catalog::registers;
 use super::rings::ring_flags;
@@ -82,8 +83,8 @@ mod layout {
             /// Ring 7.
             WT7 OFFSET(0) NUMBITS(8)
         ],
-        /// The address of a descriptor, low 32 bits (HW 3.21). The field is the address divided by 8: write the whole
-        /// register with the address.
+        /// The address of a descriptor, low 32 bits (HW 3.21). The field is the address divided by
+        /// 8: write the whole register with the address.
         pub Pointer [
             /// Address divided by 8.
             PTR OFFSET(3) NUMBITS(29)
@@ -104,7 +105,8 @@ mod layout {
 ring_flags! {
     /// TSTAT (HW 3.7). Clear only the wanted bits: the register is shared by all rings.
     Tstat;
-    /// THLTn: the ring is halted, for want of a ready descriptor or by an error. Clearing it starts the ring.
+    /// THLTn: the ring is halted, for want of a ready descriptor or by an error. Clearing it starts
+    /// the ring.
     thlt = 0x8000_0000: THLT0 THLT1 THLT2 THLT3 THLT4 THLT5 THLT6 THLT7;
     /// TXFn: a frame event happened on the ring.
     txf = 0x0000_8000: TXF0 TXF1 TXF2 TXF3 TXF4 TXF5 TXF6 TXF7;

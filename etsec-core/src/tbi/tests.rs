@@ -8,7 +8,7 @@ const AT: u8 = 0x11;
 
 /// A TBI that has not negotiated yet: it knows no speed but its own.
 fn tbi() -> FakePhy {
-    FakePhy { negotiation_reads: 3, ..FakePhy::gigabit() }
+    FakePhy { negotiation_reads: 2, ..FakePhy::gigabit() }
 }
 
 #[test]

@@ -20,7 +20,8 @@ fn multicast(n: u8) -> MacAddr {
 
 #[test]
 fn hash_256_vectors() {
-    // HW 7: DA, register (group or individual), mask. The first is individual; the reference gives its word only.
+    // HW 7: DA, register (group or individual), mask. The first is individual; the reference gives
+    // its word only.
     for (addr, word, mask) in [
         ("00:01:02:03:04:05", 5, 0x0004_0000),
         ("01:00:5E:00:00:01", 3, 0x0000_0001),
@@ -48,7 +49,8 @@ fn hash_256_vectors() {
 
 #[test]
 fn hash_512_vectors() {
-    // HW 7: DA, index, mask. The first vector is an individual address, which has no place in this mode.
+    // HW 7: DA, index, mask. The first vector is an individual address, which has no place in this
+    // mode.
     assert_eq!(place_512(mac("00:01:02:03:04:05")), (10, 0x0000_0020));
     for (addr, index, mask) in [
         ("01:00:5E:00:00:01", 7, 0x0000_0001),

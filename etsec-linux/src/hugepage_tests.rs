@@ -1,0 +1,132 @@
+//! Tests of regions, on ordinary files with page maps written for the occasion; with real huge pages where there are any.
+
+use std::os::unix::fs::FileExt;
+
+use super::*;
+
+const PAGE: usize = 4096;
+
+/// A directory that stands for a hugetlbfs mount, and roots in the same directory.
+fn tree() -> (tempfile::TempDir, Roots, Mount) {
+    let dir = tempfile::tempdir().unwrap();
+    let roots = Roots::below(dir.path());
+    std::fs::create_dir_all(dir.path().join("proc/self")).unwrap();
+    File::create(&roots.pagemap).unwrap();
+    let path = dir.path().join("huge");
+    std::fs::create_dir(&path).unwrap();
+    (dir, roots, Mount { path, page_size: PAGE })
+}
+
+/// A region of ordinary pages whose page map says they are at these physical addresses.
+fn region_at(addresses: &[u64]) -> Result<HugeRegion, Error> {
+    let (_dir, roots, mount) = tree();
+    let record = Record::create(&roots, &mount, "eth0").unwrap();
+    let length = record.set_length(addresses.len() * PAGE, PAGE).unwrap();
+    let map = map(&record, length, PAGE).unwrap();
+
+    let base_page = rustix::param::page_size();
+    let file = OpenOptions::new().write(true).open(&roots.pagemap).unwrap();
+    for (i, address) in addresses.iter().enumerate() {
+        let entry = ((1 << 63) | (address / base_page as u64)).to_ne_bytes();
+        let index = (map.as_ptr() as usize + i * PAGE) / base_page;
+        file.write_all_at(&entry, index as u64 * 8).unwrap();
+    }
+    let bus = locate(&Pagemap::open(&roots.pagemap).unwrap(), &map, PAGE)?;
+    Ok(HugeRegion { map, bus, page_size: PAGE, record })
+}
+
+#[test]
+fn a_region_is_zeroed_aligned_and_where_the_page_map_says() {
+    let region = region_at(&[0x3000_0000, 0x3000_1000, 0x3000_2000]).unwrap();
+    assert_eq!((region.bus().raw(), region.len()), (0x3000_0000, 3 * PAGE));
+    assert_eq!(region.cpu().as_ptr() as usize % PAGE, 0);
+    // SAFETY: the region is mapped, initialised and used by nobody else.
+    let bytes = unsafe { std::slice::from_raw_parts(region.cpu().as_ptr(), region.len()) };
+    assert!(bytes.iter().all(|byte| *byte == 0));
+}
+
+#[test]
+fn holes_windows_and_hidden_frames_are_errors() {
+    let check = |addresses: &[u64]| region_at(addresses).unwrap_err();
+    assert!(matches!(check(&[0x3000_0000, 0x3000_2000]), Error::NotContiguous { .. }));
+    assert!(matches!(check(&[0xFFFF_F000, 0x1_0000_0000]), Error::TwoWindows { .. }));
+    assert!(matches!(check(&[0]), Error::FrameHidden { .. }));
+    assert!(matches!(check(&[0x10_0000_0000]), Error::BeyondBus { .. }));
+}
+
+#[test]
+fn an_ordinary_file_is_refused_for_hardware_and_leaves_nothing_behind() {
+    let (_dir, roots, mount) = tree();
+    let error = HugeRegion::create(&roots, &mount, "eth0", 1).unwrap_err();
+    assert!(matches!(error, Error::NotHugePages { .. }), "{error}");
+    assert_eq!(std::fs::read_dir(&mount.path).unwrap().count(), 0);
+    // SAFETY: the file is this test's alone.
+    let memfd = unsafe { HugeRegion::from_memfd(&roots, tempfile::tempfile().unwrap().into()) };
+    assert!(matches!(memfd, Err(Error::NotHugePages { .. })));
+}
+
+#[test]
+fn the_record_is_locked_while_the_region_lives_and_gone_afterwards() {
+    let (_dir, mut roots, mount) = tree();
+    roots.pagemap = Roots::default().pagemap;
+    let record = Record::create(&roots, &mount, "eth0").unwrap();
+    let path = mount.path.join(format!("etsec-eth0-{}", std::process::id()));
+    assert!(path.exists());
+    match HugeRegion::build(&roots, record, Some(1), Backing::Any(PAGE)) {
+        Ok(region) => {
+            assert_eq!(region.len(), PAGE);
+            assert!(leftovers(&mount, "eth0").unwrap().is_empty());
+        }
+        // Without privilege the kernel hides the frame; the file must go all the same.
+        Err(error) => assert!(matches!(error, Error::FrameHidden { .. }), "{error}"),
+    }
+    assert!(!path.exists());
+}
+
+#[test]
+fn only_files_of_dead_owners_with_that_very_name_are_swept() {
+    let (_dir, roots, mount) = tree();
+    let put = |name: &str| File::create(mount.path.join(name)).unwrap();
+    for name in ["etsec-eth0-123", "etsec-eth0-tx-124", "etsec-eth1-125", "etsec-eth0-x", "other"] {
+        put(name);
+    }
+    let _alive = Record::create(&roots, &mount, "eth0").unwrap();
+    assert_eq!(leftovers(&mount, "eth0").unwrap(), [mount.path.join("etsec-eth0-123")]);
+    assert_eq!(sweep(&mount, "eth0").unwrap().len(), 1);
+    assert!(sweep(&mount, "eth0").unwrap().is_empty());
+    assert_eq!(std::fs::read_dir(&mount.path).unwrap().count(), 5);
+}
+
+#[test]
+fn names_and_sizes_out_of_range_are_errors() {
+    let (_dir, roots, mount) = tree();
+    for name in ["", "../eth0", "a\0b"] {
+        let error = HugeRegion::create(&roots, &mount, name, 1).unwrap_err();
+        assert!(matches!(error, Error::BadName { .. }), "{error}");
+    }
+    let record = Record::create(&roots, &mount, "eth0").unwrap();
+    assert!(matches!(record.set_length(usize::MAX, PAGE), Err(Error::OutOfRange { .. })));
+    record.set_length(0, PAGE).unwrap();
+    assert!(matches!(map(&record, 0, PAGE), Err(Error::EmptyRegion)));
+    record.file.set_len(100).unwrap();
+    assert!(matches!(record.length(PAGE), Err(Error::OutOfRange { .. })));
+    assert!(matches!(make_memfd("x", 1, 3000), Err(Error::OutOfRange { .. })));
+}
+
+#[test]
+fn a_memfd_of_huge_pages_is_taken_where_the_machine_has_some() {
+    // Needs a free 2 MiB page and, for the address, privilege; each lack has its own error.
+    let memfd = match make_memfd("etsec-test", 1, 2 << 20) {
+        Ok(memfd) => memfd,
+        Err(error) => return assert!(matches!(error, Error::System { .. }), "{error}"),
+    };
+    // SAFETY: the memfd is this test's alone.
+    match unsafe { HugeRegion::from_memfd(&Roots::default(), memfd) } {
+        Ok(region) => {
+            assert_eq!((region.len(), region.page_size()), (2 << 20, 2 << 20));
+            assert_eq!(region.bus().raw() % (2 << 20), 0);
+        }
+        Err(Error::TooFewPages { .. } | Error::FrameHidden { .. }) => {}
+        Err(error) => panic!("{error}"),
+    }
+}

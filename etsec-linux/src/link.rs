@@ -1,0 +1,124 @@
+//! The link of a port: a PHY that is asked, or a link that is fixed.
+//!
+//! It decides which of the two there is. It changes nothing in the MAC: its caller does, told of the change.
+
+use etsec_core::link::{Interface, Link, Pause};
+use etsec_core::phy::{self, Advertisement, FixedLink, LinkChange, Phy, PhyError};
+
+use crate::config::PortConfig;
+use crate::error::Error;
+use crate::mdio::SharedMdio;
+
+/// Where news of the link comes from.
+#[derive(Debug)]
+pub enum LinkSource {
+    /// A PHY.
+    Phy(Phy),
+    /// Nowhere: it is up and stays up.
+    Fixed(FixedLink),
+}
+
+/// The link of one port, and the bus its PHY is on.
+#[derive(Debug)]
+pub struct LinkMonitor {
+    source: LinkSource,
+    mdio: SharedMdio,
+}
+
+impl LinkMonitor {
+    /// Finds out how the link of the port called `name` is to be had, and gets it going.
+    ///
+    /// With a PHY (the configured one, else the first that answers) and `forced` the PHY is set to that link. Without
+    /// `forced` a link that is up already is left alone, and negotiation is started otherwise. Without a PHY the link is
+    /// `forced`, or the configured fixed one.
+    ///
+    /// # Errors
+    /// [`Error::NoPhy`] if none answers and no link is given, [`Error::Link`] for a link that cannot be, [`Error::Phy`].
+    pub fn open(
+        name: &str,
+        mut mdio: SharedMdio,
+        config: &PortConfig,
+        interface: Interface,
+        forced: Option<Link>,
+    ) -> Result<Self, Error> {
+        let link_error = |source| Error::Link { name: name.into(), source };
+        if let Some(link) = forced {
+            interface.check(link).map_err(link_error)?;
+        }
+        if let (Some(link), None) = (config.fixed_link, forced) {
+            let fixed = FixedLink::new(link, interface).map_err(link_error)?;
+            return Ok(LinkMonitor { source: LinkSource::Fixed(fixed), mdio });
+        }
+        let phy_error = |source| Error::Phy { name: name.into(), source };
+        mdio.reset().map_err(|error| phy_error(error.into()))?;
+        let source = match (find(&mut mdio, config).map_err(phy_error)?, forced) {
+            (Some(phy), forced) => {
+                LinkSource::Phy(begin(phy, &mut mdio, interface, forced).map_err(phy_error)?)
+            }
+            (None, Some(link)) => {
+                LinkSource::Fixed(FixedLink::new(link, interface).map_err(link_error)?)
+            }
+            (None, None) => {
+                return Err(Error::NoPhy { name: name.into(), address: config.phy_address });
+            }
+        };
+        Ok(LinkMonitor { source, mdio })
+    }
+
+    /// Tells what has changed since the last call; to be called a few times a second with a clock of milliseconds.
+    ///
+    /// # Errors
+    /// As [`Phy::poll`]; the next call tries again.
+    pub fn poll(&mut self, now_ms: u32) -> Result<Option<LinkChange>, PhyError> {
+        match &mut self.source {
+            LinkSource::Phy(phy) => phy.poll(&mut self.mdio, now_ms),
+            LinkSource::Fixed(fixed) => Ok(fixed.poll()),
+        }
+    }
+
+    /// The link as last told; `None` while it is down.
+    #[must_use]
+    pub fn link(&self) -> Option<Link> {
+        match &self.source {
+            LinkSource::Phy(phy) => phy.link(),
+            LinkSource::Fixed(fixed) => Some(fixed.link()),
+        }
+    }
+
+    /// Where news comes from.
+    #[must_use]
+    pub fn source(&self) -> &LinkSource {
+        &self.source
+    }
+
+    /// The MDIO bus of the port's PHY.
+    pub fn mdio(&mut self) -> &mut SharedMdio {
+        &mut self.mdio
+    }
+}
+
+/// The PHY that is configured, if it answers; else the first that does.
+fn find(mdio: &mut SharedMdio, config: &PortConfig) -> Result<Option<Phy>, PhyError> {
+    match config.phy_address {
+        Some(address) => Ok(phy::id(mdio, address)?.map(|_| Phy::new(address))),
+        None => Ok(phy::find(mdio, config.tbi_address)?.map(Phy::new)),
+    }
+}
+
+fn begin(
+    mut phy: Phy,
+    mdio: &mut SharedMdio,
+    interface: Interface,
+    forced: Option<Link>,
+) -> Result<Phy, PhyError> {
+    if let Some(link) = forced {
+        phy.force(mdio, link)?;
+        return Ok(phy);
+    }
+    if phy.poll(mdio, 0).is_ok_and(|change| matches!(change, Some(LinkChange::Up(_)))) {
+        // Asked afresh, so that the first poll of the caller tells of it.
+        return Ok(Phy::new(phy.address()));
+    }
+    phy.autonegotiate(mdio, Advertisement::for_interface(interface, Pause::BOTH))?;
+    Ok(phy)
+}

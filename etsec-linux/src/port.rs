@@ -1,0 +1,263 @@
+//! One MAC as the kernel hands it over: up to three UIO devices, its register pages and its MDIO page.
+//!
+//! It knows names and which file has what. It knows neither registers nor the device tree's content.
+
+use std::path::PathBuf;
+
+use etsec_core::{Mmio, Pages};
+
+use crate::bus::AnyBus;
+use crate::config::PortConfig;
+use crate::device::Found;
+use crate::devtree::Node;
+use crate::error::Error;
+use crate::memory::Supply;
+use crate::roots::Roots;
+use crate::uio::{self, Uio, UioDevice};
+use crate::wait::{Lines, Waiter};
+
+/// An owned MAC: no other process can open it as long as [`Port::waiter`] lives.
+#[derive(Debug)]
+pub struct Port {
+    /// Its name, without `-tx` and the like.
+    pub name: String,
+    /// Its register pages. Whoever writes to them can make the device write anywhere in memory.
+    pub pages: Pages<Mmio>,
+    /// The page through which its TBI is reached: the map `tbi`, else the first register page (HW 1.2, 1.3).
+    pub tbi: Mmio,
+    /// Physical address of that page.
+    pub tbi_address: u64,
+    /// Physical address of the page with its MDIO registers: what its users take turns by.
+    pub mdio_address: u64,
+    /// Its interrupts; holds the lock.
+    pub waiter: Waiter,
+    /// The device-tree node of the UIO device with the registers.
+    pub node: PathBuf,
+}
+
+impl Port {
+    /// Opens the MAC called `name`: the UIO devices `name-tx`, `name-rx` and `name-err`, or the single one called `name`.
+    ///
+    /// Registers are in the map called `regs`, else in map 0, of the first of them that has maps; a second group's page
+    /// (HW 1.3) is the map `group1`, one for the TBI the map `tbi`. MDIO is the map `mdio` of one of them or the UIO device `name-mdio`; if neither is
+    /// there it is in the first register page (HW 1.2).
+    ///
+    /// # Errors
+    /// [`Error::UnknownDevice`], [`Error::IncompleteSet`], [`Error::AmbiguousName`], [`Error::Busy`],
+    /// [`Error::NoMap`], [`Error::BadMap`], or what the system says.
+    pub fn open(roots: &Roots, name: &str) -> Result<Self, Error> {
+        let devices = uio::list(roots)?;
+        let mut uios = Vec::new();
+        for (device, lines) in members(&devices, name)? {
+            uios.push((Uio::open(roots, device)?, lines));
+        }
+        let main = main_device(&uios)?;
+        let group0 = main.registers(main.map_named("regs").unwrap_or(0))?;
+        let group1 = main.map_named("group1").map(|index| main.registers(index)).transpose()?;
+        let tbi = main.map_named("tbi");
+        let tbi = tbi.map(|index| Ok((main.mdio(index)?, main.address(index)))).transpose()?;
+        let mdio = mdio_page(&devices, &uios, name)?;
+        let own = main.address(main.map_named("regs").unwrap_or(0));
+        let tbi_address = tbi.as_ref().map_or(own, |(_, address)| *address);
+        let mdio_address = mdio.as_ref().map_or(own, |(_, address)| *address);
+        let node = main.device().sys.join("device/of_node");
+        // Nothing is made permanent before everything has been found.
+        let waiter = Waiter::uio(uios)?;
+        let pages = Pages {
+            group0: group0.into_bus(),
+            group1: group1.map(uio::Page::into_bus),
+            mdio: mdio.map(|(page, _)| page.into_bus()),
+        };
+        let tbi = tbi.map_or(pages.group0, |(page, _)| page.into_bus());
+        Ok(Port { name: name.into(), pages, tbi, tbi_address, mdio_address, waiter, node })
+    }
+}
+
+/// Finds the port called `name` for [`Device::open`](crate::Device::open).
+pub(crate) fn find(roots: &Roots, name: &str) -> Result<Found, Error> {
+    let port = Port::open(roots, name)?;
+    let config = match Node::open(&port.node) {
+        Some(node) => PortConfig::read(roots, &node)?,
+        None => PortConfig::default(),
+    };
+    let Pages { group0, group1, mdio } = port.pages;
+    Ok(Found {
+        name: port.name,
+        pages: Pages {
+            group0: AnyBus::Mmio(group0),
+            group1: group1.map(AnyBus::Mmio),
+            mdio: mdio.map(AnyBus::Mmio),
+        },
+        tbi: (AnyBus::Mmio(port.tbi), Some(port.tbi_address)),
+        mdio_address: Some(port.mdio_address),
+        waiter: port.waiter,
+        config,
+        supply: Supply::Huge,
+    })
+}
+
+/// The names of all ports that [`Port::open`] would find, in the order of their UIO numbers.
+///
+/// # Errors
+/// What the system says about UIO's attributes.
+pub fn list(roots: &Roots) -> Result<Vec<String>, Error> {
+    let devices = uio::list(roots)?;
+    let has = |name: String| devices.iter().any(|device| device.name == name);
+    let mut names = Vec::new();
+    for device in devices.iter().filter(|device| !device.maps.is_empty()) {
+        let base = PARTS.iter().find_map(|(suffix, _)| device.name.strip_suffix(suffix));
+        let name = match base {
+            Some(base) if PARTS.iter().all(|(suffix, _)| has(format!("{base}{suffix}"))) => base,
+            _ if device.name.ends_with(MDIO) => continue,
+            _ => &device.name,
+        };
+        if !names.iter().any(|known| known == name) {
+            names.push(name.to_owned());
+        }
+    }
+    Ok(names)
+}
+
+/// The three devices of one MAC and the interrupt line of each (HW 9.1).
+const PARTS: [(&str, Lines); 3] = [("-tx", Lines::TX), ("-rx", Lines::RX), ("-err", Lines::ERR)];
+/// The device that has nothing but MDIO registers.
+const MDIO: &str = "-mdio";
+
+/// The UIO devices that make up `name`, each with the lines it stands for.
+fn members<'a>(devices: &'a [UioDevice], name: &str) -> Result<Vec<(&'a UioDevice, Lines)>, Error> {
+    let mut found = Vec::new();
+    let mut absent = None;
+    for (suffix, lines) in PARTS {
+        let part = format!("{name}{suffix}");
+        match uio::find(devices, &part)? {
+            Some(device) => found.push((device, lines)),
+            None => absent = absent.or(Some(part)),
+        }
+    }
+    match (found.first(), absent) {
+        (Some(_), None) => Ok(found),
+        (first, absent) => match (uio::find(devices, name)?, first, absent) {
+            (Some(single), _, _) => Ok(vec![(single, Lines::ALL)]),
+            (None, Some((present, _)), Some(absent)) => {
+                Err(Error::IncompleteSet { present: present.name.clone(), absent })
+            }
+            (None, ..) => Err(unknown(devices, name)),
+        },
+    }
+}
+
+fn unknown(devices: &[UioDevice], name: &str) -> Error {
+    let found: Vec<_> = devices.iter().map(|device| device.name.as_str()).collect();
+    let found = if found.is_empty() { "none".into() } else { found.join(", ") };
+    Error::UnknownDevice { name: name.into(), found }
+}
+
+/// The device with the registers: the first with a map that is not MDIO's.
+fn main_device(uios: &[(Uio, Lines)]) -> Result<&Uio, Error> {
+    let has_registers =
+        |uio: &&Uio| uio.device().maps.iter().any(|map| !matches!(&*map.name, "mdio" | "tbi"));
+    let mut all = uios.iter().map(|(uio, _)| uio);
+    all.clone().find(has_registers).ok_or_else(|| Error::NoMap {
+        device: all.next().map(|uio| uio.device().id.clone()).unwrap_or_default(),
+        map: "register map",
+    })
+}
+
+/// The page with the MDIO registers and its physical address, unless they are in the first register page.
+fn mdio_page(
+    devices: &[UioDevice],
+    uios: &[(Uio, Lines)],
+    name: &str,
+) -> Result<Option<(uio::Page, u64)>, Error> {
+    for (uio, _) in uios {
+        if let Some(index) = uio.map_named("mdio") {
+            return Ok(Some((uio.mdio(index)?, uio.address(index))));
+        }
+    }
+    let Some(device) = uio::find(devices, &format!("{name}{MDIO}"))? else { return Ok(None) };
+    // Several MACs may have PHYs on it, so nobody owns it alone.
+    let uio = Uio::open_shared(device)?;
+    let index = uio.map_named("mdio").unwrap_or(0);
+    Ok(Some((uio.mdio(index)?, uio.address(index))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::uio::tests::Tree;
+
+    const REGS: [u64; 3] = [0xB_0000, 0x1000, 0];
+
+    /// Names of the members and their lines, or the error as text.
+    fn check(tree: &Tree, name: &str) -> Result<Vec<(String, Lines)>, String> {
+        let devices = uio::list(&tree.roots).unwrap();
+        let members = members(&devices, name).map_err(|error| error.to_string())?;
+        Ok(members.into_iter().map(|(device, lines)| (device.id.clone(), lines)).collect())
+    }
+
+    #[test]
+    fn a_name_is_a_set_of_three_or_a_single_device() {
+        let tree = Tree::new();
+        for (number, name) in ["eth0-err", "eth0-rx", "eth0-tx", "eth1"].iter().enumerate() {
+            tree.device(number as u32, name);
+            tree.map(number as u32, 0, "regs", REGS);
+        }
+        let set =
+            [("uio2".into(), Lines::TX), ("uio1".into(), Lines::RX), ("uio0".into(), Lines::ERR)];
+        assert_eq!(check(&tree, "eth0").unwrap(), set);
+        assert_eq!(check(&tree, "eth1").unwrap(), [("uio3".into(), Lines::ALL)]);
+        assert_eq!(list(&tree.roots).unwrap(), ["eth0", "eth1"]);
+    }
+
+    #[test]
+    fn unknown_and_incomplete_names_are_explained() {
+        let tree = Tree::new();
+        assert!(check(&tree, "eth0").unwrap_err().contains("there is: none"));
+        tree.device(0, "eth0-tx");
+        tree.map(0, 0, "regs", REGS);
+        let text = check(&tree, "eth1").unwrap_err();
+        assert!(
+            text.contains("'eth1' or 'eth1-tx'") && text.contains("there is: eth0-tx"),
+            "{text}"
+        );
+        let text = check(&tree, "eth0").unwrap_err();
+        assert!(text.contains("'eth0-tx' has no companion 'eth0-rx'"), "{text}");
+        // A single line is a device by its own name.
+        assert_eq!(check(&tree, "eth0-tx").unwrap(), [("uio0".into(), Lines::ALL)]);
+        assert_eq!(list(&tree.roots).unwrap(), ["eth0-tx"]);
+    }
+
+    #[test]
+    fn mdio_is_a_named_map_or_a_device_of_its_own() {
+        let tree = Tree::new();
+        tree.device(0, "eth0");
+        tree.map(0, 0, "mdio", [0x2_4000, 0x20, 0x520]);
+        tree.map(0, 1, "regs", REGS);
+        tree.device(1, "eth1");
+        tree.map(1, 0, "", REGS);
+        tree.device(2, "eth1-mdio");
+        tree.map(2, 0, "", [0x2_4000, 0x1000, 0]);
+        let devices = uio::list(&tree.roots).unwrap();
+        let has_mdio = |name: &str| {
+            let device = uio::find(&devices, name).unwrap().unwrap();
+            let uios = [(Uio::open(&tree.roots, device).unwrap(), Lines::ALL)];
+            assert_eq!(main_device(&uios).unwrap().device().name, name);
+            mdio_page(&devices, &uios, name).unwrap().is_some()
+        };
+        assert!(has_mdio("eth0"));
+        assert!(has_mdio("eth1"));
+        assert_eq!(list(&tree.roots).unwrap(), ["eth0", "eth1"]);
+    }
+
+    #[test]
+    fn a_device_without_registers_or_interrupt_is_refused() {
+        let tree = Tree::new();
+        tree.device(0, "eth0");
+        let text = Port::open(&tree.roots, "eth0").unwrap_err().to_string();
+        assert!(text.starts_with("uio0: no register map"), "{text}");
+        tree.map(0, 0, "regs", REGS);
+        // An ordinary file cannot be polled, and so is no UIO device.
+        let error = Port::open(&tree.roots, "eth0").unwrap_err();
+        assert!(matches!(error, Error::System { .. }), "{error}");
+    }
+}

@@ -1,0 +1,44 @@
+//! Memory of either kind of device: huge pages for silicon, the simulator's own memory for a model.
+//!
+//! It only chooses. What a region promises is kept by the two kinds themselves.
+
+use std::ptr::NonNull;
+
+use etsec_core::{BusAddr, Region};
+
+use crate::hugepage::HugeRegion;
+
+/// A region of either kind.
+#[derive(Debug)]
+pub enum AnyRegion {
+    /// Huge pages.
+    Huge(HugeRegion),
+    /// Memory of a simulated device.
+    #[cfg(feature = "sim")]
+    Sim(etsec_sim::SimRegion),
+}
+
+// SAFETY: each method passes on what the one region inside says, and that region keeps the promise.
+unsafe impl Region for AnyRegion {
+    fn cpu(&self) -> NonNull<u8> {
+        match self {
+            AnyRegion::Huge(region) => region.cpu(),
+            #[cfg(feature = "sim")]
+            AnyRegion::Sim(region) => region.cpu(),
+        }
+    }
+    fn bus(&self) -> BusAddr {
+        match self {
+            AnyRegion::Huge(region) => region.bus(),
+            #[cfg(feature = "sim")]
+            AnyRegion::Sim(region) => region.bus(),
+        }
+    }
+    fn len(&self) -> usize {
+        match self {
+            AnyRegion::Huge(region) => region.len(),
+            #[cfg(feature = "sim")]
+            AnyRegion::Sim(region) => region.len(),
+        }
+    }
+}

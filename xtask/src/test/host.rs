@@ -1,0 +1,91 @@
+//! Suites that need nothing but cargo on this machine: format, lints, feature sets, tests,
+//! documentation.
+
+use anyhow::Result;
+
+use crate::counts;
+use crate::log::Log;
+use crate::report::Verdict;
+use crate::run;
+use crate::session::Session;
+
+/// Each package with each set of features it offers, one by one: features only add, and none may
+/// lean on another being there.
+const FEATURE_SETS: [(&str, &[&str]); 3] = [
+    ("etsec-core", &["", "log", "defmt", "smoltcp", "log,defmt,smoltcp"]),
+    ("etsec-sim", &["", "pcap", "tap"]),
+    ("etsec-linux", &["", "sim"]),
+];
+
+/// rustfmt has nothing to change.
+pub fn fmt(session: &mut Session, log: &mut Log) -> Result<Verdict> {
+    one(session, log, "fmt --all --check", "run `cargo fmt --all`")
+}
+
+/// No warning in any target, with all features.
+pub fn clippy(session: &mut Session, log: &mut Log) -> Result<Verdict> {
+    let command = "clippy --workspace --all-targets --all-features -- -D warnings";
+    one(session, log, command, "see the log")
+}
+
+/// No warning with any single set of features.
+pub fn features(session: &mut Session, log: &mut Log) -> Result<Verdict> {
+    let (mut passed, mut bad) = (0, Vec::new());
+    for (package, sets) in FEATURE_SETS {
+        for set in sets {
+            let features = if set.is_empty() { String::new() } else { format!("--features {set}") };
+            let command = format!(
+                "clippy --package {package} --no-default-features {features} -- -D warnings"
+            );
+            let cargo = session.cargo(&command);
+            if run::logged(cargo, log, &mut session.progress)?.success() {
+                passed += 1;
+            } else {
+                bad.push(format!("{package} with [{set}]"));
+            }
+        }
+    }
+    if bad.is_empty() {
+        return Ok(Verdict::Passed { passed, ignored: 0 });
+    }
+    Ok(Verdict::Failed { passed, failed: bad.len() as u64, why: bad.join(", ") })
+}
+
+/// Unit and integration tests of all packages.
+pub fn tests(session: &mut Session, log: &mut Log) -> Result<Verdict> {
+    let command = "test --workspace --all-features --no-fail-fast --lib --bins --tests --examples";
+    counted(session, log, command)
+}
+
+/// Examples in the documentation.
+pub fn doctests(session: &mut Session, log: &mut Log) -> Result<Verdict> {
+    counted(session, log, "test --workspace --all-features --no-fail-fast --doc")
+}
+
+/// The documentation builds without a warning.
+pub fn docs(session: &mut Session, log: &mut Log) -> Result<Verdict> {
+    let mut cargo = session.cargo("doc --workspace --all-features --no-deps");
+    cargo.env("RUSTDOCFLAGS", "-D warnings");
+    let ended = run::logged(cargo, log, &mut session.progress)?;
+    Ok(if ended.success() { Verdict::PASSED } else { Verdict::failed("see the log") })
+}
+
+/// Runs one cargo command that is one check.
+fn one(session: &mut Session, log: &mut Log, command: &str, cure: &str) -> Result<Verdict> {
+    let cargo = session.cargo(command);
+    let ended = run::logged(cargo, log, &mut session.progress)?;
+    Ok(if ended.success() { Verdict::PASSED } else { Verdict::failed(cure) })
+}
+
+/// Runs `cargo test`, shows each binary's closing line, and judges by them.
+pub(super) fn counted(session: &mut Session, log: &mut Log, command: &str) -> Result<Verdict> {
+    let cargo = session.cargo(command);
+    let success = run::logged(cargo, log, &mut session.progress)?.success();
+    let closings = counts::closings(&log.text()?);
+    for closing in closings.iter().filter(|c| c.passed + c.failed + c.ignored > 0) {
+        let counts::Closing { name, passed, failed, ignored } = closing;
+        let line = format!("  {name}: {passed} passed, {failed} failed, {ignored} ignored");
+        session.progress.say(&line);
+    }
+    Ok(counts::judge(success, &closings))
+}

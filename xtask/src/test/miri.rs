@@ -1,0 +1,69 @@
+//! The core's unit tests under miri, which judges unsafe code. Only rustup supplies miri; where it
+//! cannot, the suite is *not available* and nobody is blamed.
+
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::counts;
+use crate::log::Log;
+use crate::report::Verdict;
+use crate::run;
+use crate::session::Session;
+use crate::tools;
+
+/// How long rustup may try to fetch the components.
+const FETCH_LIMIT: Duration = Duration::from_secs(60);
+
+/// Runs the suite.
+pub fn suite(session: &mut Session, log: &mut Log) -> Result<Verdict> {
+    if tools::find("rustup").is_none() {
+        return Ok(Verdict::Unavailable { why: "there is no rustup here".into() });
+    }
+    let Some(nightly) = nightly() else {
+        let why = "no nightly: `rustup toolchain install nightly --component miri,rust-src`";
+        return Ok(Verdict::Unavailable { why: why.into() });
+    };
+    let add = ["component", "add", "--toolchain", &nightly, "miri", "rust-src"];
+    if !works(&nightly) {
+        let command = format!("rustup {}", add.join(" "));
+        if !session.install {
+            return Ok(Verdict::Unavailable { why: format!("miri is missing: `{command}`") });
+        }
+        session.progress.say(&format!("installing miri: {command}"));
+        let mut rustup = session.program("rustup");
+        rustup.args(add);
+        run::limited(rustup, log, &mut session.progress, Some(FETCH_LIMIT))?;
+        if !works(&nightly) {
+            return Ok(Verdict::Unavailable { why: format!("`{command}` did not supply it") });
+        }
+    }
+    let mut miri = session.program("rustup");
+    miri.args(["run", &nightly, "cargo", "miri", "test", "--package", "etsec-core", "--lib"])
+        .env("CARGO_TARGET_DIR", session.target.join("miri"))
+        // Memory that a device may still write to is leaked, not freed: that is the design.
+        .env("MIRIFLAGS", "-Zmiri-ignore-leaks")
+        .env_remove("RUSTUP_TOOLCHAIN");
+    let success = run::logged(miri, log, &mut session.progress)?.success();
+    Ok(counts::judge(success, &counts::closings(&log.text()?)))
+}
+
+/// The first installed nightly toolchain.
+fn nightly() -> Option<String> {
+    let said = Command::new("rustup").args(["toolchain", "list"]).output().ok()?;
+    let text = String::from_utf8_lossy(&said.stdout).into_owned();
+    let first = |line: &str| line.split_whitespace().next().map(str::to_owned);
+    text.lines().filter_map(first).find(|name| name.starts_with("nightly"))
+}
+
+/// Whether miri and the library sources it needs are there.
+fn works(nightly: &str) -> bool {
+    let run = |program: &[&str]| {
+        let said = Command::new("rustup").args(["run", nightly]).args(program).output().ok()?;
+        said.status.success().then(|| String::from_utf8_lossy(&said.stdout).trim().to_owned())
+    };
+    let sources = run(&["rustc", "--print", "sysroot"])
+        .is_some_and(|root| std::path::Path::new(&root).join("lib/rustlib/src/rust").is_dir());
+    sources && run(&["cargo", "miri", "--version"]).is_some()
+}

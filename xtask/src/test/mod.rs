@@ -1,0 +1,144 @@
+//! `cargo xtask test`: the list of suites, and running them in order. What each does is in the
+//! files beside this one.
+
+mod host;
+mod miri;
+mod portable;
+mod supply;
+
+use std::time::Instant;
+
+use anyhow::{Result, bail};
+use clap::Args;
+
+use crate::Common;
+use crate::log::Log;
+use crate::report::{Report, Verdict};
+use crate::session::Session;
+use crate::tidy;
+
+/// Options of `test`.
+#[derive(Debug, Args)]
+#[command(after_help = SUITES_HELP)]
+pub struct Options {
+    #[command(flatten)]
+    common: Common,
+    /// The inner loop: style, lints of the default features, and the host's tests.
+    #[arg(long)]
+    quick: bool,
+    /// Only this suite; may be given several times.
+    #[arg(long, value_name = "SUITE")]
+    only: Vec<String>,
+}
+
+/// One suite.
+struct Suite {
+    name: &'static str,
+    /// Whether `--quick` runs it.
+    quick: bool,
+    run: fn(&mut Session, &mut Log) -> Result<Verdict>,
+}
+
+const SUITES: [Suite; 12] = [
+    Suite { name: "fmt", quick: true, run: host::fmt },
+    Suite { name: "tidy", quick: true, run: tidy::suite },
+    Suite { name: "clippy", quick: true, run: host::clippy },
+    Suite { name: "features", quick: false, run: host::features },
+    Suite { name: "tests", quick: true, run: host::tests },
+    Suite { name: "doctests", quick: false, run: host::doctests },
+    Suite { name: "docs", quick: false, run: host::docs },
+    Suite { name: "no-std", quick: false, run: portable::no_std },
+    Suite { name: "msrv", quick: false, run: supply::msrv },
+    Suite { name: "package", quick: false, run: supply::package },
+    Suite { name: "deny", quick: false, run: supply::deny },
+    Suite { name: "miri", quick: false, run: miri::suite },
+];
+
+const SUITES_HELP: &str = "\
+Suites, in order (* with --quick):
+  fmt*      rustfmt has nothing to change
+  tidy*     our own rules: see `xtask/src/tidy/`
+  clippy*   no warning in any target, all features
+  features  no warning in each package with each set of features
+  tests*    unit and integration tests
+  doctests  examples in the documentation
+  docs      the documentation builds without a warning
+  no-std    the core builds for thumbv6m: no std, no compare-and-swap
+  msrv      the stated minimum Rust version is stated everywhere and true of all dependencies
+  package   `cargo package` of the core
+  deny      licences, bans and sources of dependencies, offline
+  miri      unsafe code of the core under miri, where rustup can supply it";
+
+/// Runs the suites; true when nothing failed.
+///
+/// # Errors
+/// Ctrl-C, a wrong `--only`, or a target directory that cannot be written.
+pub fn run(options: &Options) -> Result<bool> {
+    let chosen = choose(options)?;
+    let mut session = Session::new(options.common)?;
+    let mut report = Report::new(session.strict);
+    for suite in chosen {
+        let started = Instant::now();
+        session.progress.start(suite.name);
+        let mut log = session.log(suite.name)?;
+        let verdict = (suite.run)(&mut session, &mut log)?;
+        session.progress.finish();
+        let verdict = report.add(suite.name, verdict, started.elapsed());
+        let (word, why) = verdict.words();
+        let seconds = started.elapsed().as_secs_f64();
+        println!("{}", format!("{}: {word} in {seconds:.1} s  {why}", suite.name).trim_end());
+        if matches!(verdict, Verdict::Failed { .. }) {
+            println!("{}", log.tail());
+        }
+    }
+    println!("\n{}", report.render());
+    Ok(report.ok())
+}
+
+fn choose(options: &Options) -> Result<Vec<&'static Suite>> {
+    for name in &options.only {
+        if !SUITES.iter().any(|s| s.name == name) {
+            let names: Vec<_> = SUITES.iter().map(|s| s.name).collect();
+            bail!("no suite is named {name:?}; there are {}", names.join(", "));
+        }
+    }
+    let wanted = |suite: &&Suite| {
+        let named = options.only.iter().any(|name| name == suite.name);
+        if options.only.is_empty() { suite.quick || !options.quick } else { named }
+    };
+    Ok(SUITES.iter().filter(wanted).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(quick: bool, only: &[&str]) -> Result<Vec<&'static str>> {
+        let common = Common { strict: false, no_install: true };
+        let only = only.iter().map(|s| (*s).to_owned()).collect();
+        let options = Options { common, quick, only };
+        Ok(choose(&options)?.iter().map(|s| s.name).collect())
+    }
+
+    #[test]
+    fn suites_are_chosen_by_name_or_speed() {
+        assert_eq!(names(false, &[]).expect("all").len(), SUITES.len());
+        assert_eq!(names(true, &[]).expect("quick"), ["fmt", "tidy", "clippy", "tests"]);
+        assert_eq!(names(true, &["deny", "fmt"]).expect("named"), ["fmt", "deny"]);
+    }
+
+    #[test]
+    fn an_unknown_suite_is_an_error_that_lists_them() {
+        let error = names(false, &["fmt", "nope"]).expect_err("unknown").to_string();
+        assert!(error.starts_with("no suite is named \"nope\"; there are fmt, "), "{error}");
+    }
+
+    #[test]
+    fn the_help_names_every_suite() {
+        for suite in &SUITES {
+            let star = if suite.quick { "*" } else { "" };
+            let line = format!("\n  {}{star} ", suite.name);
+            assert!(SUITES_HELP.contains(&line), "{} is not in the help", suite.name);
+        }
+    }
+}

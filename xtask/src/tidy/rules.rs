@@ -1,0 +1,166 @@
+//! Who may name what: the walls between the parts, as a table. A rule is broken by a word in code
+//! outside the files that may have it; comments and strings do not count.
+
+use super::{Source, code};
+
+/// Words under a folder that only some files may use.
+struct Rule {
+    folder: &'static str,
+    words: &'static [&'static str],
+    /// Files that may, by their path below `folder`.
+    allowed: &'static [&'static str],
+    why: &'static str,
+}
+
+const RULES: [Rule; 6] = [
+    Rule {
+        folder: "etsec-core/src/",
+        words: &["unsafe"],
+        allowed: &[
+            "arena.rs",
+            "barrier.rs",
+            "buf.rs",
+            "bus.rs",
+            "dma.rs",
+            "pool.rs",
+            "ring.rs",
+            "rx.rs",
+            "testing.rs",
+            "tx.rs",
+        ],
+        why: "unsafe lives in a few small files",
+    },
+    Rule {
+        folder: "etsec-core/src/",
+        words: &["read_volatile", "write_volatile"],
+        allowed: &["bus.rs"],
+        why: "only the bus does volatile access",
+    },
+    Rule {
+        folder: "etsec-core/src/",
+        words: &["AtomicU32", "AtomicU16", "AtomicU8", "AtomicUsize", "AtomicBool", "AtomicU64"],
+        allowed: &["word.rs"],
+        why: "only word.rs names an atomic",
+    },
+    Rule {
+        folder: "etsec-core/src/",
+        words: &["std", "alloc", "f32", "f64"],
+        allowed: &[],
+        why: "the core has no operating system, no heap and no floats",
+    },
+    Rule {
+        folder: "etsec-linux/src/",
+        words: &["unsafe", "libc"],
+        allowed: &["sys.rs"],
+        why: "only sys.rs talks to the C library",
+    },
+    Rule { folder: "xtask/src/", words: &["unsafe"], allowed: &[], why: "a tool needs none" },
+];
+
+/// Of the core, the model may know the hardware boundary and nothing of the driver.
+const MODEL: &str = "etsec-sim/src/";
+const MODEL_MAY: [&str; 3] = ["Bus", "BusAddr", "Region"];
+
+/// The rules this stripped code breaks, with lines.
+pub fn broken(path: &str, code: &str) -> Vec<(usize, String)> {
+    let mut found = Vec::new();
+    for rule in &RULES {
+        let Some(file) = path.strip_prefix(rule.folder) else { continue };
+        if rule.allowed.contains(&file) {
+            continue;
+        }
+        let end = tests_begin(code);
+        for (line, text) in (1..end).zip(code.lines()) {
+            for word in rule.words.iter().filter(|w| code::has_word(text, w)) {
+                found.push((line, format!("`{word}` here, but {}", rule.why)));
+            }
+        }
+    }
+    if path.starts_with(MODEL) {
+        found.extend(imports_beyond(code));
+    }
+    found
+}
+
+/// The line where a file's own tests begin; they run on the host and may have what it offers.
+fn tests_begin(code: &str) -> usize {
+    let at = code.lines().position(|line| line.trim() == "#[cfg(test)]");
+    at.map_or(usize::MAX, |index| index + 1)
+}
+
+/// Names that the model takes from the core and may not.
+fn imports_beyond(code: &str) -> Vec<(usize, String)> {
+    const CORE: &str = "etsec_core::";
+    let mut found = Vec::new();
+    for (at, _) in code.match_indices(CORE) {
+        let line = code[..at].matches('\n').count() + 1;
+        let names = path(&code[at + CORE.len()..]).split(|c: char| !code::is_word(c));
+        for name in names.filter(|n| n.starts_with(char::is_uppercase)) {
+            if !MODEL_MAY.contains(&name) {
+                found.push((line, format!("the model must not know the driver's `{name}`")));
+            }
+        }
+    }
+    found
+}
+
+/// The rest of a path: up to its last word, or the brace that closes its list.
+fn path(rest: &str) -> &str {
+    let word = rest.find(|c: char| !code::is_word(c) && c != ':').unwrap_or(rest.len());
+    match (rest[word..].starts_with('{'), rest.find('}')) {
+        (true, Some(close)) => &rest[..close],
+        _ => &rest[..word],
+    }
+}
+
+/// Allowances that nobody uses any more.
+pub fn unused(sources: &[Source]) -> Vec<String> {
+    let mut found = Vec::new();
+    for rule in &RULES {
+        for file in rule.allowed {
+            let path = format!("{}{file}", rule.folder);
+            let used = sources.iter().find(|s| s.path == path).is_some_and(|s| {
+                let code = code::strip(&s.text);
+                rule.words.iter().any(|w| code::has_word(&code, w))
+            });
+            if !used {
+                let words = rule.words.join(", ");
+                found.push(format!("{path}: may use {words}, but does not: take it off the list"));
+            }
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn walls_stand_where_they_should() {
+        let line = "unsafe { x }\n";
+        assert_eq!(broken("etsec-core/src/device.rs", line).len(), 1);
+        assert_eq!(broken("etsec-core/src/bus.rs", line), []);
+        assert_eq!(broken("tests/src/lib.rs", line), []);
+        let tested = "fn f() {}\n#[cfg(test)]\nuse std::vec::Vec;\n";
+        assert_eq!(broken("etsec-core/src/device.rs", tested), []);
+    }
+
+    #[test]
+    fn the_model_knows_the_boundary_only() {
+        let path = "etsec-sim/src/model.rs";
+        assert_eq!(broken(path, "use etsec_core::{Bus, BusAddr};\n"), []);
+        assert_eq!(broken(path, "impl etsec_core::Region for X {}\n"), []);
+        assert_eq!(broken(path, "use etsec_core::{\n    Bus,\n    Pool,\n};\n").len(), 1);
+        let found = broken(path, "use etsec_core::regs::{Maccfg1};\n");
+        assert_eq!(found, [(1, "the model must not know the driver's `Maccfg1`".to_owned())]);
+    }
+
+    #[test]
+    fn an_allowance_without_use_is_told() {
+        let sources = [Source { path: "etsec-core/src/bus.rs".into(), text: "unsafe".into() }];
+        let found = unused(&sources);
+        assert!(found.iter().any(|p| p.contains("etsec-core/src/word.rs")), "{found:?}");
+        assert!(!found.iter().any(|p| p.contains("bus.rs: may use unsafe")), "{found:?}");
+    }
+}
