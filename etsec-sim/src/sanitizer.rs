@@ -143,9 +143,8 @@ impl Sanitizer {
         watch.base = state.base;
         watch.copy.clear();
         let mut ended = false;
-        let there = memory.ring(state.base, LONGEST_RING);
-        for index in 0..there.len() {
-            let bd = there.get(index);
+        for index in 0..LONGEST_RING as u64 {
+            let Ok(bd) = memory.descriptor(state.base + 8 * index) else { break };
             watch.copy.push(bd.into());
             if bd.wraps() {
                 ended = true;
@@ -181,7 +180,7 @@ impl Sanitizer {
     /// Judges what changed in a ring between two publishes.
     fn compare(&mut self, memory: &Memory, direction: Direction, ring: usize, state: RingState) {
         self.enter_all(direction, ring, state);
-        let there = memory.ring(state.base, LONGEST_RING);
+        let there = memory.ring(state.base, self.rings[direction as usize][ring].copy.len());
         let mut from = 0;
         while let Some(index) = there.change(from, &self.rings[direction as usize][ring].copy) {
             from = index + 1;

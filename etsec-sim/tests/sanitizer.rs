@@ -422,3 +422,11 @@ fn violations_read_well() {
         "RX ring 2 BD 17 at 0x120000040: its buffer overlaps the one of TX ring 0 BD 0"
     );
 }
+
+#[test]
+fn an_mii_command_while_busy() {
+    let rig = Rig::stopped(SimConfig::default());
+    rig.write(0x524, 1);
+    rig.write(0x52C, 7);
+    assert_eq!(only(&rig, Who::Register(0x52C)), Breach::MiiWhileBusy);
+}
