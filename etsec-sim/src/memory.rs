@@ -69,15 +69,15 @@ impl Block {
     /// Fills the whole aligned words of a range with their pattern. `offset + len` is in bounds.
     fn poison(&self, offset: usize, len: usize) {
         let first = offset.next_multiple_of(8);
-        let end = (offset + len) & !7;
+        let count = ((offset + len) & !7).saturating_sub(first) / 8;
         let mut value = pattern(self.bus + first as u64);
-        let mut at = first;
-        while at < end {
-            // SAFETY: `at` is 8-aligned within the block (which is 64-aligned), and `at + 8 <= end <= len`. The range
-            // belongs to the device.
-            unsafe { self.start.as_ptr().add(at).cast::<u64>().write(value) };
+        // SAFETY: `first` is within the block, or one past its end with a count of 0.
+        let start = unsafe { self.start.as_ptr().add(first.min(self.len)) }.cast::<u64>();
+        for i in 0..count {
+            // SAFETY: 8-aligned, as the block is 64-aligned and `first` a multiple of 8; `first + 8 * count` is at most
+            // `offset + len`. The range belongs to the device.
+            unsafe { start.add(i).write(value) };
             value = value.wrapping_add(STEP);
-            at += 8;
         }
     }
 
@@ -408,23 +408,14 @@ impl Ring<'_> {
         Bd { word, pointer: u32::from_be(self.words[2 * index + 1].load(Ordering::Relaxed)) }
     }
 
-    /// The first descriptor from `from` on that differs from `copy`, in as little time as there are differences.
+    /// The first descriptor from `from` on that differs from `copy`.
     pub(crate) fn change(&self, from: usize, copy: &[RawBd]) -> Option<usize> {
-        const BLOCK: usize = 16;
-        let mut at = from;
-        let end = self.len().min(copy.len());
-        while at < end {
-            let here = BLOCK.min(end - at);
-            let words = &self.words[2 * at..2 * (at + here)];
-            let known = copy[at..at + here].as_flattened();
-            let differs = |(word, known): (&AtomicU32, &u32)| word.load(Ordering::Relaxed) ^ known;
-            if words.iter().zip(known).map(differs).fold(0, |all, one| all | one) != 0 {
-                let first = words.iter().zip(known).position(|pair| differs(pair) != 0);
-                return first.map(|word| at + word / 2);
-            }
-            at += here;
-        }
-        None
+        let (there, _) = self.words.as_chunks::<2>();
+        let mut pairs = there.iter().zip(copy).skip(from);
+        let differs = |([word, pointer], known): (&[AtomicU32; 2], &RawBd)| {
+            word.load(Ordering::Relaxed) != known[0] || pointer.load(Ordering::Relaxed) != known[1]
+        };
+        pairs.position(differs).map(|after| from + after)
     }
 }
 
