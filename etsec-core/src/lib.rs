@@ -11,6 +11,7 @@
 #[cfg(test)]
 extern crate std;
 
+pub mod adapters;
 pub mod addr;
 pub mod arena;
 pub mod barrier;

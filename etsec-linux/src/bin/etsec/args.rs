@@ -1,0 +1,430 @@
+//! The grammar of the command line: every command, option and unit. It knows what a word means, not what it does.
+
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use etsec_core::MacAddr;
+use etsec_core::link::{Link, LinkError};
+use smoltcp::wire::Ipv4Cidr;
+
+use crate::units::{parse_count, parse_seconds, parse_u8, parse_u16};
+
+const EXAMPLES: &str = "\
+Devices:
+  uio:NAME            the controller whose UIO devices are called NAME (see `etsec probe`)
+  sim,wire=tap:NAME   a simulated controller whose cable ends in the TAP interface NAME
+  sim,wire=pcap:I,O   … that receives the frames of capture file I and records what it sends in O
+  sim,wire=cable:ID   … that shares a cable with the other device of this process naming ID
+  sim,wire=null       … whose cable ends nowhere
+
+Examples:
+  etsec probe
+  etsec serve --device sim,wire=tap:etsec0 --address 192.0.2.2/24 --http-dir .
+  etsec forward sim,wire=pcap:in.pcap,back.pcap sim,wire=pcap:,out.pcap
+  etsec send --device uio:eth1 --rate 100k --duration 10
+  etsec capture --device uio:eth1 --write trace.pcapng --count 1000
+  etsec completions bash > /etc/bash_completion.d/etsec
+
+Exit status:
+  0    done, also when ended by Ctrl-C or SIGTERM
+  1    failed; the reason is on standard error
+  2    the command line was wrong
+  130  ended at once by a second Ctrl-C, 143 by a second SIGTERM: the port may not have been stopped";
+
+/// Drive eTSEC Ethernet controllers from user space.
+///
+/// The controllers are silicon, reached over UIO, or simulated inside this process.
+#[derive(Debug, Parser)]
+#[command(name = "etsec", version, after_help = EXAMPLES, max_term_width = 100)]
+pub struct Cli {
+    /// Log more to standard error: warnings without it, -v progress, -vv details, -vvv everything.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Print no rates while running.
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Print results on standard output as JSON, one object per line.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Run on this processor only.
+    #[arg(long, global = true, value_name = "N")]
+    pub cpu: Option<usize>,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// List UIO devices and say what keeps each from being used.
+    Probe,
+    /// Print a controller's registers with their fields decoded. Never disturbs a running owner.
+    Regs(Regs),
+    /// Read and write PHY registers over the MDIO bus.
+    Mdio(Mdio),
+    /// Show the state of the link. Never disturbs a running owner.
+    Link(Observe),
+    /// Show the hardware's counters. Never disturbs a running owner.
+    Stats(Stats),
+    /// Send frames: a pattern, or the contents of a capture file.
+    Send(Send),
+    /// Write received frames to a pcapng file.
+    Capture(Capture),
+    /// Send every received frame back to where it came from.
+    Echo(Echo),
+    /// Move frames between two devices without copying them.
+    Forward(Forward),
+    /// Answer pings, TCP echo and HTTP on a TCP/IP stack of our own.
+    Serve(Serve),
+    /// Print a completion script for a shell.
+    Completions {
+        /// The shell to complete in.
+        shell: Shell,
+    },
+}
+
+/// Which device, without taking it over.
+#[derive(Debug, Args)]
+pub struct Observe {
+    /// The device: `uio:NAME` or `sim,wire=…` (see `etsec --help`).
+    #[arg(short, long, value_name = "DEVICE")]
+    pub device: String,
+}
+
+/// Which device, and what differs from its device tree node and the defaults.
+#[derive(Debug, Args)]
+pub struct Port {
+    /// The device: `uio:NAME` or `sim,wire=…` (see `etsec --help`).
+    #[arg(short, long, value_name = "DEVICE")]
+    pub device: String,
+    /// Station address, such as 02:00:00:00:00:01 [default: the device tree's, else a random local one].
+    #[arg(long, value_name = "MAC")]
+    pub mac: Option<MacAddr>,
+    #[command(flatten)]
+    pub tuning: Tuning,
+}
+
+/// How a device is set up.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Device set-up")]
+pub struct Tuning {
+    /// Payload bytes of the longest frame, 46 to 9578 [default: 1500].
+    #[arg(long, value_name = "BYTES")]
+    pub mtu: Option<usize>,
+    /// Descriptors in each ring, 4 to 65536.
+    #[arg(long, value_name = "N")]
+    pub ring: Option<usize>,
+    /// Frame buffers in the pool; more than the receive rings hold.
+    #[arg(long, value_name = "N")]
+    pub buffers: Option<usize>,
+    /// `auto` (ask the PHY), or a fixed link such as 1000, 100/half or 1000/full/rx+tx.
+    #[arg(long, value_name = "LINK")]
+    pub link: Option<LinkArg>,
+    /// MDIO address of the PHY, 0 to 31 [default: the device tree's].
+    #[arg(long, value_name = "ADDRESS", value_parser = parse_u8)]
+    pub phy: Option<u8>,
+}
+
+/// When a command ends by itself.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Until {
+    /// End after so many frames (k, M and G are understood).
+    #[arg(short = 'n', long, value_name = "N", value_parser = parse_count)]
+    pub count: Option<u64>,
+    /// End after so many seconds.
+    #[arg(short = 't', long, value_name = "SECONDS", value_parser = parse_seconds)]
+    pub duration: Option<Duration>,
+}
+
+/// `etsec regs`.
+#[derive(Debug, Args)]
+pub struct Regs {
+    #[command(flatten)]
+    pub target: Observe,
+    /// Offsets and values only.
+    #[arg(long)]
+    pub raw: bool,
+    /// Only registers whose name begins with one of these, in any case.
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+}
+
+/// `etsec mdio`.
+#[derive(Debug, Args)]
+pub struct Mdio {
+    /// What to do on the bus.
+    #[command(subcommand)]
+    pub action: MdioAction,
+}
+
+/// The actions of `etsec mdio`. Numbers are decimal, or hexadecimal after 0x.
+#[derive(Debug, Subcommand)]
+pub enum MdioAction {
+    /// Read a register.
+    Read {
+        #[command(flatten)]
+        target: Observe,
+        /// PHY address, 0 to 31.
+        #[arg(value_parser = parse_u8)]
+        phy: u8,
+        /// Register, 0 to 31; all of them when left out.
+        #[arg(value_parser = parse_u8)]
+        reg: Option<u8>,
+    },
+    /// Write a register.
+    Write {
+        #[command(flatten)]
+        target: Observe,
+        /// PHY address, 0 to 31.
+        #[arg(value_parser = parse_u8)]
+        phy: u8,
+        /// Register, 0 to 31.
+        #[arg(value_parser = parse_u8)]
+        reg: u8,
+        /// Value, 16 bits.
+        #[arg(value_parser = parse_u16)]
+        value: u16,
+    },
+    /// List the addresses that answer, and what answers.
+    Scan {
+        #[command(flatten)]
+        target: Observe,
+    },
+}
+
+/// `etsec stats`.
+#[derive(Debug, Args)]
+pub struct Stats {
+    #[command(flatten)]
+    pub target: Observe,
+    /// Repeat every so many seconds, showing what was added [default when given without a value: 1].
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "1",
+          value_parser = parse_seconds)]
+    pub watch: Option<Duration>,
+    /// Show counters that are 0 as well.
+    #[arg(short, long)]
+    pub all: bool,
+}
+
+/// What a pattern frame is filled with after its sequence number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Pattern {
+    /// 0, 1, 2, … 255, 0, …
+    Counting,
+    /// Bytes of a fixed pseudo-random sequence, the same in every run.
+    Random,
+    /// Zeros.
+    Zeros,
+    /// Ones.
+    Ones,
+}
+
+/// `etsec send`.
+#[derive(Debug, Args)]
+pub struct Send {
+    #[command(flatten)]
+    pub port: Port,
+    #[command(flatten)]
+    pub until: Until,
+    /// Frames per second (k and M are understood) [default: as fast as possible].
+    #[arg(short, long, value_name = "PPS", value_parser = parse_count)]
+    pub rate: Option<u64>,
+    /// Transmit queue, 0 to 7.
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..8))]
+    pub queue: u8,
+    /// Frames handed to the controller at a time.
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub burst: u16,
+    /// Send the frames of this pcap or pcapng file, once unless --count or --duration asks for more.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["pattern", "size", "destination", "ethertype"])]
+    pub pcap: Option<PathBuf>,
+    /// What pattern frames contain.
+    #[arg(long, value_enum, default_value = "counting")]
+    pub pattern: Pattern,
+    /// Bytes of a pattern frame from destination address to payload, without FCS, from 60.
+    #[arg(short, long, value_name = "BYTES", default_value_t = 60)]
+    pub size: usize,
+    /// Destination of pattern frames.
+    #[arg(long, value_name = "MAC", default_value = "ff:ff:ff:ff:ff:ff")]
+    pub destination: MacAddr,
+    /// EtherType of pattern frames; the default is set aside for experiments.
+    #[arg(long, value_name = "TYPE", default_value = "0x88b5", value_parser = parse_u16)]
+    pub ethertype: u16,
+}
+
+/// `etsec capture`.
+#[derive(Debug, Args)]
+pub struct Capture {
+    #[command(flatten)]
+    pub port: Port,
+    #[command(flatten)]
+    pub until: Until,
+    /// The pcapng file to write; `-` is standard output.
+    #[arg(short, long, value_name = "FILE")]
+    pub write: PathBuf,
+    /// Keep at most so many bytes of a frame.
+    #[arg(long, value_name = "BYTES", default_value_t = 65535,
+          value_parser = clap::value_parser!(u32).range(1..=65535))]
+    pub snaplen: u32,
+    /// Only frames addressed to this station, and multicast.
+    #[arg(long)]
+    pub no_promiscuous: bool,
+}
+
+/// `etsec echo`.
+#[derive(Debug, Args)]
+pub struct Echo {
+    #[command(flatten)]
+    pub port: Port,
+    #[command(flatten)]
+    pub until: Until,
+    /// Also frames addressed to others.
+    #[arg(long)]
+    pub promiscuous: bool,
+}
+
+/// `etsec forward`.
+#[derive(Debug, Args)]
+pub struct Forward {
+    /// One device.
+    pub a: String,
+    /// The other device.
+    pub b: String,
+    /// Only from A to B.
+    #[arg(long)]
+    pub one_way: bool,
+    /// End when nothing has arrived for so many seconds.
+    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
+    pub until_idle: Option<Duration>,
+    #[command(flatten)]
+    pub until: Until,
+    #[command(flatten)]
+    pub tuning: Tuning,
+}
+
+/// `etsec serve`.
+#[derive(Debug, Args)]
+pub struct Serve {
+    #[command(flatten)]
+    pub port: Port,
+    /// Address and prefix length, such as 192.0.2.2/24, or `dhcp`.
+    #[arg(short, long, value_name = "IP/LEN|dhcp")]
+    pub address: AddressArg,
+    /// Default gateway; DHCP supplies its own.
+    #[arg(long, value_name = "IP")]
+    pub gateway: Option<Ipv4Addr>,
+    /// Directory whose files HTTP serves; without it, `/bytes/N` is N bytes of a fixed sequence.
+    #[arg(long, value_name = "DIR")]
+    pub http_dir: Option<PathBuf>,
+    /// TCP port of HTTP; 0 for none.
+    #[arg(long, value_name = "PORT", default_value_t = 80)]
+    pub http_port: u16,
+    /// TCP port of the echo service; 0 for none.
+    #[arg(long, value_name = "PORT", default_value_t = 7)]
+    pub echo_port: u16,
+    /// End after so many seconds.
+    #[arg(short = 't', long, value_name = "SECONDS", value_parser = parse_seconds)]
+    pub duration: Option<Duration>,
+    #[command(flatten)]
+    pub self_test: SelfTest,
+}
+
+/// The options of `etsec serve --self-test`.
+#[derive(Debug, Clone, Copy, Args)]
+#[command(next_help_heading = "Self-test")]
+pub struct SelfTest {
+    /// Use the services from a second simulated device at the other end of a `sim,wire=cable:ID`, then end.
+    #[arg(long)]
+    pub self_test: bool,
+    /// How many bytes to download (k, M and G are understood, and Ki, Mi, Gi).
+    #[arg(long, value_name = "N", default_value = "16Mi", value_parser = parse_count)]
+    pub bytes: u64,
+    /// How many pings to send.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub pings: u16,
+}
+
+/// Where the address of `serve` comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AddressArg {
+    /// Asked for on the network.
+    Dhcp,
+    /// Given.
+    Static(Ipv4Cidr),
+}
+
+impl std::str::FromStr for AddressArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.eq_ignore_ascii_case("dhcp") {
+            return Ok(AddressArg::Dhcp);
+        }
+        let shape = || format!("`{text}` is neither `dhcp` nor an address with its prefix length, such as 192.0.2.2/24");
+        let cidr: Ipv4Cidr = text.parse().map_err(|()| shape())?;
+        let host = cidr.address();
+        if host.is_unspecified() || host.is_multicast() || host.is_broadcast() {
+            return Err(format!("{host} cannot be the address of a host"));
+        }
+        Ok(AddressArg::Static(cidr))
+    }
+}
+
+/// The link as given by `--link`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LinkArg {
+    /// What the PHY negotiates.
+    Auto,
+    /// Always this one.
+    Fixed(Link),
+}
+
+impl std::str::FromStr for LinkArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.eq_ignore_ascii_case("auto") {
+            return Ok(LinkArg::Auto);
+        }
+        // The speed alone means full duplex.
+        let full = if text.contains('/') { text.to_owned() } else { format!("{text}/full") };
+        full.parse().map(LinkArg::Fixed).map_err(|error: LinkError| error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+    use etsec_core::link::{Duplex, Speed};
+
+    #[test]
+    fn the_grammar_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn addresses_and_links_are_checked() {
+        assert_eq!("dhcp".parse(), Ok(AddressArg::Dhcp));
+        for bad in ["192.0.2.2", "192.0.2.2/33", "0.0.0.0/0", "224.0.0.1/4", "x"] {
+            assert!(bad.parse::<AddressArg>().is_err(), "{bad}");
+        }
+        assert_eq!("100/half".parse(), Ok(LinkArg::Fixed(Link::new(Speed::Mbps100, Duplex::Half))));
+        assert_eq!("1000".parse(), Ok(LinkArg::Fixed(Link::new(Speed::Mbps1000, Duplex::Full))));
+        for bad in ["1000/half", "40/full", "100/most", ""] {
+            assert!(bad.parse::<LinkArg>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_capture_file_and_a_pattern_exclude_each_other() {
+        let line = ["etsec", "send", "-d", "sim,wire=null", "--pcap", "x", "--size", "64"];
+        assert!(Cli::try_parse_from(line).is_err());
+        let queue = ["etsec", "send", "-d", "sim,wire=null", "--queue", "8"];
+        assert!(Cli::try_parse_from(queue).is_err());
+    }
+}

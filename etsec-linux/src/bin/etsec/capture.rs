@@ -1,0 +1,71 @@
+//! `etsec capture`: received frames go to a pcapng file, which is complete whenever nothing arrives and at the end.
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::args::Capture;
+use crate::output::is_reader_gone;
+use crate::pcapng::{self, CaptureFile};
+use crate::run::{Context, Run, wall_clock};
+use crate::station::{Setup, Station};
+
+/// Under steady traffic the file is completed this often.
+const FLUSH_EVERY: Duration = Duration::from_secs(1);
+
+/// Runs the command.
+pub fn run(args: &Capture, context: &Context) -> Result<()> {
+    let setup = Setup { promiscuous: !args.no_promiscuous, ..Setup::of_port(&args.port) };
+    // The file first: a port is not taken over for a capture that cannot be written.
+    let out = pcapng::create(&args.write)?;
+    let mut file = CaptureFile::new(out, &args.port.device.to_string(), args.snaplen)?;
+    let mut station = Station::open(&setup, context)?;
+    let mut run = Run::new(context, args.until);
+    let ended = copy_frames(&mut station, &mut file, &mut run);
+    let lost = station.totals().lost;
+    let written = ended.and_then(|()| file.finish(wall_clock(), lost).map(drop));
+    // A port must be stopped whatever became of the file.
+    let to_file = args.write.as_os_str() != "-";
+    let stopped = if to_file { station.finish(context.out, run.elapsed()) } else { station.stop().map(drop) };
+    match written {
+        Err(error) if !is_reader_gone(&error) => Err(error.context(format!("writing {}", args.write.display()))),
+        _ => stopped,
+    }
+}
+
+fn copy_frames<W: std::io::Write>(
+    station: &mut Station,
+    file: &mut CaptureFile<W>,
+    run: &mut Run,
+) -> Result<()> {
+    // As long as any frame can be; only frames in several buffers are gathered in it.
+    let mut gathered = vec![0; 10_000];
+    let mut flushed = Duration::ZERO;
+    while !run.is_over(file.frames()) {
+        let before = file.frames();
+        while run.left(file.frames()) > 0
+            && let Some((frame, _)) = station.rx.next()
+        {
+            if frame.is_chain() {
+                let length = frame.copy_to(&mut gathered);
+                file.add(wall_clock(), &gathered[..length])?;
+                drop(frame);
+            } else {
+                file.add(wall_clock(), &frame)?;
+                // What is refused goes back to the pool, and the ring is filled up from there.
+                drop(station.rx.refill(frame));
+            }
+        }
+        station.recycle();
+        run.meter.update(|| station.totals());
+        let idle = file.frames() == before;
+        if idle || run.elapsed() - flushed >= FLUSH_EVERY {
+            file.flush()?;
+            flushed = run.elapsed();
+        }
+        if idle {
+            station.wait(run.nap())?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,57 @@
+//! `etsec echo`: every frame goes back to where it came from, in the buffer it came in.
+
+use anyhow::Result;
+
+use crate::args::Echo;
+use crate::run::{Context, Run};
+use crate::station::{Setup, Station};
+
+/// Runs the command.
+pub fn run(args: &Echo, context: &Context) -> Result<()> {
+    let setup = Setup { promiscuous: args.promiscuous, ..Setup::of_port(&args.port) };
+    let mut station = Station::open(&setup, context)?;
+    let own = station.mac().0;
+    let mut run = Run::new(context, args.until);
+    let mut echoed = 0;
+    while !run.is_over(echoed) {
+        let before = echoed;
+        while echoed - before < run.left(before)
+            && station.tx.space() > 0
+            && let Some((mut frame, _)) = station.rx.next()
+        {
+            turn_round(&mut frame, own);
+            // A frame that is refused goes back to the pool; the queue counts it.
+            if station.tx.stage(frame).is_ok() {
+                echoed += 1;
+            }
+        }
+        station.tx.commit();
+        station.recycle();
+        run.meter.update(|| station.totals());
+        if echoed == before {
+            station.wait(run.nap())?;
+        }
+    }
+    station.finish(context.out, run.elapsed())
+}
+
+/// Makes the sender the destination, and us the sender. What is too short to have them stays as it is.
+fn turn_round(frame: &mut [u8], own: [u8; 6]) {
+    if frame.len() >= 12 {
+        frame.copy_within(6..12, 0);
+        frame[6..12].copy_from_slice(&own);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_exchanged_and_nothing_else() {
+        let mut frame: Vec<u8> = (0..14).collect();
+        turn_round(&mut frame, [9; 6]);
+        assert_eq!(frame, [6, 7, 8, 9, 10, 11, 9, 9, 9, 9, 9, 9, 12, 13]);
+        turn_round(&mut [0; 11], [9; 6]);
+    }
+}

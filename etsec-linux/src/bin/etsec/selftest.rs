@@ -1,0 +1,194 @@
+//! `etsec serve --self-test`: a second device at the other end of the cable uses the services, and judges them.
+
+use std::time::{Duration, Instant as Clock};
+
+use anyhow::{Result, bail, ensure};
+use etsec_linux::spec::{Spec, WireSpec};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use smoltcp::wire::{Ipv4Address, Ipv4Cidr};
+
+use crate::args::{AddressArg, Serve, Until};
+use crate::net::bytes;
+use crate::net::client::{Client, Download, Pings, hex};
+use crate::net::content::Content;
+use crate::run::{Context, Run};
+use crate::serve::{Server, now};
+use crate::station::{NetStation, Setup, Station, random_seed};
+
+/// A step that makes no progress for this time has failed.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Serves on one end of a cable and uses the services from the other.
+pub fn run(args: &Serve, context: &Context) -> Result<()> {
+    let address = check(args)?;
+    let mut test = SelfTest::new(args, address, context)?;
+    let verdict = test.judge(args, context);
+    let elapsed = test.run.elapsed();
+    // Both devices are stopped whatever came out.
+    let client = test.client_station.stop();
+    let server = test.server.finish(context.out, elapsed);
+    let good = verdict?;
+    client?;
+    server?;
+    ensure!(good, "the self-test has failed");
+    Ok(())
+}
+
+/// Finds out before any device is opened whether `args` make sense for a self-test.
+fn check(args: &Serve) -> Result<Ipv4Cidr> {
+    let cable = matches!(args.port.device, Spec::Sim(WireSpec::Cable(_)));
+    ensure!(cable, "--self-test needs a simulated device on a cable, such as sim,wire=cable:1");
+    ensure!(args.http_port != 0, "--self-test downloads by HTTP: give it an --http-port");
+    match args.address {
+        AddressArg::Static(address) if address.prefix_len() <= 30 => Ok(address),
+        AddressArg::Static(_) => bail!("--self-test needs an --address whose network has room for a client"),
+        AddressArg::Dhcp => bail!("--self-test has no DHCP server: give it an --address"),
+    }
+}
+
+/// Another host's address in the network of `server`, whose prefix has 30 bits at most.
+fn neighbour(server: Ipv4Cidr) -> Ipv4Cidr {
+    let network = server.network().address().to_bits();
+    let first = Ipv4Address::from_bits(network + 1);
+    let other = if first == server.address() { Ipv4Address::from_bits(network + 2) } else { first };
+    Ipv4Cidr::new(other, server.prefix_len())
+}
+
+struct SelfTest {
+    server: Server,
+    client: Client,
+    client_station: NetStation,
+    run: Run,
+    started: Clock,
+}
+
+/// What is said of each step, and in the end of all.
+#[derive(Debug, Serialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+enum Said {
+    Ping { sent: u16, received: u16 },
+    Http { bytes: u64, sha256: String, sha256_ok: bool },
+    SelfTest { pings: [u16; 2], bytes: u64, sha256: String, sha256_ok: bool },
+}
+
+impl SelfTest {
+    fn new(args: &Serve, address: Ipv4Cidr, context: &Context) -> Result<Self> {
+        let setup = Setup::of_port(&args.port);
+        let server = Server::new(args, Station::open(&setup, context)?, Content::Sequence)?;
+        // The client's device differs in its station address only.
+        let setup = Setup { mac: None, ..setup };
+        let mut client_station = Station::open(&setup, context)?.into_net()?;
+        let started = Clock::now();
+        let client = Client::new(
+            client_station.mac().0,
+            neighbour(address),
+            address.address(),
+            random_seed()?,
+            &mut client_station.port,
+            now(started),
+        );
+        let run = Run::new(context, Until { count: None, duration: args.duration });
+        Ok(SelfTest { server, client, client_station, run, started })
+    }
+
+    /// Goes through all steps; whether all is well.
+    fn judge(&mut self, args: &Serve, context: &Context) -> Result<bool> {
+        let out = context.out;
+        self.server.tell(out)?;
+        let pings = self.ping(args.self_test.pings)?;
+        out.show(&Said::Ping { sent: pings.sent, received: pings.received }, |_| {
+            format!("ping: {}/{}", pings.received, pings.sent)
+        })?;
+        let download = self.download(args)?;
+        let (bytes, sha256) = (download.bytes, download.sha256());
+        let sha256_ok = download.is_complete() && sha256 == sequence_sha256(args.self_test.bytes);
+        out.show(&Said::Http { bytes, sha256: sha256.clone(), sha256_ok }, |_| {
+            format!("http: {bytes} bytes, sha256 {}", if sha256_ok { "ok" } else { "WRONG" })
+        })?;
+        let good = sha256_ok && pings.received == args.self_test.pings;
+        let pings = [pings.sent, pings.received];
+        out.show(&Said::SelfTest { pings, bytes, sha256, sha256_ok }, |_| {
+            format!("self-test: {}", if good { "passed" } else { "FAILED" })
+        })?;
+        Ok(good)
+    }
+
+    fn ping(&mut self, count: u16) -> Result<Pings> {
+        let mut pings = Pings::default();
+        while !self.client.ping(now(self.started), &mut pings, count) {
+            self.turn()?;
+        }
+        Ok(pings)
+    }
+
+    fn download(&mut self, args: &Serve) -> Result<Download> {
+        let mut download = Download::default();
+        let path = format!("/bytes/{}", args.self_test.bytes);
+        ensure!(self.client.get(&path, args.http_port), "the client has no way to the server");
+        let mut progress = (0, self.run.elapsed());
+        while !self.client.download(&mut download) {
+            self.turn()?;
+            if download.bytes > progress.0 {
+                progress = (download.bytes, self.run.elapsed());
+            }
+            let silent = self.run.elapsed() - progress.1;
+            ensure!(silent < PATIENCE, "the download stands still after {} bytes", download.bytes);
+        }
+        Ok(download)
+    }
+
+    /// One turn of both stacks, and a nap if neither has anything to do.
+    fn turn(&mut self) -> Result<()> {
+        ensure!(!self.run.is_over(0), "ended before the self-test was through");
+        let client = self.client.turn(now(self.started), &mut self.client_station.port);
+        let server = self.server.turn();
+        self.run.meter.update(|| self.client_station.totals());
+        if client || server {
+            self.client_station.look_after()?;
+            return self.server.station().look_after();
+        }
+        let nap = self.server.nap(self.run.nap());
+        let delay = self.client.delay(now(self.started));
+        let nap = delay.map_or(nap, |delay| nap.min(Duration::from_micros(delay.total_micros())));
+        NetStation::wait_for_either(&mut self.client_station, self.server.station(), nap)
+    }
+}
+
+/// SHA-256 of the first `count` bytes of the fixed sequence, in hexadecimal.
+fn sequence_sha256(count: u64) -> String {
+    let mut hash = Sha256::new();
+    let mut piece = vec![0; 1 << 16];
+    let mut at = 0;
+    while at < count {
+        let take = piece.len().min(usize::try_from(count - at).unwrap_or(usize::MAX));
+        bytes::fill(at, &mut piece[..take]);
+        hash.update(&piece[..take]);
+        at += take as u64;
+    }
+    hex(&hash.finalize())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_neighbour_is_another_host_of_the_network() {
+        for (server, other) in [
+            ("192.0.2.1/24", "192.0.2.2/24"),
+            ("192.0.2.2/24", "192.0.2.1/24"),
+            ("10.1.2.6/30", "10.1.2.5/30"),
+            ("10.1.2.5/30", "10.1.2.6/30"),
+        ] {
+            assert_eq!(neighbour(server.parse().unwrap()), other.parse().unwrap());
+        }
+    }
+
+    #[test]
+    fn the_expected_hash_does_not_depend_on_the_pieces() {
+        let mut all = vec![0; 100_000];
+        bytes::fill(0, &mut all);
+        assert_eq!(sequence_sha256(100_000), hex(&Sha256::digest(&all)));
+    }
+}

@@ -1,0 +1,158 @@
+//! `etsec serve`: pings, TCP echo and HTTP answered by our own TCP/IP stack on a device.
+
+use std::time::{Duration, Instant as Clock};
+
+use anyhow::{Context as _, Result};
+use etsec_core::adapters::smoltcp::SmoltcpPort;
+use serde::Serialize;
+use smoltcp::iface::{Interface, PollResult, SocketSet};
+use smoltcp::time::Instant;
+
+use crate::args::{AddressArg, Serve, Until};
+use crate::counters::Counters;
+use crate::net::Wire;
+use crate::net::content::Content;
+use crate::net::services::{Event, ServiceCounters, Services, Settings};
+use crate::output::Output;
+use crate::run::{Context, Run};
+use crate::selftest;
+use crate::station::{Bell, NetStation, Setup, Station, random_seed};
+
+/// Runs the command.
+pub fn run(args: &Serve, context: &Context) -> Result<()> {
+    // The directory first: a port is not taken over for files that cannot be served.
+    let content = content(args)?;
+    let station = Station::open(&Setup::of_port(&args.port), context)?;
+    if args.self_test.self_test {
+        return selftest::run(args, station, content, context);
+    }
+    let mut run = Run::new(context, Until { count: None, duration: args.duration });
+    let mut server = Server::new(args, station, content)?;
+    let served = server.serve(context.out, &mut run);
+    let finished = server.finish(context.out, run.elapsed());
+    served.and(finished)
+}
+
+/// What the options say HTTP is to serve.
+pub fn content(args: &Serve) -> Result<Content> {
+    match &args.http_dir {
+        None => Ok(Content::Sequence),
+        Some(directory) => Content::directory(directory)
+            .with_context(|| format!("--http-dir {}: cannot serve it", directory.display())),
+    }
+}
+
+impl Wire for SmoltcpPort<Bell> {
+    fn poll(&mut self, iface: &mut Interface, now: Instant, sockets: &mut SocketSet<'_>) -> bool {
+        let changed = SmoltcpPort::poll(self, iface, now, sockets) == PollResult::SocketStateChanged;
+        changed || self.is_behind()
+    }
+}
+
+/// The services on a device, and their clock.
+pub struct Server {
+    services: Services,
+    station: NetStation,
+    started: Clock,
+}
+
+impl Server {
+    /// Sets up what `args` ask for on `station`.
+    pub fn new(args: &Serve, station: Station, content: Content) -> Result<Self> {
+        let mut station = station.into_net()?;
+        let port = |port: u16| (port != 0).then_some(port);
+        let settings = Settings {
+            mac: station.mac().0,
+            address: match args.address {
+                AddressArg::Dhcp => None,
+                AddressArg::Static(address) => Some(address),
+            },
+            gateway: args.gateway,
+            http: port(args.http_port).map(|port| (port, content)),
+            echo: port(args.echo_port),
+            seed: random_seed()?,
+        };
+        let services = Services::new(settings, &mut station.port, Instant::ZERO);
+        Ok(Server { services, station, started: Clock::now() })
+    }
+
+    fn serve(&mut self, out: Output, run: &mut Run) -> Result<()> {
+        while !run.is_over(0) {
+            let moved = self.turn();
+            self.tell(out)?;
+            run.meter.update(|| self.station.totals());
+            if !moved {
+                self.station.wait(self.nap(run.nap()))?;
+            } else {
+                self.station.look_after()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// One turn of the stack. Returns whether there may be more to do at once.
+    pub fn turn(&mut self) -> bool {
+        self.services.turn(now(self.started), &mut self.station.port)
+    }
+
+    /// How long the stack can be left alone, `most` at most.
+    pub fn nap(&mut self, most: Duration) -> Duration {
+        let delay = self.services.delay(now(self.started));
+        delay.map_or(most, |delay| most.min(Duration::from_micros(delay.total_micros())))
+    }
+
+    /// Tells the user of an address that came or went.
+    pub fn tell(&mut self, out: Output) -> Result<()> {
+        match self.services.event() {
+            None => Ok(()),
+            Some(Event::Address(address)) => {
+                let ready = Ready {
+                    event: "ready",
+                    address: address.to_string(),
+                    mac: self.station.mac().to_string(),
+                    device: self.station.name().to_owned(),
+                };
+                out.show(&ready, |r| format!("ready: {} at {} on {}", r.address, r.mac, r.device))
+            }
+            Some(Event::AddressLost) => {
+                let lost = Lost { event: "address-lost" };
+                out.show(&lost, |_| "address lost: the DHCP lease has run out".to_owned())
+            }
+        }
+    }
+
+    /// The device, to be waited for and looked after.
+    pub fn station(&mut self) -> &mut NetStation {
+        &mut self.station
+    }
+
+    /// Stops the device and prints what was counted.
+    pub fn finish(self, out: Output, elapsed: Duration) -> Result<()> {
+        let services = self.services.counters();
+        let port = self.station.stop()?;
+        Counters::new(elapsed, vec![port]).with_services(services).show(out)
+    }
+
+    /// What was served so far.
+    pub fn counters(&self) -> ServiceCounters {
+        self.services.counters()
+    }
+}
+
+/// smoltcp's clock: time since the start.
+pub fn now(started: Clock) -> Instant {
+    Instant::from_micros(i64::try_from(started.elapsed().as_micros()).unwrap_or(i64::MAX))
+}
+
+#[derive(Debug, Serialize)]
+struct Ready {
+    event: &'static str,
+    address: String,
+    mac: String,
+    device: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Lost {
+    event: &'static str,
+}
