@@ -130,6 +130,15 @@ impl Control {
     }
 }
 
+impl Control {
+    /// Whether a closed receive descriptor ends a frame without an error.
+    #[inline(always)]
+    pub(crate) const fn is_whole(self) -> bool {
+        let looked_at = RxFlags::L.union(RxFlags::ERRORS);
+        self.0 & Control::rx(looked_at).0 == Control::rx(RxFlags::L).0
+    }
+}
+
 /// R and E are the same bit: set means that the device owns the descriptor. In memory order.
 const OWNED: u32 = 0x8000_0000_u32.to_be();
 const _: () = assert!(TxFlags::R.bits() == RxFlags::E.bits() && TxFlags::R.bits() == 0x8000);
@@ -172,11 +181,17 @@ impl Bd {
         self.control.load() & OPEN_OR_FAILED == 0
     }
 
-    /// Hands a prepared descriptor to the device, with more flags if need be.
+    /// Hands a prepared transmit descriptor to the device.
     #[inline(always)]
-    pub(crate) fn give(&self, more: TxFlags) {
-        let more = (u32::from(more.bits()) << 16).to_be();
-        self.control.store(self.control.load() | OWNED | more);
+    pub(crate) fn give(&self) {
+        self.control.store(self.control.load() | OWNED);
+    }
+
+    /// Makes a transmit descriptor that is still ours ask for an interrupt.
+    #[inline(always)]
+    pub(crate) fn ask(&self) {
+        const I: u32 = Control::tx(TxFlags::I, 0).0.to_be();
+        self.control.store(self.control.load() | I);
     }
 
     #[inline(always)]

@@ -12,6 +12,7 @@
 use core::fmt;
 use core::mem::{self, ManuallyDrop};
 use core::ptr::NonNull;
+use core::slice;
 
 use crate::arena::{Handle, LINE, Place};
 use crate::bd::Bd;
@@ -108,12 +109,6 @@ impl RingMemory {
         if next == self.len { 0 } else { next }
     }
 
-    /// The descriptor before `at`.
-    #[inline(always)]
-    pub(crate) fn prev(&self, at: u32) -> u32 {
-        if at == 0 { self.len - 1 } else { at - 1 }
-    }
-
     /// The descriptor `by` behind `at`; both less than the ring's length.
     #[inline(always)]
     pub(crate) fn back(&self, at: u32, by: u32) -> u32 {
@@ -125,6 +120,22 @@ impl RingMemory {
         debug_assert!(at < self.len);
         // SAFETY: every index of a queue is less than `len`, and the descriptors live as long as `region`.
         unsafe { self.bds.add(at as usize).as_ref() }
+    }
+
+    /// The descriptors from `from` to the ring's end, at most `count`.
+    #[inline(always)]
+    pub(crate) fn run(&self, from: u32, count: u32) -> &[Bd] {
+        debug_assert!(from < self.len);
+        let count = count.min(self.len - from) as usize;
+        // SAFETY: as in `bd`; the run ends with the ring at the latest.
+        unsafe { slice::from_raw_parts(self.bds.add(from as usize).as_ptr(), count) }
+    }
+
+    /// The `count` descriptors from `from`, at most the whole ring, as the run to its end and the run from its start.
+    #[inline(always)]
+    pub(crate) fn runs(&self, from: u32, count: u32) -> (&[Bd], &[Bd]) {
+        let first = self.run(from, count);
+        (first, self.run(0, count - first.len() as u32))
     }
 
     /// The place of the buffer behind a descriptor.

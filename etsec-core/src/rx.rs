@@ -4,19 +4,21 @@
 //! checked before it is used.
 
 use core::fmt;
-use core::ptr;
 
 use crate::bd::{Control, RxFlags};
 use crate::buf::Buf;
 use crate::bus::Doorbell;
 use crate::fcb::RxFcb;
-use crate::pool::{Pool, PoolHeader, SPARE};
+use crate::pool::{Pool, SPARE};
 use crate::ring::RingMemory;
 use crate::rx_frame::{Assembly, Piece};
 use crate::tx::{Reason, Refused};
 
 /// Bytes of the frame check sequence, which the device delivers and the queue cuts off (HW 4.4).
 pub(crate) const FCS: u16 = 4;
+
+/// A descriptor handed to the device: all status cleared (HW 4.3).
+const EMPTY: RxFlags = RxFlags::E.union(RxFlags::I);
 
 /// What the device says of a received frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,8 +122,8 @@ pub struct RxQueue<D: Doorbell> {
     ready: u32,
     staged: u32,
     limits: RxLimits,
-    /// The pool whose buffers were last found fit.
-    known: *const PoolHeader,
+    /// Which pool's buffers were last found fit; 0: none.
+    known: usize,
     assembly: Assembly,
     /// Where the queue stood when it asked for the hardware's position.
     asked_at: Option<(u32, u64)>,
@@ -129,9 +131,6 @@ pub struct RxQueue<D: Doorbell> {
     number: u8,
     counters: RxCounters,
 }
-
-// SAFETY: `known` is compared, never followed; everything else is `Send`.
-unsafe impl<D: Doorbell + Send> Send for RxQueue<D> {}
 
 impl<D: Doorbell> RxQueue<D> {
     pub(crate) fn new(ring: RingMemory, bell: D, number: u8, limits: RxLimits) -> Self {
@@ -144,7 +143,7 @@ impl<D: Doorbell> RxQueue<D> {
             ready: 0,
             staged: 0,
             limits,
-            known: ptr::null(),
+            known: 0,
             assembly: Assembly::default(),
             asked_at: None,
             question: 0,
@@ -169,10 +168,10 @@ impl<D: Doorbell> RxQueue<D> {
             }
             let (mut buf, control) = self.pop();
             let (flags, len) = (control.rx_flags(), control.len());
-            let whole = flags.intersection(RxFlags::L.union(RxFlags::ERRORS)) == RxFlags::L;
             // One comparison for both ends: what is too short wraps to a large number.
             let payload = u32::from(len).wrapping_sub(self.limits.cut);
-            if whole && payload.wrapping_sub(1) < self.limits.most && self.assembly.is_idle() {
+            let fits = payload.wrapping_sub(1) < self.limits.most;
+            if control.is_whole() && fits && self.assembly.is_idle() {
                 let fcb = self.limits.read_fcb(&mut buf, len);
                 buf.describe(self.limits.skip, payload as u16);
                 self.counters.frames += 1;
@@ -218,12 +217,16 @@ impl<D: Doorbell> RxQueue<D> {
         }
         // Pointers before any E.
         self.bell.publish();
-        let mut at = self.ring.back(self.tail, self.staged);
-        for _ in 0..self.staged {
-            let wrap = if self.ring.is_last(at) { RxFlags::W } else { RxFlags::empty() };
-            self.ring.bd(at).set_control(Control::rx(RxFlags::E | RxFlags::I | wrap));
-            at = self.ring.next(at);
+        let from = self.ring.back(self.tail, self.staged);
+        let (mut first, second) = self.ring.runs(from, self.staged);
+        if first.len() == self.ring.len() - from as usize
+            && let Some((last, others)) = first.split_last()
+        {
+            last.set_control(Control::rx(EMPTY.union(RxFlags::W)));
+            first = others;
         }
+        first.iter().for_each(|bd| bd.set_control(Control::rx(EMPTY)));
+        second.iter().for_each(|bd| bd.set_control(Control::rx(EMPTY)));
         self.bell.publish();
         // HW 8.6 BSY: refill first, then clear QHLT, halted or not.
         self.bell.ring();
@@ -282,12 +285,9 @@ impl<D: Doorbell> RxQueue<D> {
     /// Looks how many descriptors the device has filled, and orders them before the bytes they cover.
     #[inline(always)]
     fn scan(&mut self) -> bool {
-        let mut at = self.head;
-        let mut ready = 0;
-        while ready < self.used - self.staged && !self.ring.bd(at).is_owned() {
-            ready += 1;
-            at = self.ring.next(at);
-        }
+        // Up to the ring's end; what lies beyond it is found by the next scan.
+        let lent = self.ring.run(self.head, self.used - self.staged);
+        let ready = lent.iter().take_while(|bd| !bd.is_owned()).count() as u32;
         if ready == 0 {
             if self.ring.is_suspect() {
                 self.mend();
@@ -392,9 +392,9 @@ impl<D: Doorbell> RxQueue<D> {
     /// Makes the hardware's position the head, or the oldest of the filled descriptors right before it.
     fn turn(&mut self, position: u32) {
         let mut first = position;
-        while !self.ring.bd(self.ring.prev(first)).is_owned() {
+        while !self.ring.bd(self.ring.back(first, 1)).is_owned() {
             // This ends: the old head's descriptor is not filled.
-            first = self.ring.prev(first);
+            first = self.ring.back(first, 1);
         }
         self.head = first;
         self.tail = first;

@@ -3,12 +3,10 @@
 //! It moves buffers and rings a [`Doorbell`]; it reads no register and knows no controller.
 
 use core::fmt;
-use core::ptr;
 
-use crate::bd::{Control, TxFlags};
+use crate::bd::{Bd, Control, TxFlags};
 use crate::buf::Buf;
 use crate::bus::Doorbell;
-use crate::pool::PoolHeader;
 use crate::ring::RingMemory;
 
 /// Why a queue did not take a buffer.
@@ -95,25 +93,22 @@ pub(crate) struct TxLimits {
 
 /// One of a controller's transmit rings.
 ///
-/// Descriptors `[head, tail)` hold buffers; the last `staged` of them are prepared and not yet the device's.
+/// Descriptors `[head, tail)` hold buffers: `sent` of them the device was told of, then `staged` that are prepared.
 pub struct TxQueue<D: Doorbell> {
     ring: RingMemory,
     bell: D,
     head: u32,
     tail: u32,
-    used: u32,
+    sent: u32,
     staged: u32,
     /// Staged descriptors that are not the first of their frame.
     staged_more: u32,
     limits: TxLimits,
-    /// The pool whose buffers were last found to lie in the right window.
-    known: *const PoolHeader,
+    /// Which pool's buffers were last found to lie in the right window; 0: none.
+    known: usize,
     number: u8,
     counters: TxCounters,
 }
-
-// SAFETY: `known` is compared, never followed; everything else is `Send`.
-unsafe impl<D: Doorbell + Send> Send for TxQueue<D> {}
 
 impl<D: Doorbell> TxQueue<D> {
     pub(crate) fn new(ring: RingMemory, bell: D, number: u8, limits: TxLimits) -> Self {
@@ -122,11 +117,11 @@ impl<D: Doorbell> TxQueue<D> {
             bell,
             head: 0,
             tail: 0,
-            used: 0,
+            sent: 0,
             staged: 0,
             staged_more: 0,
             limits,
-            known: ptr::null(),
+            known: 0,
             number,
             counters: TxCounters::default(),
         }
@@ -140,13 +135,15 @@ impl<D: Doorbell> TxQueue<D> {
     pub fn stage(&mut self, buf: Buf) -> Result<(), Refused> {
         // One comparison for both ends of the length: 0 wraps to the largest number.
         let fits = (buf.len() as u32).wrapping_sub(1) < self.limits.frame;
-        let room = self.used as usize != self.ring.len();
+        let room =
+            self.staged + self.sent != self.ring.len() as u32 && !self.ring.is_last(self.tail);
         if buf.is_chain() || !fits || !room || self.known != buf.pool_id() {
             return self.stage_slowly(buf);
         }
         self.describe(&buf, TxFlags::L);
         self.ring.slot(self.tail).put(buf);
-        self.step();
+        self.tail += 1;
+        self.staged += 1;
         Ok(())
     }
 
@@ -160,15 +157,17 @@ impl<D: Doorbell> TxQueue<D> {
         self.bell.publish();
         // From the last descriptor back to the first, so that the device, which stops at the first that is not ready,
         // never meets a frame without its end (HW 4.4). The burst's last frame asks for an interrupt.
-        let mut at = self.ring.prev(self.tail);
-        self.ring.bd(at).give(TxFlags::I);
-        for _ in 1..self.staged {
-            at = self.ring.prev(at);
-            self.ring.bd(at).give(TxFlags::empty());
+        let (first, second) = self.ring.runs(self.ring.back(self.tail, self.staged), self.staged);
+        let last = if second.is_empty() { first.last() } else { second.last() };
+        if let Some(last) = last {
+            last.ask();
         }
+        second.iter().rev().for_each(Bd::give);
+        first.iter().rev().for_each(Bd::give);
         self.bell.publish();
         self.bell.ring();
         let frames = self.staged - self.staged_more;
+        self.sent += self.staged;
         self.staged = 0;
         self.staged_more = 0;
         frames as usize
@@ -179,11 +178,11 @@ impl<D: Doorbell> TxQueue<D> {
     /// Its contents are as they were. Drop it, or use it again: for a receive ring, say.
     #[inline]
     pub fn reap(&mut self) -> Option<Buf> {
-        if self.used == self.staged {
+        if self.sent == 0 {
             return None;
         }
         let slot = self.ring.slot(self.head);
-        // SAFETY: `used` is not 0, so the slot at `head` is filled.
+        // SAFETY: `sent` is not 0, so the slot at `head` is filled.
         let frame = unsafe { slot.get() };
         // No barrier: the buffer is only written from here on, and no store goes ahead of the load that allows it.
         if !frame.is_chain() && self.ring.bd(self.head).is_sent() {
@@ -202,22 +201,25 @@ impl<D: Doorbell> TxQueue<D> {
         if self.ring.is_live() {
             return None;
         }
-        if self.used == 0 {
+        if self.pending() == 0 {
             self.head = self.ring.position();
             self.tail = self.head;
             return None;
         }
-        // SAFETY: `used` is not 0, so the slot at `head` is filled.
+        // SAFETY: the ring is not empty, so the slot at `head` is filled.
         let buf = unsafe { self.ring.slot(self.head).take() };
         let bds = buf.buffers() as u32;
         for _ in 0..bds {
             self.ring.bd(self.head).set_control(Control::tx(TxFlags::empty(), 0));
             self.head = self.ring.next(self.head);
         }
-        self.used -= bds;
-        // Staged frames are the youngest: what is left of them is at most what is left at all.
-        self.staged = self.staged.min(self.used);
-        self.staged_more = self.staged_more.min(self.staged);
+        // Staged frames are the youngest.
+        if self.sent > 0 {
+            self.sent -= bds;
+        } else {
+            self.staged -= bds;
+            self.staged_more -= bds - 1;
+        }
         Some(buf)
     }
 
@@ -231,14 +233,14 @@ impl<D: Doorbell> TxQueue<D> {
     #[inline]
     #[must_use]
     pub fn space(&self) -> usize {
-        self.ring.len() - self.used as usize
+        self.ring.len() - self.pending()
     }
 
     /// How many buffers the ring holds, staged ones included.
     #[inline]
     #[must_use]
     pub fn pending(&self) -> usize {
-        self.used as usize
+        (self.sent + self.staged) as usize
     }
 
     /// What the queue has done so far.
@@ -259,11 +261,10 @@ impl<D: Doorbell> TxQueue<D> {
     #[inline(always)]
     fn step(&mut self) {
         self.tail = self.ring.next(self.tail);
-        self.used += 1;
         self.staged += 1;
     }
 
-    /// A chain, a pool not seen before, or a frame that cannot be taken.
+    /// A chain, the ring's last descriptor, a pool not seen before, or a frame that cannot be taken.
     #[cold]
     #[inline(never)]
     fn stage_slowly(&mut self, buf: Buf) -> Result<(), Refused> {
@@ -287,7 +288,7 @@ impl<D: Doorbell> TxQueue<D> {
     }
 
     fn check(&mut self, buf: &Buf, bds: u32, total: u32) -> Result<(), Reason> {
-        if self.ring.len() as u32 - self.used < bds {
+        if (self.space() as u32) < bds {
             return Err(Reason::Full);
         }
         if total > self.limits.frame {
@@ -309,7 +310,7 @@ impl<D: Doorbell> TxQueue<D> {
     #[inline(always)]
     fn pass(&mut self, last: u32, bds: u32) {
         self.head = self.ring.next(last);
-        self.used -= bds;
+        self.sent -= bds;
     }
 
     /// Leaves behind a chain or a failed frame. Returns whether the device has finished with it.
@@ -361,7 +362,7 @@ impl<D: Doorbell> fmt::Debug for TxQueue<D> {
         f.debug_struct("TxQueue")
             .field("number", &self.number)
             .field("len", &self.ring.len())
-            .field("used", &self.used)
+            .field("sent", &self.sent)
             .field("staged", &self.staged)
             .field("counters", &self.counters)
             .finish_non_exhaustive()

@@ -271,6 +271,18 @@ pub enum Error {
         source: etsec_core::addr::FilterError,
     },
 
+    /// Two ports that are to exchange buffers have their memory in different windows.
+    #[error(
+        "buffers in 4 GiB window {first:#x} of bus addresses cannot go to a port with its memory \
+         in window {second:#x}; reserve the huge pages of both in one"
+    )]
+    Windows {
+        /// Window of the one.
+        first: u32,
+        /// Window of the other.
+        second: u32,
+    },
+
     /// A number is outside what the device or the driver can do.
     #[error("{what} is {value}, but must be {range}")]
     OutOfRange {

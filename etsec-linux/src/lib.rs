@@ -6,17 +6,22 @@
 
 pub mod bus;
 pub mod config;
+pub mod device;
 pub mod devtree;
 pub mod error;
 pub mod hugepage;
 pub mod link;
 pub mod lock;
 pub mod mdio;
+pub mod memory;
 pub mod mounts;
+pub mod options;
 pub mod pagemap;
 pub mod port;
 pub mod region;
 pub mod roots;
+#[cfg(feature = "sim")]
+pub mod simulated;
 pub mod spec;
 mod sys;
 pub mod time;
@@ -25,7 +30,10 @@ pub mod wait;
 
 pub use bus::AnyBus;
 pub use config::PortConfig;
+pub use device::Device;
 pub use error::Error;
+pub use memory::Memory;
+pub use options::Options;
 pub use region::AnyRegion;
 pub use roots::Roots;
 pub use spec::{Spec, WireSpec};

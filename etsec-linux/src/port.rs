@@ -6,7 +6,12 @@ use std::path::PathBuf;
 
 use etsec_core::{Mmio, Pages};
 
+use crate::bus::AnyBus;
+use crate::config::PortConfig;
+use crate::device::Found;
+use crate::devtree::Node;
 use crate::error::Error;
+use crate::memory::Supply;
 use crate::roots::Roots;
 use crate::uio::{self, Uio, UioDevice};
 use crate::wait::{Lines, Waiter};
@@ -20,6 +25,8 @@ pub struct Port {
     pub pages: Pages<Mmio>,
     /// The page through which its TBI is reached: the map `tbi`, else the first register page (HW 1.2, 1.3).
     pub tbi: Mmio,
+    /// Physical address of that page.
+    pub tbi_address: u64,
     /// Physical address of the page with its MDIO registers: what its users take turns by.
     pub mdio_address: u64,
     /// Its interrupts; holds the lock.
@@ -47,9 +54,11 @@ impl Port {
         let main = main_device(&uios)?;
         let group0 = main.registers(main.map_named("regs").unwrap_or(0))?;
         let group1 = main.map_named("group1").map(|index| main.registers(index)).transpose()?;
-        let tbi = main.map_named("tbi").map(|index| main.mdio(index)).transpose()?;
+        let tbi = main.map_named("tbi");
+        let tbi = tbi.map(|index| Ok((main.mdio(index)?, main.address(index)))).transpose()?;
         let mdio = mdio_page(&devices, &uios, name)?;
         let own = main.address(main.map_named("regs").unwrap_or(0));
+        let tbi_address = tbi.as_ref().map_or(own, |(_, address)| *address);
         let mdio_address = mdio.as_ref().map_or(own, |(_, address)| *address);
         let node = main.device().sys.join("device/of_node");
         // Nothing is made permanent before everything has been found.
@@ -59,9 +68,32 @@ impl Port {
             group1: group1.map(uio::Page::into_bus),
             mdio: mdio.map(|(page, _)| page.into_bus()),
         };
-        let tbi = tbi.map_or(pages.group0, uio::Page::into_bus);
-        Ok(Port { name: name.into(), pages, tbi, mdio_address, waiter, node })
+        let tbi = tbi.map_or(pages.group0, |(page, _)| page.into_bus());
+        Ok(Port { name: name.into(), pages, tbi, tbi_address, mdio_address, waiter, node })
     }
+}
+
+/// Finds the port called `name` for [`Device::open`](crate::Device::open).
+pub(crate) fn find(roots: &Roots, name: &str) -> Result<Found, Error> {
+    let port = Port::open(roots, name)?;
+    let config = match Node::open(&port.node) {
+        Some(node) => PortConfig::read(roots, &node)?,
+        None => PortConfig::default(),
+    };
+    let Pages { group0, group1, mdio } = port.pages;
+    Ok(Found {
+        name: port.name,
+        pages: Pages {
+            group0: AnyBus::Mmio(group0),
+            group1: group1.map(AnyBus::Mmio),
+            mdio: mdio.map(AnyBus::Mmio),
+        },
+        tbi: (AnyBus::Mmio(port.tbi), Some(port.tbi_address)),
+        mdio_address: Some(port.mdio_address),
+        waiter: port.waiter,
+        config,
+        supply: Supply::Huge,
+    })
 }
 
 /// The names of all ports that [`Port::open`] would find, in the order of their UIO numbers.

@@ -24,9 +24,12 @@
 
 mod bits;
 pub mod cable;
+#[cfg(feature = "pcap")]
+pub mod capture;
 pub mod config;
 mod control;
 mod crc;
+pub mod ends;
 pub mod fault;
 pub mod filer;
 mod filing;
@@ -49,6 +52,8 @@ mod schedule;
 mod sim;
 mod store;
 pub mod table;
+#[cfg(feature = "tap")]
+pub mod tap;
 pub mod tbi;
 mod transmit;
 pub mod violation;

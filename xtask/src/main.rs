@@ -18,15 +18,18 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+const AFTER_HELP: &str = "\
+Start with `cargo xtask demo` (see it work) and `cargo xtask test` (check everything).
+Logs are kept in target/xtask.
+Exit codes: 0 all well, 1 something failed, 2 wrong usage, 130 interrupted.";
+
 /// Every chore of the eTSEC driver, one verb each.
 #[derive(Debug, Parser)]
 #[command(
     name = "cargo xtask",
     bin_name = "cargo xtask",
     arg_required_else_help = true,
-    after_help = "Start with `cargo xtask demo` (see it work) and `cargo xtask test` (check everything).\n\
-                  Logs are kept in target/xtask. Exit codes: 0 all well, 1 something failed, \
-                  2 wrong usage, 130 interrupted."
+    after_help = AFTER_HELP
 )]
 struct Cli {
     #[command(subcommand)]

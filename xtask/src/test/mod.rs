@@ -57,7 +57,7 @@ const SUITES: [Suite; 12] = [
 const SUITES_HELP: &str = "\
 Suites, in order (* with --quick):
   fmt*      rustfmt has nothing to change
-  tidy*     our own rules: see `xtask/src/tidy.rs`
+  tidy*     our own rules: see `xtask/src/tidy/`
   clippy*   no warning in any target, all features
   features  no warning in each package with each set of features
   tests*    unit and integration tests

@@ -36,8 +36,8 @@ pub fn msrv(session: &mut Session, log: &mut Log) -> Result<Verdict> {
     })
 }
 
-/// Fetches the dependencies of all platforms, also those that nothing built here has needed: to look
-/// at them is all that is wanted. Where there is no network, what comes next says what is missing.
+/// Fetches the dependencies of all platforms, also those that nothing built here has needed: to
+/// look at them is all that is wanted. Without a network, what comes next says what is missing.
 fn fetch(session: &mut Session, log: &mut Log) -> Result<()> {
     let cargo = session.cargo("fetch --locked");
     run::logged(cargo, log, &mut session.progress)?;

@@ -1,0 +1,288 @@
+//! A port, opened by name and given as the parts a program works with: queues, buffers, a waiter,
+//! the link.
+//!
+//! It puts the other files and the core together in the order that is safe. It knows no register.
+
+use etsec_core::event::Event;
+use etsec_core::link::Interface;
+use etsec_core::phy::{LinkChange, PhyError};
+use etsec_core::regs::Readable;
+use etsec_core::regs::control::ECNTRL;
+use etsec_core::tbi::Tbi;
+use etsec_core::{
+    AddressFilter, Arena, Config, PageBell, Pages, Pool, Running, RxQueue, Stopped, TxQueue,
+};
+
+use crate::bus::AnyBus;
+use crate::config::{PortConfig, random_station};
+use crate::error::Error;
+use crate::link::LinkMonitor;
+use crate::mdio::SharedMdio;
+use crate::memory::{Memory, Supply};
+use crate::options::{Options, Sizes};
+use crate::spec::Spec;
+use crate::time::Delay;
+use crate::wait::Waiter;
+
+/// A receive queue of an opened port.
+pub type Rx = RxQueue<PageBell<AnyBus>>;
+/// A transmit queue of an opened port.
+pub type Tx = TxQueue<PageBell<AnyBus>>;
+
+/// An opened port, in state `S`: [`Stopped`] or [`Running`].
+///
+/// Take it apart freely: queues and buffers go to threads of their own. What matters is the end:
+/// stop the port, then drop queues and buffers, then the memory. Dropping a whole stopped `Device`
+/// does that. Whatever else happens to the parts, memory the controller may still write to is never
+/// given back: it stays behind, and the next start of a device of this name finds it.
+#[derive(Debug)]
+pub struct Device<S = Stopped<AnyBus>> {
+    // Fields are dropped in this order: the memory goes last.
+    /// What to call it in messages: the name it was opened by.
+    pub name: String,
+    /// The controller.
+    pub port: S,
+    /// Receive queues in the order of their numbers, filled with buffers.
+    pub rx: Vec<Rx>,
+    /// Transmit queues in the order of their numbers.
+    pub tx: Vec<Tx>,
+    /// Where buffers come from.
+    pub pool: Pool,
+    /// Waits for interrupts.
+    pub waiter: Waiter,
+    /// The link.
+    pub link: LinkMonitor,
+    /// What the port turned out to be, the device tree and the options taken together.
+    pub config: PortConfig,
+    /// The memory under rings and buffers.
+    pub memory: Memory,
+}
+
+/// A port that was found: everything that differs between silicon and model.
+pub(crate) struct Found {
+    pub name: String,
+    pub pages: Pages<AnyBus>,
+    /// The page the TBI is reached through, and its physical address if it has to be shared.
+    pub tbi: (AnyBus, Option<u64>),
+    /// Physical address of the MDIO page, if it has to be shared.
+    pub mdio_address: Option<u64>,
+    pub waiter: Waiter,
+    pub config: PortConfig,
+    pub supply: Supply,
+}
+
+impl Device {
+    /// Opens the port that `spec` names, `uio:NAME` or `sim,wire=…`, and brings it to a programmed,
+    /// stopped state with its queues made and its receive rings filled.
+    ///
+    /// # Errors
+    /// [`Error::BadName`] or [`Error::OutOfRange`] before anything is touched; then any error of
+    /// this crate, naming what is in the way. The port is not running afterwards.
+    pub fn open(spec: &str, options: &Options) -> Result<Self, Error> {
+        let sizes = options.sizes()?;
+        let found = match spec.parse()? {
+            Spec::Uio(name) => crate::port::find(&options.roots, &name)?,
+            #[cfg(feature = "sim")]
+            Spec::Sim(wire) => crate::simulated::find(spec, wire)?,
+            #[cfg(not(feature = "sim"))]
+            Spec::Sim(_) => {
+                let why = "this program was built without the simulator (feature 'sim')".into();
+                return Err(Error::BadName { text: spec.into(), why });
+            }
+        };
+        Self::assemble(found, options, &sizes)
+    }
+
+    fn assemble(found: Found, options: &Options, sizes: &Sizes) -> Result<Self, Error> {
+        let Found { name, pages, tbi, mdio_address, waiter, config, supply } = found;
+        let mut config = options.port.or(config);
+        let station = config.station.map_or_else(random_station, Ok)?;
+        config.station = Some(station);
+        let mdio_page = pages.mdio.clone().unwrap_or_else(|| pages.group0.clone());
+
+        let error = |source| Error::Device { name: name.clone(), source };
+        let settings = settings(&name, &config, options, sizes)?;
+        // From here on the controller is quiet, whatever a predecessor left behind (HW 8.1).
+        let mut port = Stopped::attach(pages, settings, &mut Delay).map_err(error)?;
+        // Only now memory of that predecessor may go.
+        let memory_error = |source| Error::Memory { name: name.clone(), source };
+        let region = supply.region(options, &name, sizes.region_bytes())?;
+        let mut arena = Arena::new(region).map_err(|(_, source)| memory_error(source))?;
+        let pool = arena.pool(sizes.buffers, sizes.buffer_size).map_err(memory_error)?;
+        let (mut rx, mut tx) = (Vec::new(), Vec::new());
+        for n in 0..sizes.rx_rings {
+            let ring = arena.ring(sizes.ring).map_err(memory_error)?;
+            rx.push(port.add_rx(n, ring).map_err(error)?);
+        }
+        for n in 0..sizes.tx_rings {
+            let ring = arena.ring(sizes.ring).map_err(memory_error)?;
+            tx.push(port.add_tx(n, ring).map_err(error)?);
+        }
+        fill(&mut rx, &pool, sizes.reserve());
+
+        let interface = config.interface.unwrap_or_else(|| strapped(&port));
+        config.interface = Some(interface);
+        set_up_tbi(&name, &options.roots, tbi, port.config().tbi_address, interface)?;
+        let mdio = SharedMdio::new(&options.roots, mdio_page, mdio_address)?;
+        let link = LinkMonitor::open(&name, mdio, &config, interface, options.link)?;
+        let memory = Memory::new(&name, arena, supply);
+        Ok(Device { name, port, rx, tx, pool, waiter, link, config, memory })
+    }
+
+    /// Lets the controller run.
+    ///
+    /// # Errors
+    /// [`Error::Device`] if the controller no longer answers, with the device as it was.
+    #[expect(clippy::result_large_err, reason = "the device is given back")]
+    pub fn start(self) -> Result<Device<Running<AnyBus>>, (Self, Error)> {
+        let (port, rest) = self.split();
+        match port.start(&mut Delay) {
+            Ok(port) => Ok(rest.join(port)),
+            Err((port, source)) => {
+                let error = Error::Device { name: rest.name.clone(), source };
+                Err((rest.join(port), error))
+            }
+        }
+    }
+
+    /// Gives everything back: buffers to the pool, memory to the kernel, the device to others.
+    ///
+    /// # Errors
+    /// [`Error::MemoryInUse`] if buffers of this device are elsewhere, in a queue of another device
+    /// perhaps. The memory stays lent then for as long as the process lives.
+    pub fn close(self) -> Result<(), Error> {
+        let Device { port, rx, tx, pool, memory, waiter, .. } = self;
+        drop((port, rx, tx, pool, waiter));
+        memory.retire().map_err(|(_memory, error)| error)
+    }
+}
+
+/// What [`Device::service`] has found.
+#[derive(Debug)]
+pub struct Service {
+    /// Error events that were acknowledged and recovered from (HW 8.6).
+    pub events: Event,
+    /// What has become of the link; an error leaves it as it was, and the next call tries again.
+    pub link: Result<Option<LinkChange>, PhyError>,
+}
+
+impl Device<Running<AnyBus>> {
+    /// Looks after the controller and its link: to be called a few times a second, with a clock of
+    /// milliseconds that may wrap. A new link is told to the controller.
+    ///
+    /// # Errors
+    /// [`Error::Device`] if the controller no longer answers.
+    pub fn service(&mut self, now_ms: u32) -> Result<Service, Error> {
+        let error = |source| Error::Device { name: self.name.clone(), source };
+        let events = self.port.tick(now_ms, &mut Delay).map_err(error)?;
+        let link = self.link.poll(now_ms);
+        if let Ok(Some(LinkChange::Up(link))) = link {
+            self.port.set_link(link, &mut Delay).map_err(error)?;
+        }
+        Ok(Service { events, link })
+    }
+
+    /// Stops the controller. Frames still in descriptors stay there.
+    ///
+    /// # Errors
+    /// [`Error::Device`] if the controller no longer answers, with the device: whether it still
+    /// writes to memory is not known then, so the memory stays lent.
+    #[expect(clippy::result_large_err, reason = "the device is given back")]
+    pub fn stop(self) -> Result<Device, (Self, Error)> {
+        let (port, rest) = self.split();
+        match port.stop(&mut Delay) {
+            Ok(port) => Ok(rest.join(port)),
+            Err((port, source)) => {
+                let error = Error::Device { name: rest.name.clone(), source };
+                Err((rest.join(port), error))
+            }
+        }
+    }
+}
+
+impl<S> Device<S> {
+    fn split(self) -> (S, Device<()>) {
+        let Device { name, port, rx, tx, pool, waiter, link, config, memory } = self;
+        (port, Device { name, port: (), rx, tx, pool, waiter, link, config, memory })
+    }
+
+    fn join<T>(self, port: T) -> Device<T> {
+        let Device { name, rx, tx, pool, waiter, link, config, memory, .. } = self;
+        Device { name, port, rx, tx, pool, waiter, link, config, memory }
+    }
+}
+
+/// Whether buffers of one pool may go through queues of the other's device and back: both have to
+/// lie in one 4 GiB window (HW 4.5).
+///
+/// # Errors
+/// [`Error::Windows`] naming both.
+pub fn check_exchange(a: &Pool, b: &Pool) -> Result<(), Error> {
+    if a.window() == b.window() {
+        return Ok(());
+    }
+    Err(Error::Windows { first: a.window(), second: b.window() })
+}
+
+/// The core's configuration.
+fn settings(
+    name: &str,
+    config: &PortConfig,
+    options: &Options,
+    sizes: &Sizes,
+) -> Result<Config, Error> {
+    let station = config.station.unwrap_or_default();
+    let filter = AddressFilter::new(station);
+    let mut filter = filter.map_err(|source| Error::Station { name: name.into(), source })?;
+    filter.promiscuous = options.promiscuous;
+    filter.all_multicast = options.all_multicast;
+    let mut settings = Config::new(filter);
+    settings.mtu = options.mtu;
+    settings.buffer_size = sizes.buffer_size;
+    settings.parser = options.parser;
+    if let Some(link) = options.link.or(config.fixed_link) {
+        settings.link = link;
+    }
+    if let Some(address) = config.tbi_address {
+        settings.tbi_address = address;
+    }
+    Ok(settings)
+}
+
+/// The interface that the board has strapped (HW 3.3).
+fn strapped(port: &Stopped<AnyBus>) -> Interface {
+    Interface::from_ecntrl(ECNTRL.on(&port.pages().group0).get(), true)
+}
+
+/// Fills the receive rings in turn, leaving `reserve` buffers in the pool.
+fn fill(rx: &mut [Rx], pool: &Pool, reserve: usize) {
+    let mut hungry = true;
+    while hungry && pool.free() > reserve {
+        hungry = false;
+        for queue in rx.iter_mut().filter(|queue| queue.space() > 0) {
+            let Some(buf) = pool.alloc() else { break };
+            // A buffer of this device's own pool fits; were it refused, it would go home.
+            hungry |= queue.refill(buf).is_ok();
+        }
+    }
+    for queue in rx {
+        queue.commit();
+    }
+}
+
+/// An SGMII port talks through its TBI, which has to be told so (HW 8.9).
+fn set_up_tbi(
+    name: &str,
+    roots: &crate::Roots,
+    (page, address): (AnyBus, Option<u64>),
+    tbi: u8,
+    interface: Interface,
+) -> Result<(), Error> {
+    if interface != Interface::Sgmii {
+        return Ok(());
+    }
+    let mut mdio = SharedMdio::new(roots, page, address)?;
+    let error = |source| Error::Phy { name: name.into(), source };
+    mdio.reset().map_err(|source| error(source.into()))?;
+    Tbi::new(tbi).set_up_sgmii(&mut mdio).map_err(error).map(drop)
+}

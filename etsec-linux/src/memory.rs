@@ -1,0 +1,105 @@
+//! The memory under a device: where a region comes from, and how it goes back.
+//!
+//! It knows regions and when they may go. What is carved from one is the core's business.
+
+use std::fmt;
+
+use etsec_core::Arena;
+
+use crate::error::Error;
+use crate::hugepage::{self, HugeRegion};
+use crate::mounts;
+use crate::options::Options;
+use crate::region::AnyRegion;
+
+/// Where a device's memory comes from.
+#[derive(Debug)]
+pub(crate) enum Supply {
+    /// Huge pages, as hardware needs.
+    Huge,
+    /// The model's memory; keeps the model alive.
+    #[cfg(feature = "sim")]
+    Sim(crate::simulated::Simulated),
+}
+
+impl Supply {
+    /// A region of at least `bytes` for the device `name`, which has been stopped.
+    pub(crate) fn region(
+        &self,
+        options: &Options,
+        name: &str,
+        bytes: usize,
+    ) -> Result<AnyRegion, Error> {
+        match self {
+            Supply::Huge => {
+                let roots = &options.roots;
+                // The controller is quiet now, so nothing writes to what dead owners left.
+                for mount in mounts::hugetlbfs(roots)? {
+                    for path in hugepage::sweep(&mount, name)? {
+                        log::info!("{name}: deleted {} of a dead owner", path.display());
+                    }
+                }
+                let mount = mounts::choose(roots, bytes, options.page_size)?;
+                HugeRegion::create(roots, &mount, name, bytes).map(AnyRegion::Huge)
+            }
+            #[cfg(feature = "sim")]
+            Supply::Sim(simulated) => Ok(AnyRegion::Sim(simulated.region(bytes)?)),
+        }
+    }
+}
+
+/// The memory of an open device.
+///
+/// Dropping it gives the region back if nothing of it is in use, and leaves it mapped otherwise.
+pub struct Memory {
+    name: String,
+    arena: Arena<AnyRegion>,
+    // Dropped after the arena.
+    supply: Supply,
+}
+
+impl Memory {
+    pub(crate) fn new(name: &str, arena: Arena<AnyRegion>, supply: Supply) -> Self {
+        Memory { name: name.into(), arena, supply }
+    }
+
+    /// The rest of the region, for further rings.
+    pub fn arena(&mut self) -> &mut Arena<AnyRegion> {
+        &mut self.arena
+    }
+
+    /// The simulated device that this memory belongs to; `None` for silicon.
+    #[cfg(feature = "sim")]
+    #[must_use]
+    pub fn simulated(&self) -> Option<&crate::simulated::Simulated> {
+        match &self.supply {
+            Supply::Huge => None,
+            Supply::Sim(simulated) => Some(simulated),
+        }
+    }
+
+    /// Gives the region back to where it came from.
+    ///
+    /// # Errors
+    /// [`Error::MemoryInUse`] while queues or buffers of it are in use, with the memory.
+    pub fn retire(self) -> Result<(), (Self, Error)> {
+        let Memory { name, arena, supply } = self;
+        match arena.retire() {
+            Ok(region) => {
+                drop(region);
+                drop(supply);
+                Ok(())
+            }
+            Err(arena) => {
+                let error = Error::MemoryInUse { name: name.clone() };
+                Err((Memory { name, arena, supply }, error))
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Memory").field("arena", &self.arena).field("supply", &self.supply).finish()
+    }
+}
