@@ -48,6 +48,9 @@ mod pause;
 pub mod phy;
 pub mod random;
 mod receive;
+pub mod room;
+#[cfg(feature = "runner")]
+pub mod runner;
 mod sanitizer;
 mod schedule;
 mod sim;
