@@ -364,7 +364,11 @@ impl std::str::FromStr for AddressArg {
         if text.eq_ignore_ascii_case("dhcp") {
             return Ok(AddressArg::Dhcp);
         }
-        let shape = || format!("`{text}` is neither `dhcp` nor an address with its prefix length, such as 192.0.2.2/24");
+        let shape = || {
+            format!(
+                "`{text}` is neither `dhcp` nor an address with its prefix length, such as 192.0.2.2/24"
+            )
+        };
         let cidr: Ipv4Cidr = text.parse().map_err(|()| shape())?;
         let host = cidr.address();
         if host.is_unspecified() || host.is_multicast() || host.is_broadcast() {

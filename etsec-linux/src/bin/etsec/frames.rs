@@ -8,8 +8,8 @@ use anyhow::{Context, Result, bail, ensure};
 use etsec_core::addr::MacAddr;
 use pcap_file::DataLink;
 use pcap_file::pcap::PcapReader;
-use pcap_file::pcapng::PcapNgReader;
 use pcap_file::pcapng::Block;
+use pcap_file::pcapng::PcapNgReader;
 
 use crate::args::Pattern;
 use crate::net::bytes;
@@ -79,14 +79,19 @@ impl PatternFrames {
         source: MacAddr,
         ethertype: u16,
     ) -> Result<Self> {
-        ensure!(size >= 60, "--size {size}: the shortest Ethernet frame has 60 bytes without its FCS");
+        ensure!(
+            size >= 60,
+            "--size {size}: the shortest Ethernet frame has 60 bytes without its FCS"
+        );
         let mut frame = vec![0; size];
         frame[..6].copy_from_slice(&destination.0);
         frame[6..12].copy_from_slice(&source.0);
         frame[12..HEADER].copy_from_slice(&ethertype.to_be_bytes());
         let payload = &mut frame[HEADER + SEQUENCE..];
         match pattern {
-            Pattern::Counting => payload.iter_mut().enumerate().for_each(|(at, byte)| *byte = at as u8),
+            Pattern::Counting => {
+                payload.iter_mut().enumerate().for_each(|(at, byte)| *byte = at as u8)
+            }
             Pattern::Random => bytes::fill(0, payload),
             Pattern::Zeros => {}
             Pattern::Ones => payload.fill(0xFF),
@@ -125,7 +130,14 @@ impl RecordedFrames {
     /// When it cannot be read, is no capture file, or was not captured on Ethernet.
     pub fn open(path: &Path) -> Result<Self> {
         let reader = open(path).with_context(|| format!("cannot read {}", path.display()))?;
-        Ok(RecordedFrames { path: path.to_owned(), reader, frame: Vec::new(), count: 0, any: false, cut: 0 })
+        Ok(RecordedFrames {
+            path: path.to_owned(),
+            reader,
+            frame: Vec::new(),
+            count: 0,
+            any: false,
+            cut: 0,
+        })
     }
 
     /// Frames left out because the file has only a part of them.
@@ -155,7 +167,8 @@ impl RecordedFrames {
     }
 
     fn rewind(&mut self) -> Result<bool> {
-        self.reader = open(&self.path).with_context(|| format!("cannot read {}", self.path.display()))?;
+        self.reader =
+            open(&self.path).with_context(|| format!("cannot read {}", self.path.display()))?;
         self.count = 0;
         Ok(std::mem::take(&mut self.any))
     }
@@ -163,7 +176,10 @@ impl RecordedFrames {
 
 impl std::fmt::Debug for RecordedFrames {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RecordedFrames").field("path", &self.path).field("count", &self.count).finish()
+        f.debug_struct("RecordedFrames")
+            .field("path", &self.path)
+            .field("count", &self.count)
+            .finish()
     }
 }
 

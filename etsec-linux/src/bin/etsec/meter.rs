@@ -87,7 +87,8 @@ mod tests {
     #[test]
     fn rates_are_of_the_time_between() {
         let before = Totals { rx_frames: 1000, rx_bytes: 60_000, ..Totals::default() };
-        let now = Totals { rx_frames: 3000, rx_bytes: 180_000, tx_frames: 1, tx_bytes: 60, lost: 7 };
+        let now =
+            Totals { rx_frames: 3000, rx_bytes: 180_000, tx_frames: 1, tx_bytes: 60, lost: 7 };
         assert_eq!(
             rates(&before, &now, Duration::from_millis(500)),
             "rx 4,000 pps 2.7 Mbit/s  tx 2 pps 1.3 kbit/s  7 lost"

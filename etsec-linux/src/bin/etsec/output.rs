@@ -41,7 +41,9 @@ impl Output {
 /// Whether the error is that nobody reads our output any more, which is the reader's decision and no failure.
 pub fn is_reader_gone(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
-        cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+        cause
+            .downcast_ref::<io::Error>()
+            .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
     })
 }
 
@@ -49,7 +51,11 @@ pub fn is_reader_gone(error: &anyhow::Error) -> bool {
 pub fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {
-        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
+        rows.iter()
+            .filter_map(|row| row.get(column))
+            .map(|cell| cell.chars().count())
+            .max()
+            .unwrap_or(0)
     };
     let widths: Vec<usize> = (0..columns).map(width).collect();
     let mut out = String::new();
@@ -71,13 +77,15 @@ mod tests {
 
     #[test]
     fn columns_line_up() {
-        let rows = [vec!["a".to_owned(), "b".into()], vec!["long".into(), "c".into(), "d".into()], vec![]];
+        let rows =
+            [vec!["a".to_owned(), "b".into()], vec!["long".into(), "c".into(), "d".into()], vec![]];
         assert_eq!(table(&rows), "a     b\nlong  c  d\n\n");
     }
 
     #[test]
     fn a_closed_pipe_is_told_from_other_errors() {
-        let gone = anyhow::Error::from(io::Error::from(io::ErrorKind::BrokenPipe)).context("writing");
+        let gone =
+            anyhow::Error::from(io::Error::from(io::ErrorKind::BrokenPipe)).context("writing");
         assert!(is_reader_gone(&gone));
         assert!(!is_reader_gone(&anyhow::Error::from(io::Error::from(io::ErrorKind::NotFound))));
     }

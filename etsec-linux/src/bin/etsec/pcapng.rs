@@ -42,7 +42,8 @@ impl<W: Write> CaptureFile<W> {
             // Nanoseconds, which is what the packet blocks below count; a reader's default would be microseconds.
             InterfaceDescriptionOption::IfTsResol(9),
         ];
-        let interface = InterfaceDescriptionBlock { linktype: DataLink::ETHERNET, snaplen, options };
+        let interface =
+            InterfaceDescriptionBlock { linktype: DataLink::ETHERNET, snaplen, options };
         writer.write_pcapng_block(interface)?;
         Ok(CaptureFile { writer, snaplen: snaplen as usize, frames: 0 })
     }
@@ -79,7 +80,11 @@ impl<W: Write> CaptureFile<W> {
             InterfaceStatisticsOption::IsbIfDrop(lost),
         ];
         let timestamp = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        self.writer.write_pcapng_block(InterfaceStatisticsBlock { interface_id: 0, timestamp, options })?;
+        self.writer.write_pcapng_block(InterfaceStatisticsBlock {
+            interface_id: 0,
+            timestamp,
+            options,
+        })?;
         self.flush()?;
         Ok(self.writer.into_inner().into_inner().map_err(io::IntoInnerError::into_error)?)
     }
@@ -94,8 +99,8 @@ impl<W: Write> std::fmt::Debug for CaptureFile<W> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pcap_file::pcapng::PcapNgReader;
     use pcap_file::pcapng::Block;
+    use pcap_file::pcapng::PcapNgReader;
 
     fn blocks(bytes: &[u8]) -> Vec<Block<'static>> {
         let mut reader = PcapNgReader::new(bytes).unwrap();
@@ -115,11 +120,19 @@ mod tests {
         let bytes = file.finish(Duration::new(1_700_000_002, 0), 5).unwrap();
 
         let all = blocks(&bytes);
-        let packets: Vec<_> = all.iter().filter_map(|block| match block {
-            Block::EnhancedPacket(packet) => Some((packet.timestamp, packet.original_len, packet.data.to_vec())),
-            _ => None,
-        }).collect();
-        assert_eq!(packets[0], (Duration::new(1_700_000_000, 123_456_789), 200, long[..64].to_vec()));
+        let packets: Vec<_> = all
+            .iter()
+            .filter_map(|block| match block {
+                Block::EnhancedPacket(packet) => {
+                    Some((packet.timestamp, packet.original_len, packet.data.to_vec()))
+                }
+                _ => None,
+            })
+            .collect();
+        assert_eq!(
+            packets[0],
+            (Duration::new(1_700_000_000, 123_456_789), 200, long[..64].to_vec())
+        );
         assert_eq!(packets[1], (Duration::new(1_700_000_001, 0), 61, long[..61].to_vec()));
         let Some(Block::InterfaceDescription(interface)) = all.first() else { panic!("{all:?}") };
         assert!(interface.options.contains(&InterfaceDescriptionOption::IfTsResol(9)));

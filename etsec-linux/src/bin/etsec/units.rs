@@ -40,7 +40,8 @@ pub fn parse_count(text: &str) -> Result<u64, String> {
     };
     let wrong = || format!("`{text}` is not a count such as 1000, 1.5M or 16Mi");
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-    let mut value = whole.parse::<u64>().map_err(|_| wrong())?.checked_mul(factor).ok_or_else(wrong)?;
+    let mut value =
+        whole.parse::<u64>().map_err(|_| wrong())?.checked_mul(factor).ok_or_else(wrong)?;
     if !fraction.is_empty() {
         // Twelve digits are finer than any factor here, and fit.
         let scale = 10u64.pow(fraction.len().min(12) as u32);
@@ -60,7 +61,11 @@ pub fn parse_seconds(text: &str) -> Result<Duration, String> {
     }
     let time = Duration::try_from_secs_f64(seconds).map_err(|_| wrong())?;
     // A century; beyond it, adding to a clock could overflow.
-    if time.is_zero() || time > Duration::from_secs(3_155_760_000) { Err(wrong()) } else { Ok(time) }
+    if time.is_zero() || time > Duration::from_secs(3_155_760_000) {
+        Err(wrong())
+    } else {
+        Ok(time)
+    }
 }
 
 /// `1234567` as `1,234,567`.
@@ -102,7 +107,8 @@ mod tests {
 
     #[test]
     fn counts_have_units() {
-        let cases = [("7", 7), ("10k", 10_000), ("1.5M", 1_500_000), ("16Mi", 1 << 24), ("0.5Ki", 512)];
+        let cases =
+            [("7", 7), ("10k", 10_000), ("1.5M", 1_500_000), ("16Mi", 1 << 24), ("0.5Ki", 512)];
         for (text, value) in cases {
             assert_eq!(parse_count(text), Ok(value), "{text}");
         }

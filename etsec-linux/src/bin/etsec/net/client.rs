@@ -65,7 +65,8 @@ impl Client {
             let _ = addresses.push(address.into());
         });
         let mut sockets = SocketSet::new(Vec::new());
-        let buffer = || icmp::PacketBuffer::new(vec![icmp::PacketMetadata::EMPTY; 8], vec![0; 2048]);
+        let buffer =
+            || icmp::PacketBuffer::new(vec![icmp::PacketMetadata::EMPTY; 8], vec![0; 2048]);
         let mut socket = icmp::Socket::new(buffer(), buffer());
         // The socket is new and the identifier not 0.
         let bound = socket.bind(icmp::Endpoint::Ident(IDENT));
@@ -116,7 +117,8 @@ impl Client {
 
     /// Begins to download `path`; false if there is no way to the server.
     pub fn get(&mut self, path: &str, port: u16) -> bool {
-        let request = format!("GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.server);
+        let request =
+            format!("GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.server);
         self.request(request.as_bytes(), port)
     }
 
@@ -160,7 +162,9 @@ impl Download {
         if !self.head_done {
             // The head is small: looking for its end from the start each time costs nothing.
             self.head.extend_from_slice(bytes);
-            let Some(end) = self.head.windows(4).position(|four| four == b"\r\n\r\n") else { return bytes.len() };
+            let Some(end) = self.head.windows(4).position(|four| four == b"\r\n\r\n") else {
+                return bytes.len();
+            };
             let extra = self.head.len() - (end + 4);
             self.head.truncate(end + 2);
             self.head_done = true;
@@ -179,7 +183,8 @@ impl Download {
     /// Whether the answer is a complete 200.
     pub fn is_complete(&self) -> bool {
         let head = self.head();
-        let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: ")?.parse().ok());
+        let length =
+            head.lines().find_map(|line| line.strip_prefix("Content-Length: ")?.parse().ok());
         self.finished && head.starts_with("HTTP/1.1 200 ") && length == Some(self.bytes)
     }
 

@@ -126,7 +126,9 @@ fn list(directory: &Path, path: &str) -> Result<Body, Missing> {
         .collect();
     names.sort_unstable();
     let title = in_html(path);
-    let mut page = format!("<!DOCTYPE html><meta charset=utf-8><title>{title}</title><h1>{title}</h1>\n<ul>\n");
+    let mut page = format!(
+        "<!DOCTYPE html><meta charset=utf-8><title>{title}</title><h1>{title}</h1>\n<ul>\n"
+    );
     for name in names {
         // Writing to a string cannot fail.
         let _ = writeln!(page, "<li><a href=\"./{}\">{}</a>", in_url(&name), in_html(&name));
@@ -178,7 +180,10 @@ impl Body {
             }
         };
         if count == 0 {
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file has become shorter"));
+            return Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "the file has become shorter",
+            ));
         }
         self.left -= count as u64;
         Ok(count)
@@ -275,7 +280,10 @@ mod tests {
             assert_eq!(all(content.find(target).unwrap()), bytes, "{target}");
         }
         let page = String::from_utf8(all(content.find("/").unwrap())).unwrap();
-        assert!(page.contains("<a href=\"./a%20b.txt\">a b.txt</a>") && page.contains("./sub/"), "{page}");
+        assert!(
+            page.contains("<a href=\"./a%20b.txt\">a b.txt</a>") && page.contains("./sub/"),
+            "{page}"
+        );
     }
 
     #[test]

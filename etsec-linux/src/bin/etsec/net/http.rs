@@ -128,7 +128,9 @@ impl Connection {
             }
             Stage::Request(until) => self.read_request(now, until, socket, content, counters),
             Stage::Answer(answer, until) => self.send_answer(now, until, socket, answer, counters),
-            Stage::Closing { until, queued } => self.await_close(now, until, queued, socket, counters),
+            Stage::Closing { until, queued } => {
+                self.await_close(now, until, queued, socket, counters)
+            }
         }
     }
 
@@ -242,7 +244,12 @@ impl Connection {
     }
 
     /// Resets the connection; the slot is free from the next step on.
-    fn cut(&mut self, socket: &mut Socket<'static>, counters: &mut HttpCounters, why: &str) -> bool {
+    fn cut(
+        &mut self,
+        socket: &mut Socket<'static>,
+        counters: &mut HttpCounters,
+        why: &str,
+    ) -> bool {
         log::warn!("http {}: connection cut: {why}", peer(socket));
         counters.aborted += 1;
         self.received.clear();

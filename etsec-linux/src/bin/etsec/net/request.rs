@@ -34,7 +34,9 @@ pub fn parse(received: &[u8]) -> Option<Result<Request, Fault>> {
     let mut headers = [httparse::EMPTY_HEADER; 64];
     let mut request = httparse::Request::new(&mut headers);
     match request.parse(received) {
-        Ok(httparse::Status::Complete(length)) if length <= HEAD_MAX => Some(understand(&request, length)),
+        Ok(httparse::Status::Complete(length)) if length <= HEAD_MAX => {
+            Some(understand(&request, length))
+        }
         Ok(httparse::Status::Partial) if received.len() < HEAD_MAX => None,
         Ok(_) | Err(httparse::Error::TooManyHeaders) => Some(Err(Fault::TooLarge)),
         Err(httparse::Error::Version) => Some(Err(Fault::Version)),
@@ -43,7 +45,8 @@ pub fn parse(received: &[u8]) -> Option<Result<Request, Fault>> {
 }
 
 fn understand(request: &httparse::Request<'_, '_>, length: usize) -> Result<Request, Fault> {
-    let (Some(method), Some(path), Some(version)) = (request.method, request.path, request.version) else {
+    let (Some(method), Some(path), Some(version)) = (request.method, request.path, request.version)
+    else {
         return Err(Fault::Malformed);
     };
     let values = |name: &'static str| {
@@ -93,7 +96,12 @@ mod tests {
     #[test]
     fn a_plain_request() {
         let head = "GET /a?b HTTP/1.1\r\nHost: x\r\n\r\n";
-        let expected = Request { length: head.len(), target: "/a?b".into(), head_only: false, keep_alive: true };
+        let expected = Request {
+            length: head.len(),
+            target: "/a?b".into(),
+            head_only: false,
+            keep_alive: true,
+        };
         assert_eq!(check(head), Some(Ok(expected)));
         for cut in 0..head.len() {
             assert_eq!(check(&head[..cut]), None, "{cut}");
@@ -111,7 +119,8 @@ mod tests {
             ("1.0", "", false),
             ("1.0", "Connection: Keep-Alive\r\n", true),
         ] {
-            let request = check(&format!("HEAD / HTTP/{version}\r\n{headers}\r\n")).unwrap().unwrap();
+            let request =
+                check(&format!("HEAD / HTTP/{version}\r\n{headers}\r\n")).unwrap().unwrap();
             assert!(request.head_only);
             assert_eq!(request.keep_alive, keep, "{version} {headers}");
         }
@@ -136,7 +145,9 @@ mod tests {
 
     #[test]
     fn the_absolute_form_is_understood() {
-        for (target, path) in [("http://h/a/b", "/a/b"), ("HTTP://h", "/"), ("/http://h/a", "/http://h/a")] {
+        for (target, path) in
+            [("http://h/a/b", "/a/b"), ("HTTP://h", "/"), ("/http://h/a", "/http://h/a")]
+        {
             let request = check(&format!("GET {target} HTTP/1.0\r\n\r\n")).unwrap().unwrap();
             assert_eq!(request.target, path);
         }

@@ -159,7 +159,8 @@ fn connections_are_served_at_once_and_used_again() {
     let mut iface = Interface::new(config, &mut world.client_end, Instant::ZERO);
     iface.update_ip_addrs(|list| list.push(CLIENT.into()).unwrap());
     let mut sockets = SocketSet::new(Vec::new());
-    let handles: Vec<_> = (0..http::CONNECTIONS).map(|_| add_tcp(&mut sockets, 65536, 1024)).collect();
+    let handles: Vec<_> =
+        (0..http::CONNECTIONS).map(|_| add_tcp(&mut sockets, 65536, 1024)).collect();
     for round in 0..3 {
         for (nth, handle) in handles.iter().enumerate() {
             let socket = sockets.get_mut::<tcp::Socket<'_>>(*handle);
@@ -169,7 +170,8 @@ fn connections_are_served_at_once_and_used_again() {
             socket.connect(iface.context(), to, port).unwrap();
         }
         let mut received = vec![0; handles.len()];
-        let open_at_once = run_downloads(&mut world, &mut iface, &mut sockets, &handles, &mut received);
+        let open_at_once =
+            run_downloads(&mut world, &mut iface, &mut sockets, &handles, &mut received);
         assert!(open_at_once >= 8, "{open_at_once}");
         assert!(received.iter().all(|bytes| *bytes > 50_000 && *bytes < 50_300), "{received:?}");
     }
