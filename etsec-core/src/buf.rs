@@ -46,10 +46,10 @@ impl Buf {
         unsafe { PoolRef::new(self.pool) }
     }
 
-    /// Which pool the buffer is of, to be compared only.
+    /// Which pool the buffer is of, as a number that is not 0.
     #[inline(always)]
-    pub(crate) fn pool_id(&self) -> *const PoolHeader {
-        self.pool.as_ptr()
+    pub(crate) fn pool_id(&self) -> usize {
+        self.pool.addr().get()
     }
 
     /// Low half of the device's address of the first byte.

@@ -4,13 +4,12 @@
 //! checked before it is used.
 
 use core::fmt;
-use core::ptr;
 
 use crate::bd::{Control, RxFlags};
 use crate::buf::Buf;
 use crate::bus::Doorbell;
 use crate::fcb::RxFcb;
-use crate::pool::{Pool, PoolHeader, SPARE};
+use crate::pool::{Pool, SPARE};
 use crate::ring::RingMemory;
 use crate::rx_frame::{Assembly, Piece};
 use crate::tx::{Reason, Refused};
@@ -123,8 +122,8 @@ pub struct RxQueue<D: Doorbell> {
     ready: u32,
     staged: u32,
     limits: RxLimits,
-    /// The pool whose buffers were last found fit.
-    known: *const PoolHeader,
+    /// Which pool's buffers were last found fit; 0: none.
+    known: usize,
     assembly: Assembly,
     /// Where the queue stood when it asked for the hardware's position.
     asked_at: Option<(u32, u64)>,
@@ -132,9 +131,6 @@ pub struct RxQueue<D: Doorbell> {
     number: u8,
     counters: RxCounters,
 }
-
-// SAFETY: `known` is compared, never followed; everything else is `Send`.
-unsafe impl<D: Doorbell + Send> Send for RxQueue<D> {}
 
 impl<D: Doorbell> RxQueue<D> {
     pub(crate) fn new(ring: RingMemory, bell: D, number: u8, limits: RxLimits) -> Self {
@@ -147,7 +143,7 @@ impl<D: Doorbell> RxQueue<D> {
             ready: 0,
             staged: 0,
             limits,
-            known: ptr::null(),
+            known: 0,
             assembly: Assembly::default(),
             asked_at: None,
             question: 0,

@@ -3,12 +3,10 @@
 //! It moves buffers and rings a [`Doorbell`]; it reads no register and knows no controller.
 
 use core::fmt;
-use core::ptr;
 
 use crate::bd::{Bd, Control, TxFlags};
 use crate::buf::Buf;
 use crate::bus::Doorbell;
-use crate::pool::PoolHeader;
 use crate::ring::RingMemory;
 
 /// Why a queue did not take a buffer.
@@ -106,14 +104,11 @@ pub struct TxQueue<D: Doorbell> {
     /// Staged descriptors that are not the first of their frame.
     staged_more: u32,
     limits: TxLimits,
-    /// The pool whose buffers were last found to lie in the right window.
-    known: *const PoolHeader,
+    /// Which pool's buffers were last found to lie in the right window; 0: none.
+    known: usize,
     number: u8,
     counters: TxCounters,
 }
-
-// SAFETY: `known` is compared, never followed; everything else is `Send`.
-unsafe impl<D: Doorbell + Send> Send for TxQueue<D> {}
 
 impl<D: Doorbell> TxQueue<D> {
     pub(crate) fn new(ring: RingMemory, bell: D, number: u8, limits: TxLimits) -> Self {
@@ -126,7 +121,7 @@ impl<D: Doorbell> TxQueue<D> {
             staged: 0,
             staged_more: 0,
             limits,
-            known: ptr::null(),
+            known: 0,
             number,
             counters: TxCounters::default(),
         }

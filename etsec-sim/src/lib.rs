@@ -26,10 +26,10 @@ mod bits;
 pub mod cable;
 #[cfg(feature = "pcap")]
 pub mod capture;
-pub mod ends;
 pub mod config;
 mod control;
 mod crc;
+pub mod ends;
 pub mod fault;
 pub mod filer;
 mod filing;
@@ -47,6 +47,9 @@ mod pause;
 pub mod phy;
 pub mod random;
 mod receive;
+pub mod room;
+#[cfg(feature = "runner")]
+pub mod runner;
 mod sanitizer;
 mod schedule;
 mod sim;

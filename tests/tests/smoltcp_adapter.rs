@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use etsec_core::adapters::smoltcp::SmoltcpPort;
-use etsec_core::{AddressFilter, Arena, Bus, Config, MacAddr, PageBell, Pages, Pool, Running, Stopped};
+use etsec_core::{
+    AddressFilter, Arena, Bus, Config, MacAddr, PageBell, Pages, Pool, Running, Stopped,
+};
 use etsec_sim::{Sim, SimBus, SimRegion};
 use smoltcp::iface::{self, Interface, SocketHandle, SocketSet};
 use smoltcp::phy::{self, Device, DeviceCapabilities, Medium};
@@ -38,7 +40,8 @@ impl Counting {
 
     /// Reads, TSTAT writes, RSTAT writes and other writes since the last call.
     fn take(&self) -> [usize; 4] {
-        [&self.reads, &self.tx_bells, &self.rx_bells, &self.others].map(|n| n.swap(0, Ordering::Relaxed))
+        [&self.reads, &self.tx_bells, &self.rx_bells, &self.others]
+            .map(|n| n.swap(0, Ordering::Relaxed))
     }
 }
 
@@ -311,7 +314,8 @@ fn an_empty_pool_holds_the_stack_up_and_no_longer() {
 fn buffers_too_small_for_the_mtu_are_refused_by_name() {
     let sim = Sim::default();
     let mut arena = Arena::new(sim.region(1 << 20)).map_err(|(_, error)| error).unwrap();
-    let config = Config { buffer_size: 512, ..Config::new(AddressFilter::new(MacAddr(MAC)).unwrap()) };
+    let config =
+        Config { buffer_size: 512, ..Config::new(AddressFilter::new(MacAddr(MAC)).unwrap()) };
     let mut stopped = Stopped::attach(Pages::single(sim.bus()), config, &mut sim.delay()).unwrap();
     let rx = stopped.add_rx(0, arena.ring(8).unwrap()).unwrap();
     let tx = stopped.add_tx(0, arena.ring(8).unwrap()).unwrap();

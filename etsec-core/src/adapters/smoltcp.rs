@@ -49,7 +49,10 @@ pub struct BuffersTooSmall {
 impl fmt::Display for BuffersTooSmall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { have, need } = self;
-        write!(f, "smoltcp needs a frame in one buffer: {need} bytes for this MTU, the pool's have {have}")
+        write!(
+            f,
+            "smoltcp needs a frame in one buffer: {need} bytes for this MTU, the pool's have {have}"
+        )
     }
 }
 
@@ -189,11 +192,7 @@ impl<D: Doorbell> SmoltcpPort<D> {
     #[inline]
     fn prepare(&mut self) -> bool {
         self.flush();
-        if self.tx.space() == 0 || self.spare.is_none() {
-            self.make_room()
-        } else {
-            true
-        }
+        if self.tx.space() == 0 || self.spare.is_none() { self.make_room() } else { true }
     }
 
     /// Looks for a free descriptor and a free buffer where there may be some.
