@@ -26,7 +26,6 @@ use crate::wait::{Bell, Lines, Waiter};
 /// A running model and what it occupies in this process.
 pub struct Simulated {
     runner: Arc<Runner>,
-    space: Mutex<Vec<Space>>,
     _cable: Option<cables::Lease>,
 }
 
@@ -49,7 +48,7 @@ pub(crate) fn find(name: &str, wire: WireSpec) -> Result<Found, Error> {
         mdio_address: None,
         waiter: waiter(&runner)?,
         config: PortConfig::default(),
-        supply: Supply::Sim(Simulated { runner, space: Mutex::default(), _cable: cable }),
+        supply: Supply::Sim(Simulated { runner, _cable: cable }),
     })
 }
 
@@ -110,8 +109,8 @@ impl Simulated {
         self.runner.sim()
     }
 
-    /// Takes out why the wire has failed, if it has: the TAP is gone, the other end of the cable is,
-    /// a capture file is broken. The model runs on.
+    /// Takes out why the wire has failed, if it has: the TAP is gone, the other end of the cable
+    /// is, a capture file is broken. The model runs on.
     #[must_use]
     pub fn wire_error(&self) -> Option<WireError> {
         self.runner.error()
@@ -125,16 +124,14 @@ impl Simulated {
 
     /// Memory that the model reaches, at a bus address no other simulated device of this process
     /// has.
-    pub(crate) fn region(&self, bytes: usize) -> Result<SimRegion, Error> {
+    pub(crate) fn region(&self, bytes: usize) -> Result<PlacedRegion, Error> {
         let space = Space::take(bytes as u64).ok_or_else(|| Error::OutOfRange {
             what: "memory of all simulated devices in bytes",
             value: format!("{bytes} more than before"),
             range: "at most 4 GiB".into(),
         })?;
         let bus = BusAddr::new(space.start).unwrap_or_default();
-        let region = self.sim().region_at(bus, bytes);
-        self.space.lock().unwrap_or_else(PoisonError::into_inner).push(space);
-        Ok(region)
+        Ok(PlacedRegion { region: self.sim().region_at(bus, bytes), _space: space })
     }
 }
 
@@ -144,9 +141,18 @@ impl fmt::Debug for Simulated {
     }
 }
 
+/// Memory of a simulated device at a place of its own.
+#[derive(Debug)]
+pub struct PlacedRegion {
+    // Fields are dropped in this order: nobody else comes to the place while the memory is there.
+    pub(crate) region: SimRegion,
+    _space: Space,
+}
+
 /// A range of bus addresses that one device has; free again when dropped.
 ///
 /// All devices of a process share one 4 GiB window, so that buffers can go from one to another.
+#[derive(Debug)]
 struct Space {
     start: u64,
     end: u64,

@@ -1,6 +1,8 @@
-//! Waiting for a device: interrupts of UIO, or the simulator's event descriptor, behind one pollable descriptor.
+//! Waiting for a device: interrupts of UIO, or the simulator's event descriptor, behind one
+//! pollable descriptor.
 //!
-//! It knows which line woke, not why: the events behind a line are read and acknowledged through etsec-core.
+//! It knows which line woke, not why: the events behind a line are read and acknowledged through
+//! etsec-core.
 
 use std::fmt;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -88,8 +90,9 @@ struct Source {
 
 /// Waits for the interrupts of one port.
 ///
-/// The order that loses nothing: [`Waiter::enable`], `wait`, take the events of the lines that fired, work, and again.
-/// An interrupt that came in between is still pending at the device and fires at once when the line is enabled.
+/// The order that loses nothing: [`Waiter::enable`], `wait`, take the events of the lines that
+/// fired, work, and again. An interrupt that came in between is still pending at the device and
+/// fires at once when the line is enabled.
 pub struct Waiter {
     sources: Vec<Source>,
     /// Holds every source, so that callers have a single descriptor to poll.
@@ -218,7 +221,8 @@ fn zero() -> epoll::EventData {
     epoll::EventData::new_u64(0)
 }
 
-/// Rounded up, so that a short wait is not a busy loop, and so that kernels without the finer call will do.
+/// Rounded up, so that a short wait is not a busy loop, and so that kernels without the finer call
+/// will do.
 fn whole_milliseconds(limit: Duration) -> Timespec {
     let milliseconds = limit.as_nanos().div_ceil(1_000_000).min(i32::MAX as u128) as i64;
     Timespec { tv_sec: milliseconds / 1000, tv_nsec: (milliseconds % 1000 * 1_000_000) as _ }
@@ -283,7 +287,9 @@ mod tests {
         let event = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC).unwrap();
         let ringer = event.try_clone().unwrap();
         let count = Arc::clone(&enabled);
-        let enable = Box::new(move || drop(count.fetch_add(1, Ordering::Relaxed)));
+        let enable = Box::new(move || {
+            count.fetch_add(1, Ordering::Relaxed);
+        });
         let mut waiter = Waiter::bells(vec![Bell { event, lines: Lines::RX, enable }]).unwrap();
         waiter.enable().unwrap();
         waiter.enable().unwrap();
