@@ -9,6 +9,7 @@ use etsec_core::phy::LinkChange;
 use etsec_core::{EventPort, Line, MacAddr, PageBell, Pool, Running, Stopped};
 use etsec_linux::device::{Device, Rx, Tx, check_exchange};
 use etsec_linux::options::Options;
+use etsec_linux::simulated::Simulated;
 use etsec_linux::time::Clock;
 use etsec_linux::{AnyBus, PortConfig};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -306,7 +307,8 @@ impl Core {
     }
 
     fn has_ended(&self) -> bool {
-        false
+        let simulated = self.device.as_ref().and_then(|device| device.memory.simulated());
+        simulated.is_some_and(Simulated::input_ended)
     }
 
     /// Looks after controller and link, if it is time.
