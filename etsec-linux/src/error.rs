@@ -283,6 +283,16 @@ pub enum Error {
         second: u32,
     },
 
+    /// The end of a simulated device's wire could not be had.
+    #[cfg(feature = "sim")]
+    #[error("{name}: {source}")]
+    Wire {
+        /// What the device was asked for by.
+        name: String,
+        /// What the simulator says.
+        source: etsec_sim::ends::WireError,
+    },
+
     /// A number is outside what the device or the driver can do.
     #[error("{what} is {value}, but must be {range}")]
     OutOfRange {
