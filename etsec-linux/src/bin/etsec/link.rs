@@ -6,9 +6,7 @@ use etsec_core::link::{Duplex, Interface, Link, Pause, Speed};
 use etsec_core::phy::{self, Phy, PhyStatus};
 use etsec_core::regs::Readable;
 use etsec_core::regs::control::{ECNTRL, Ecntrl, TBIPA, Tbipa};
-use etsec_core::regs::mac::{
-    MACCFG1, MACCFG2, MACSTNADDR1, MACSTNADDR2, Maccfg1, Maccfg2,
-};
+use etsec_core::regs::mac::{MACCFG1, MACCFG2, MACSTNADDR1, MACSTNADDR2, Maccfg1, Maccfg2};
 use serde::Serialize;
 
 use crate::args::{DeviceName, Observe};
@@ -58,7 +56,8 @@ fn mac(page: &ReadPage) -> Shown {
         (false, false) => Speed::Mbps10,
     };
     let full = maccfg2.is_set(Maccfg2::FULL_DUPLEX);
-    let pause = Pause { rx: maccfg1.is_set(Maccfg1::RX_FLOW), tx: maccfg1.is_set(Maccfg1::TX_FLOW) };
+    let pause =
+        Pause { rx: maccfg1.is_set(Maccfg1::RX_FLOW), tx: maccfg1.is_set(Maccfg1::TX_FLOW) };
     let set_to = Link::new(speed, if full { Duplex::Full } else { Duplex::Half }).with_pause(pause);
     Shown {
         event: "link",

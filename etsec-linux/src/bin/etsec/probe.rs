@@ -53,7 +53,8 @@ fn look_at_uio(device: &UioDevice, all: &[UioDevice]) -> UioFound {
     let mut problems = Vec::new();
     let open = std::fs::File::options().read(true).write(true).open(&device.dev);
     if let Err(error) = open {
-        problems.push(format!("cannot open {} for reading and writing: {error}", device.dev.display()));
+        problems
+            .push(format!("cannot open {} for reading and writing: {error}", device.dev.display()));
     }
     if all.iter().filter(|other| other.name == device.name).count() > 1 {
         problems.push("has the same name as another: give each a linux,uio-name".to_owned());
@@ -72,7 +73,9 @@ fn look_at_port(roots: &Roots, name: &str) -> PortFound {
         Ok(observer) => {
             port.problems.extend(observer.check().err().map(|error| error.to_string()));
             if observer.config.station.is_none() {
-                port.problems.push("no MAC address in its device tree node: a random one will be used".into());
+                port.problems.push(
+                    "no MAC address in its device tree node: a random one will be used".into(),
+                );
             }
             port.owner = observer.owner;
         }
@@ -90,7 +93,8 @@ fn look_at_machine(roots: &Roots, no_uio: bool) -> Vec<String> {
     }
     // What a port with the default options takes; the numbers are in range.
     if let Ok(sizes) = Options::default().sizes() {
-        problems.extend(mounts::choose(roots, sizes.region_bytes(), None).err().map(|e| e.to_string()));
+        problems
+            .extend(mounts::choose(roots, sizes.region_bytes(), None).err().map(|e| e.to_string()));
     }
     problems.extend(look_at_pagemap(&roots.pagemap).err().map(|error| error.to_string()));
     problems
@@ -111,7 +115,9 @@ fn text(found: &Found) -> String {
     let mut text = String::new();
     if !found.uio.is_empty() {
         let mut rows = vec![vec!["UIO".to_owned(), "name".into(), "maps".into()]];
-        rows.extend(found.uio.iter().map(|uio| vec![uio.id.clone(), uio.name.clone(), uio.maps.join(", ")]));
+        rows.extend(
+            found.uio.iter().map(|uio| vec![uio.id.clone(), uio.name.clone(), uio.maps.join(", ")]),
+        );
         text.push_str(&table(&rows));
         for uio in found.uio.iter().filter(|uio| !uio.problems.is_empty()) {
             text.push_str(&format!("{}: {}\n", uio.id, uio.problems.join("; ")));
@@ -153,7 +159,9 @@ mod tests {
             let sys = roots.uio_class().join(format!("uio{number}"));
             fs::create_dir_all(sys.join("maps/map0")).unwrap();
             fs::write(sys.join("name"), name).unwrap();
-            for (file, value) in [("addr", "0xfe24000\n"), ("size", "0x1000\n"), ("offset", "0x0\n")] {
+            for (file, value) in
+                [("addr", "0xfe24000\n"), ("size", "0x1000\n"), ("offset", "0x0\n")]
+            {
                 fs::write(sys.join("maps/map0").join(file), value).unwrap();
             }
             let mut page = id.to_be_bytes().to_vec();
