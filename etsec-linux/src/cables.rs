@@ -2,6 +2,7 @@
 //! with one end for whoever names it second.
 
 use std::collections::HashMap;
+use std::io;
 use std::sync::{Mutex, PoisonError};
 
 use etsec_sim::ends::{CableEnd, cable};
@@ -25,17 +26,20 @@ pub(crate) struct Lease {
 }
 
 /// One end of the cable called `id`: of a new one, or the other end of the one that waits.
-pub(crate) fn plug(id: &str) -> (CableEnd, Lease) {
+///
+/// # Errors
+/// What the system says about the descriptors that tell of arrivals.
+pub(crate) fn plug(id: &str) -> io::Result<(CableEnd, Lease)> {
     let mut waiting = WAITING.lock().unwrap_or_else(PoisonError::into_inner);
     let waiting = waiting.get_or_insert_default();
     if let Some((number, end)) = waiting.ends.remove(id) {
-        return (end, Lease { id: id.into(), number });
+        return Ok((end, Lease { id: id.into(), number }));
     }
+    let (ours, theirs) = cable()?;
     let number = waiting.next;
     waiting.next += 1;
-    let (ours, theirs) = cable();
     waiting.ends.insert(id.into(), (number, theirs));
-    (ours, Lease { id: id.into(), number })
+    Ok((ours, Lease { id: id.into(), number }))
 }
 
 impl Drop for Lease {
@@ -59,22 +63,22 @@ mod tests {
 
     #[test]
     fn two_of_one_name_are_joined_and_a_third_waits() {
-        let (mut a, _lease_a) = plug("test-join");
-        let (mut b, _lease_b) = plug("test-join");
-        let (mut other, _lease_other) = plug("test-other");
+        let (mut a, _lease_a) = plug("test-join").unwrap();
+        let (mut b, _lease_b) = plug("test-join").unwrap();
+        let (mut other, _lease_other) = plug("test-other").unwrap();
         a.send(&[1; 60]).unwrap();
         assert!(arrives(&mut b) && !arrives(&mut other));
-        let (mut third, _lease_third) = plug("test-join");
+        let (mut third, _lease_third) = plug("test-join").unwrap();
         b.send(&[2; 60]).unwrap();
         assert!(arrives(&mut a) && !arrives(&mut third));
     }
 
     #[test]
     fn an_end_nobody_came_for_goes_with_the_device_that_waited() {
-        let (first, lease) = plug("test-gone");
+        let (first, lease) = plug("test-gone").unwrap();
         drop((first, lease));
-        let (mut a, _lease_a) = plug("test-gone");
-        let (mut b, _lease_b) = plug("test-gone");
+        let (mut a, _lease_a) = plug("test-gone").unwrap();
+        let (mut b, _lease_b) = plug("test-gone").unwrap();
         a.send(&[1; 60]).unwrap();
         assert!(arrives(&mut b));
     }

@@ -8,8 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use etsec_core::event::Line;
 use etsec_core::{BusAddr, Pages};
-use etsec_sim::ends::{Null, PcapWire, TapWire, Wire, WireError};
+use etsec_sim::ends::{Null, PcapWire, Wire, WireError};
 use etsec_sim::runner::Runner;
+use etsec_sim::tap::Tap;
 use etsec_sim::{Sim, SimConfig, SimRegion};
 use rustix::event::{EventfdFlags, eventfd};
 
@@ -57,12 +58,12 @@ type Plugged = (Box<dyn Wire + Send>, Option<cables::Lease>);
 fn plug(wire: WireSpec) -> Result<Plugged, WireError> {
     Ok(match wire {
         WireSpec::Null => (Box::new(Null), None),
-        WireSpec::Tap(name) => (Box::new(TapWire::open(&name)?), None),
+        WireSpec::Tap(name) => (Box::new(Tap::open(&name)?), None),
         WireSpec::Pcap { input, output } => {
             (Box::new(PcapWire::open(input.as_deref(), output.as_deref())?), None)
         }
         WireSpec::Cable(id) => {
-            let (end, lease) = cables::plug(&id);
+            let (end, lease) = cables::plug(&id).map_err(WireError::Io)?;
             (Box::new(end), Some(lease))
         }
     })
@@ -162,18 +163,24 @@ const GRAIN: u64 = 0x10_0000;
 impl Space {
     fn take(bytes: u64) -> Option<Self> {
         let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut start = FIRST;
-        for (from, to) in taken.iter() {
-            if end(start, bytes)? <= *from {
-                break;
-            }
-            start = start.max(*to);
-        }
-        let end = end(start, bytes).filter(|end| *end <= WINDOW_END)?;
-        let place = taken.partition_point(|(from, _)| *from < start);
-        taken.insert(place, (start, end));
+        let (start, end) = place(&taken, bytes)?;
+        taken.push((start, end));
+        taken.sort_unstable();
         Some(Space { start, end })
     }
+}
+
+/// The lowest range of `bytes` beside those that are `taken`, which are sorted.
+fn place(taken: &[(u64, u64)], bytes: u64) -> Option<(u64, u64)> {
+    let mut start = FIRST;
+    for (from, to) in taken {
+        if end(start, bytes)? <= *from {
+            break;
+        }
+        start = *to;
+    }
+    let end = end(start, bytes)?;
+    (end <= WINDOW_END).then_some((start, end))
 }
 
 /// Where a range of `bytes` ends, with the gap behind it.
