@@ -11,6 +11,7 @@ use crate::regs::mac::{MACCFG1, Maccfg1};
 use crate::regs::receive::{RBPTR, RSTAT};
 use crate::regs::transmit::{TBPTR, TSTAT};
 use crate::regs::{ReadWriteable, Readable};
+use crate::report::warning;
 use crate::ring::RingView;
 
 /// One or both directions.
@@ -74,6 +75,7 @@ impl<B: Bus> Port<B> {
         let missing = self.quiesce(Sides::BOTH, delay);
         MACCFG1.on(bus).modify(Maccfg1::RX_EN::CLEAR + Maccfg1::TX_EN::CLEAR);
         if !missing.is_empty() {
+            warning!("graceful stop incomplete, {:?} missing: the MAC is reset", missing);
             self.soft_reset(delay);
         }
         self.keep_positions()

@@ -29,6 +29,7 @@ use crate::regs::transmit::{
     Tqueue, Tstat,
 };
 use crate::regs::{ReadWriteable, Readable, Writeable};
+use crate::report::info;
 use crate::ring::RingView;
 
 /// Rings of one direction.
@@ -77,7 +78,10 @@ impl<B: Bus> Port<B> {
         self.soft_reset(delay);
         self.program()?;
         self.mib.reset(&self.pages.group0);
-        self.check_alive()
+        self.check_alive()?;
+        let (station, link) = (self.config.filter.station(), self.config.link);
+        info!("eTSEC brought up: station {}, link {}, MTU {}", station, link, self.config.mtu);
+        Ok(())
     }
 
     /// Stops the MAC at once and resets it (HW 8.4). What was inside it is lost.

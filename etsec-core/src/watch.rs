@@ -8,6 +8,7 @@ use crate::port::{Port, RINGS};
 use crate::regs::Readable;
 use crate::regs::receive::{RBPTR, RSTAT, Rstat};
 use crate::regs::transmit::{TBPTR, TCTRL, TSTAT, Tctrl, Tstat};
+use crate::report::warning;
 
 /// A transmit ring's progress.
 #[derive(Debug, Clone, Copy, Default)]
@@ -44,6 +45,7 @@ impl Watch {
                     // Harmless while the ring runs (HW 8.5), and the cure for a kick that was lost.
                     TSTAT.on(bus).clear(Tstat::thlt(n));
                     if now_ms.wrapping_sub(since) >= port.config.hang_ms {
+                        warning!("transmit ring {} hangs at descriptor {}", n, at);
                         hung = Some(n);
                         progress.waiting = None;
                     }

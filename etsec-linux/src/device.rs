@@ -286,3 +286,7 @@ fn set_up_tbi(
     mdio.reset().map_err(|source| error(source.into()))?;
     Tbi::new(tbi).set_up_sgmii(&mut mdio).map_err(error).map(drop)
 }
+
+#[cfg(test)]
+#[path = "device_tests.rs"]
+mod tests;

@@ -8,6 +8,7 @@ use std::ffi::CString;
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::ptr::NonNull;
 
@@ -192,7 +193,8 @@ impl Record {
     fn create(roots: &Roots, mount: &Mount, name: &str) -> Result<Self, Error> {
         let path = mount.path.join(format!("{}{}", record_prefix(name)?, std::process::id()));
         let mut options = OpenOptions::new();
-        options.read(true).write(true).create_new(true);
+        // Frames of whoever uses the port are in it, so it is for its owner alone.
+        options.read(true).write(true).create_new(true).mode(0o600);
         let file = options.open(&path).map_err(io("create", &path))?;
         let record = Record { file, path, delete: true };
         lock::acquire(roots, &record.file, &record.path, name)?;

@@ -11,7 +11,7 @@ use super::*;
 
 /// A directory with UIO devices that a test fills.
 pub(crate) struct Tree {
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
     pub(crate) roots: Roots,
 }
 
@@ -22,7 +22,12 @@ impl Tree {
         fs::create_dir_all(roots.uio_class()).unwrap();
         fs::create_dir_all(roots.proc.join("self")).unwrap();
         fs::create_dir_all(&roots.dev).unwrap();
-        Tree { _dir: dir, roots }
+        Tree { dir, roots }
+    }
+
+    /// Where it is.
+    pub(crate) fn root(&self) -> &std::path::Path {
+        self.dir.path()
     }
 
     /// Adds a device called `name`, with a device file of four pages.

@@ -159,7 +159,7 @@ impl Model {
         let old = self.reg(at::RCTRL);
         self.store(at::RCTRL, value);
         let changed = (self.reg(at::RCTRL) ^ old) & !rctrl::PROM;
-        if changed != 0 && self.mac_runs(Direction::Rx) && !self.stop_asked(Direction::Rx) {
+        if changed != 0 && !self.stopped(Direction::Rx) {
             let who = Who::Register(at::RCTRL);
             self.report(Violation { who, at: 0, what: Breach::ChangedWhileRunning });
         }
@@ -179,8 +179,8 @@ impl Model {
         if crate::table::row(at).is_none() {
             return;
         }
-        let is_base = at & 0x200 != 0 && at < at::RBPTR0 || at >= at::RBASE0;
-        let ring = usize::from((at & 0x7F) - 4) / 8 & 7;
+        let is_base = matches!(at, 0x204..=0x23C | 0x404..=0x43C);
+        let ring = (usize::from((at & 0x7F) - 4) / 8) & 7;
         let state = self.ring_state(direction, ring);
         let who = Who::Ring(direction, ring);
         if value & 7 != 0 {
@@ -204,7 +204,7 @@ impl Model {
 
     /// What the sanitizer needs to know of a ring.
     pub(crate) fn ring_state(&self, direction: Direction, ring: usize) -> RingState {
-        let stopped = !self.mac_runs(direction) || self.stop_asked(direction);
+        let stopped = self.stopped(direction);
         match direction {
             Direction::Tx => RingState {
                 base: self.bus_address(at::TBASEH, at::TBASE0 + 8 * ring as u16),

@@ -14,7 +14,7 @@
 //! | registers | feature |
 //! |---|---|
 //! | TXIC, RXIC, TXICn, RXICn | interrupt coalescing (HW 9.3) |
-//! | TMR_*, TMROFF_* | 1588 timer and time stamps (HW 12); RCTRL\[TS\] |
+//! | TMR_*, TMROFF_* | 1588 timer and time stamps (HW 12); RCTRL\[TS\], TxFCB\[PTP\] |
 //! | RQPRMn, RFBPTRn | lossless flow control (HW 11.2); RCTRL\[LFC\] |
 //! | RIRn, RQFCR\[HASHTBL, HASH\] | hash filing (HW 6.5) |
 //! | ATTR, ATTRELI, DMACTRL snoop bits | stashing and snooping: memory is always coherent |
@@ -40,6 +40,7 @@ pub mod memory;
 mod mib;
 pub mod miim;
 pub mod model;
+mod offload;
 mod outgoing;
 pub mod parser;
 pub mod partner;
@@ -47,6 +48,9 @@ mod pause;
 pub mod phy;
 pub mod random;
 mod receive;
+pub mod room;
+#[cfg(feature = "runner")]
+pub mod runner;
 mod sanitizer;
 mod schedule;
 mod sim;

@@ -115,8 +115,12 @@ impl Model {
         self.tx.sending.as_ref().is_some_and(|sending| sending.ring == Some(ring))
     }
 
-    /// Whether reception goes on: the MAC runs and no stop is asked.
-    pub(crate) fn receives(&self) -> bool {
-        self.mac_runs(Direction::Rx) && !self.stop_asked(Direction::Rx)
+    /// Whether a direction's rings are left alone: its MAC does not run, or a graceful stop has completed.
+    pub(crate) fn stopped(&self, direction: Direction) -> bool {
+        let pending = match direction {
+            Direction::Tx => self.tx.stop_pending,
+            Direction::Rx => self.rx.stop_pending,
+        };
+        !self.mac_runs(direction) || (self.stop_asked(direction) && !pending)
     }
 }

@@ -244,7 +244,9 @@ impl Memory {
     pub(crate) fn add_at(&mut self, at: u64, len: usize) -> Option<SimRegion> {
         let size = len.max(1).checked_next_multiple_of(ALIGN)?;
         let end = at.checked_add(size as u64)?;
-        if at % ALIGN as u64 != 0 || end > BusAddr::MAX.raw() + 1 || isize::try_from(size).is_err()
+        if !at.is_multiple_of(ALIGN as u64)
+            || end > BusAddr::MAX.raw() + 1
+            || isize::try_from(size).is_err()
         {
             return None;
         }

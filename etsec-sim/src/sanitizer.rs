@@ -99,10 +99,6 @@ impl Sanitizer {
         core::mem::take(&mut self.found)
     }
 
-    pub(crate) fn found(&self) -> &[Violation] {
-        &self.found
-    }
-
     fn blame(&mut self, place: Place, at: u64, what: Breach) {
         self.report(Violation { who: Who::Bd(place), at, what });
     }
@@ -165,8 +161,7 @@ impl Sanitizer {
     pub(crate) fn publish(&mut self, memory: &Memory, states: &[[RingState; 8]; 2]) {
         self.published = true;
         for direction in [Direction::Tx, Direction::Rx] {
-            for ring in 0..8 {
-                let state = states[direction as usize][ring];
+            for (ring, state) in states[direction as usize].into_iter().enumerate() {
                 let watch = &mut self.rings[direction as usize][ring];
                 watch.unpublished = false;
                 if state.base == 0 {

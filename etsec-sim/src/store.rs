@@ -122,7 +122,7 @@ impl Model {
         rest: &mut Pieces<'_>,
     ) -> Result<(), Stop> {
         let who = Who::Bd(place);
-        if buffer % 64 != 0 {
+        if !buffer.is_multiple_of(64) {
             self.report(Violation { who, at: buffer, what: Breach::UnalignedBuffer });
         }
         let injected = self.faults.take(Fault::RxDataBusError);

@@ -201,6 +201,10 @@ impl Rig {
         indices
     }
 
+    pub fn bus_publish(&self) {
+        self.bus.publish();
+    }
+
     pub fn kick(&self, ring: usize) {
         self.write(TSTAT, 0x8000_0000 >> ring);
     }

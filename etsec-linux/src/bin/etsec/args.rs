@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use etsec_core::MacAddr;
 use etsec_core::link::{Link, LinkError};
+use etsec_linux::Spec;
 use smoltcp::wire::Ipv4Cidr;
 
 use crate::units::{parse_count, parse_seconds, parse_u8, parse_u16};
@@ -92,7 +93,7 @@ pub enum Command {
 pub struct Observe {
     /// The device: `uio:NAME` or `sim,wire=…` (see `etsec --help`).
     #[arg(short, long, value_name = "DEVICE")]
-    pub device: String,
+    pub device: DeviceName,
 }
 
 /// Which device, and what differs from its device tree node and the defaults.
@@ -100,7 +101,7 @@ pub struct Observe {
 pub struct Port {
     /// The device: `uio:NAME` or `sim,wire=…` (see `etsec --help`).
     #[arg(short, long, value_name = "DEVICE")]
-    pub device: String,
+    pub device: DeviceName,
     /// Station address, such as 02:00:00:00:00:01 [default: the device tree's, else a random local one].
     #[arg(long, value_name = "MAC")]
     pub mac: Option<MacAddr>,
@@ -291,9 +292,9 @@ pub struct Echo {
 #[derive(Debug, Args)]
 pub struct Forward {
     /// One device.
-    pub a: String,
+    pub a: DeviceName,
     /// The other device.
-    pub b: String,
+    pub b: DeviceName,
     /// Only from A to B.
     #[arg(long)]
     pub one_way: bool,
@@ -338,7 +339,7 @@ pub struct Serve {
 #[command(next_help_heading = "Self-test")]
 pub struct SelfTest {
     /// Use the services from a second simulated device at the other end of a `sim,wire=cable:ID`, then end.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "http_dir")]
     pub self_test: bool,
     /// How many bytes to download (k, M and G are understood, and Ki, Mi, Gi).
     #[arg(long, value_name = "N", default_value = "16Mi", value_parser = parse_count)]
@@ -346,6 +347,28 @@ pub struct SelfTest {
     /// How many pings to send.
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub pings: u16,
+}
+
+/// A device as the user named it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeviceName {
+    text: String,
+    /// What the name stands for.
+    pub spec: Spec,
+}
+
+impl std::str::FromStr for DeviceName {
+    type Err = etsec_linux::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(DeviceName { text: text.to_owned(), spec: text.parse()? })
+    }
+}
+
+impl std::fmt::Display for DeviceName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
+    }
 }
 
 /// Where the address of `serve` comes from.

@@ -65,6 +65,8 @@ fn copy_frames<W: std::io::Write>(
         }
         if idle {
             station.wait(run.nap())?;
+        } else {
+            station.look_after()?;
         }
     }
     Ok(())

@@ -30,6 +30,8 @@ pub fn run(args: &Echo, context: &Context) -> Result<()> {
         run.meter.update(|| station.totals());
         if echoed == before {
             station.wait(run.nap())?;
+        } else {
+            station.look_after()?;
         }
     }
     station.finish(context.out, run.elapsed())

@@ -7,19 +7,18 @@ use etsec_core::{Buf, Reason};
 
 use crate::args::Forward;
 use crate::run::{Context, Run};
-use crate::station::{Setup, Station, finish_all};
+use crate::station::{Setup, Station, check_pair, finish_all};
 
 /// How long nothing may move after the end of the input before all is taken to have passed.
 const SETTLE_TIME: Duration = Duration::from_millis(50);
 
 /// Runs the command.
 pub fn run(args: &Forward, context: &Context) -> Result<()> {
-    let setup = |device: &etsec_linux::spec::Spec| Setup {
-        promiscuous: true,
-        ..Setup::of_device(device, &args.tuning)
-    };
+    let setup =
+        |device| Setup { promiscuous: true, ..Setup::of_device(device, &args.tuning) };
     let mut a = Station::open(&setup(&args.a), context)?;
     let mut b = Station::open(&setup(&args.b), context)?;
+    check_pair(&a, &b)?;
     let mut run = Run::new(context, args.until);
     let ended = forward(args, &mut a, &mut b, &mut run);
     let finished = finish_all(vec![a, b], context.out, run.elapsed());
@@ -40,6 +39,8 @@ fn forward(args: &Forward, a: &mut Station, b: &mut Station, run: &mut Run) -> R
         run.meter.update(|| a.totals().plus(&b.totals()));
         if moved {
             moved_at = Instant::now();
+            a.look_after()?;
+            b.look_after()?;
             continue;
         }
         let still = moved_at.elapsed();

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant as Clock};
 
 use anyhow::{Result, bail, ensure};
-use etsec_linux::spec::{Spec, WireSpec};
+use etsec_linux::{Spec, WireSpec};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use smoltcp::wire::{Ipv4Address, Ipv4Cidr};
@@ -37,7 +37,7 @@ pub fn run(args: &Serve, context: &Context) -> Result<()> {
 
 /// Finds out before any device is opened whether `args` make sense for a self-test.
 fn check(args: &Serve) -> Result<Ipv4Cidr> {
-    let cable = matches!(args.port.device, Spec::Sim(WireSpec::Cable(_)));
+    let cable = matches!(args.port.device.spec, Spec::Sim(WireSpec::Cable(_)));
     ensure!(cable, "--self-test needs a simulated device on a cable, such as sim,wire=cable:1");
     ensure!(args.http_port != 0, "--self-test downloads by HTTP: give it an --http-port");
     match args.address {
@@ -84,7 +84,7 @@ impl SelfTest {
             client_station.mac().0,
             neighbour(address),
             address.address(),
-            random_seed()?,
+            random_seed(),
             &mut client_station.port,
             now(started),
         );

@@ -59,6 +59,8 @@ fn send_all(args: &Send, frames: &mut Frames, station: &mut Station, run: &mut R
             // Waiting for a place in the ring ends with an interrupt, waiting for the time does not.
             let limit = if burst.waiting { run.nap() } else { due.min(run.nap()) };
             station.wait(limit)?;
+        } else {
+            station.look_after()?;
         }
     }
     let cut = if let Frames::Recorded(file) = frames { file.cut() } else { 0 };
