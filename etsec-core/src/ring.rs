@@ -63,7 +63,7 @@ impl RingMemory {
             control.write(Control::default());
             let bds = place.cpu.add(bds_at()).cast::<Bd>();
             for i in 0..len {
-                bds.add(i).write(Bd::new());
+                bds.add(i).write(Bd::new(i + 1 == len));
             }
             (bds, place.cpu.add(slots_at(len)).cast())
         };

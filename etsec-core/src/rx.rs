@@ -249,6 +249,8 @@ impl<D: Doorbell> RxQueue<D> {
             self.tail = self.head;
             return None;
         }
+        // E must not outlive the buffer: after the next start the device would write to where it was.
+        self.ring.bd(self.head).clear(self.ring.is_last(self.head));
         let (mut buf, _) = self.pop();
         self.ready = 0;
         self.staged = self.staged.min(self.used);
