@@ -22,7 +22,7 @@ const fn pattern(at: u64) -> u64 {
 const STEP: u64 = 0x9E6D_62D0_6F6A_3C15;
 
 /// One allocation. It lives as long as the region handle or the model, whichever is longer.
-struct Block {
+pub(crate) struct Block {
     start: NonNull<u8>,
     len: usize,
     bus: u64,
@@ -281,6 +281,27 @@ impl Memory {
         let block = Block::new(at, size);
         self.blocks.push(Arc::clone(&block));
         Some(SimRegion { block, len })
+    }
+
+    /// The blocks of all regions in use, for [`Memory::reach`] of another model.
+    pub(crate) fn blocks(&self) -> Vec<Arc<Block>> {
+        let in_use = |block: &&Arc<Block>| !block.retired.load(Ordering::Acquire);
+        self.blocks.iter().filter(in_use).cloned().collect()
+    }
+
+    /// Makes another model's regions reachable: two devices on one memory. `false`: one of them overlaps a region in
+    /// use, and none was added.
+    pub(crate) fn reach(&mut self, theirs: &[Arc<Block>]) -> bool {
+        self.blocks.retain(|block| !block.retired.load(Ordering::Acquire));
+        let overlaps =
+            |a: &Block, b: &Block| a.bus < b.bus + b.len as u64 && b.bus < a.bus + a.len as u64;
+        let new = |block: &&Arc<Block>| !self.blocks.iter().any(|ours| Arc::ptr_eq(ours, block));
+        let new: Vec<_> = theirs.iter().filter(new).cloned().collect();
+        if new.iter().any(|block| self.blocks.iter().any(|ours| overlaps(ours, block))) {
+            return false;
+        }
+        self.blocks.extend(new);
+        true
     }
 
     #[inline]
