@@ -240,6 +240,21 @@ impl Memory {
         Some(region)
     }
 
+    /// Makes memory of another model's reachable, at the address it has there. False: that place is in use.
+    pub(crate) fn join(&mut self, region: &SimRegion) -> bool {
+        let (at, end) = (region.block.bus, region.block.bus + region.block.len as u64);
+        if !self.is_free(at, end) {
+            return false;
+        }
+        self.blocks.push(Arc::clone(&region.block));
+        true
+    }
+
+    fn is_free(&self, at: u64, end: u64) -> bool {
+        let over = |b: &Block| at < b.bus + b.len as u64 && b.bus < end;
+        !self.blocks.iter().any(|b| over(b) && !b.retired.load(Ordering::Acquire))
+    }
+
     /// A region at a given address. `None`: not 64-byte aligned, beyond 36 bits, or over a region still in use.
     pub(crate) fn add_at(&mut self, at: u64, len: usize) -> Option<SimRegion> {
         let size = len.max(1).checked_next_multiple_of(ALIGN)?;
@@ -251,7 +266,7 @@ impl Memory {
             return None;
         }
         let over = |b: &Block| at < b.bus + b.len as u64 && b.bus < end;
-        if self.blocks.iter().any(|b| over(b) && !b.retired.load(Ordering::Acquire)) {
+        if !self.is_free(at, end) {
             return None;
         }
         // A retired region makes room for a new one at the same address.

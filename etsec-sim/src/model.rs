@@ -295,6 +295,11 @@ impl Model {
         self.memory.add_at(bus, len)
     }
 
+    /// Lets this device reach memory made for another one, as on a board with several; false if something is there.
+    pub fn join(&mut self, region: &SimRegion) -> bool {
+        self.memory.join(region)
+    }
+
     /// Arms a fault for `times` occasions; a lasting one until [`Model::mend`].
     pub fn inject(&mut self, fault: Fault, times: u32) {
         if fault == Fault::Parity {

@@ -92,6 +92,15 @@ impl Sim {
             .expect("a region needs a free place, aligned to 64 bytes, within 36 bits")
     }
 
+    /// Lets this device reach memory that was made for another one, at the same bus address: what all controllers of a
+    /// board have in common, and what buffers need that come in at one and go out at the other.
+    ///
+    /// # Panics
+    /// If this device has a region there already. [`Sim::region_at`] keeps two apart.
+    pub fn join(&self, region: &SimRegion) {
+        assert!(self.with(|model| model.join(region)), "two regions at one bus address");
+    }
+
     /// A delay that lets virtual time pass.
     pub fn delay(&self) -> SimDelay {
         SimDelay { shared: Arc::clone(self.shared()) }
