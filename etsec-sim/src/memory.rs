@@ -59,18 +59,25 @@ impl Block {
         unsafe { AtomicU32::from_ptr(self.start.as_ptr().add(offset).cast()) }
     }
 
+    /// `count` words from `offset` on, a multiple of 4; all within the block.
+    fn words(&self, offset: usize, count: usize) -> &[AtomicU32] {
+        debug_assert!(offset.is_multiple_of(4) && offset + 4 * count <= self.len);
+        // SAFETY: in bounds and aligned as above; as in `word`.
+        unsafe { core::slice::from_raw_parts(self.start.as_ptr().add(offset).cast(), count) }
+    }
+
     /// Fills the whole aligned words of a range with their pattern. `offset + len` is in bounds.
     fn poison(&self, offset: usize, len: usize) {
         let first = offset.next_multiple_of(8);
-        let end = (offset + len) & !7;
+        let count = ((offset + len) & !7).saturating_sub(first) / 8;
         let mut value = pattern(self.bus + first as u64);
-        let mut at = first;
-        while at < end {
-            // SAFETY: `at` is 8-aligned within the block (which is 64-aligned), and `at + 8 <= end <= len`. The range
-            // belongs to the device.
-            unsafe { self.start.as_ptr().add(at).cast::<u64>().write(value) };
+        // SAFETY: `first` is within the block, or one past its end with a count of 0.
+        let start = unsafe { self.start.as_ptr().add(first.min(self.len)) }.cast::<u64>();
+        for i in 0..count {
+            // SAFETY: 8-aligned, as the block is 64-aligned and `first` a multiple of 8; `first + 8 * count` is at most
+            // `offset + len`. The range belongs to the device.
+            unsafe { start.add(i).write(value) };
             value = value.wrapping_add(STEP);
-            at += 8;
         }
     }
 
@@ -198,6 +205,21 @@ impl Bd {
     }
 }
 
+/// A descriptor's two words in memory order.
+pub(crate) type RawBd = [u32; 2];
+
+impl From<RawBd> for Bd {
+    fn from([word, pointer]: RawBd) -> Self {
+        Bd { word: u32::from_be(word), pointer: u32::from_be(pointer) }
+    }
+}
+
+impl From<Bd> for RawBd {
+    fn from(bd: Bd) -> Self {
+        [bd.word.to_be(), bd.pointer.to_be()]
+    }
+}
+
 /// Why an access failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum DmaFault {
@@ -314,13 +336,14 @@ impl Memory {
         Ok(())
     }
 
-    /// The descriptors from `at` to the end of their region, at most `max`.
+    /// The descriptors from `at`, a multiple of 8, to the end of their region, at most `max`.
     pub(crate) fn ring(&self, at: u64, max: usize) -> Ring<'_> {
         match self.find(at, 8) {
             Ok((block, offset)) => {
-                Ring { block: Some(block), offset, len: max.min((block.len - offset) / 8) }
+                let len = max.min((block.len - offset) / 8);
+                Ring { words: block.words(offset, 2 * len) }
             }
-            Err(_) => Ring { block: None, offset: 0, len: 0 },
+            Err(_) => Ring { words: &[] },
         }
     }
 
@@ -385,24 +408,29 @@ fn load(block: &Block, offset: usize) -> Bd {
 
 /// The descriptors of a ring, to be read many at a time.
 pub(crate) struct Ring<'a> {
-    block: Option<&'a Block>,
-    offset: usize,
-    len: usize,
+    words: &'a [AtomicU32],
 }
 
-impl Iterator for Ring<'_> {
-    type Item = Bd;
+impl Ring<'_> {
+    /// Descriptors up to the end of the region, or the limit given.
+    pub(crate) fn len(&self) -> usize {
+        self.words.len() / 2
+    }
 
-    #[inline]
-    fn next(&mut self) -> Option<Bd> {
-        let block = self.block?;
-        if self.len == 0 {
-            return None;
-        }
-        let bd = load(block, self.offset);
-        self.len -= 1;
-        self.offset += 8;
-        Some(bd)
+    /// The descriptor at `index`, below the length.
+    pub(crate) fn get(&self, index: usize) -> Bd {
+        let word = u32::from_be(self.words[2 * index].load(Ordering::Acquire));
+        Bd { word, pointer: u32::from_be(self.words[2 * index + 1].load(Ordering::Relaxed)) }
+    }
+
+    /// The first descriptor from `from` on that differs from `copy`.
+    pub(crate) fn change(&self, from: usize, copy: &[RawBd]) -> Option<usize> {
+        let (there, _) = self.words.as_chunks::<2>();
+        let mut pairs = there.iter().zip(copy).skip(from);
+        let differs = |([word, pointer], known): (&[AtomicU32; 2], &RawBd)| {
+            word.load(Ordering::Relaxed) != known[0] || pointer.load(Ordering::Relaxed) != known[1]
+        };
+        pairs.position(differs).map(|after| from + after)
     }
 }
 
@@ -450,6 +478,11 @@ mod tests {
         let mut byte = [0; 1];
         region.load(8, &mut byte);
         assert_eq!(byte, [0x28]);
-        assert_eq!(memory.ring(at, 99).count(), 7);
+        let ring = memory.ring(at, 99);
+        assert_eq!((ring.len(), ring.get(0).word), (7, 0x2801_0040));
+        let mut copy: Vec<RawBd> = (0..7).map(|i| ring.get(i).into()).collect();
+        assert_eq!(ring.change(0, &copy), None);
+        copy[5][1] ^= 1;
+        assert_eq!((ring.change(0, &copy), ring.change(6, &copy)), (Some(5), None));
     }
 }

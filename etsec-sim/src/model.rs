@@ -195,7 +195,12 @@ impl Model {
 
     pub(crate) fn write_miim(&mut self, at: u16, value: u32) {
         let tbipa = self.tbipa();
+        let mistakes = self.miim.commands_while_busy();
         self.miim.write(at, value, tbipa);
+        // A driver that gave up waiting for a stuck block is not to blame.
+        if self.miim.commands_while_busy() != mistakes && !self.faults.is(Fault::MiiBusy) {
+            self.report(Violation { who: Who::Register(at), at: 0, what: Breach::MiiWhileBusy });
+        }
     }
 
     /// Reads the separate MDIO page of an eTSEC2: the MII registers and nothing else (HW 1.3).

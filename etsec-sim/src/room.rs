@@ -45,9 +45,11 @@ impl Model {
         if self.reg(at::RSTAT) & qhlt(ring) != 0 {
             return false;
         }
-        let size = self.reg(at::MRBLR) as usize;
-        // A ring with no buffer size is the driver's mistake, which a frame brings to light.
-        let need = (len + 4 + HEAD_MAX).checked_div(size).map_or(0, |full| full + 1);
+        // A ring without a buffer size is the driver's mistake, which a frame brings to light.
+        let need = match self.reg(at::MRBLR) as usize {
+            0 => 0,
+            size => (len + 4 + HEAD_MAX).div_ceil(size),
+        };
         let first = self.bus_address(at::RBASEH, pointer_at(Direction::Rx, ring));
         let mut next = first;
         for _ in 0..need {

@@ -268,3 +268,22 @@ impl Model {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_shared<T: Send + Sync>(_: &T) {}
+
+    #[test]
+    fn handles_go_to_other_threads() {
+        let sim = Sim::default();
+        is_shared(&sim);
+        is_shared(&sim.bus());
+        is_shared(&sim.delay());
+        is_shared(&sim.region(64));
+        let other = sim.clone();
+        std::thread::spawn(move || other.delay().delay_us(3)).join().unwrap();
+        assert_eq!(sim.now_ns(), 3000);
+    }
+}
