@@ -70,6 +70,7 @@ impl<B: Bus> Port<B> {
     pub(crate) fn bring_up(&mut self, delay: &mut dyn DelayNs) -> Result<(), Error> {
         self.check_alive()?;
         let bus = self.bus();
+        self.mask_events();
         RQUEUE.on(bus).assign(Rqueue::empty());
         TQUEUE.on(bus).assign(Tqueue::empty());
         // Whoever had the controller before may have left it in any state: if it does not stop, the reset will.
@@ -93,15 +94,20 @@ impl<B: Bus> Port<B> {
     /// Programs everything that a reset may have cleared (HW 8.1, steps 4 to 14).
     pub(crate) fn program(&self) -> Result<(), Error> {
         self.config.check()?;
-        for page in [Some(&self.pages.group0), self.pages.group1.as_ref()].into_iter().flatten() {
-            IMASK.on(page).assign(Event::empty());
-            IEVENT.on(page).clear(Event::from_bits_retain(u32::MAX));
-        }
+        self.mask_events();
         self.program_mac();
         self.program_transmit();
         self.program_receive();
         self.program_filter(&self.config.filter);
         Ok(())
+    }
+
+    /// No line is raised from here on, and no event is left from before (HW 8.1 step 4, 8.3 step 1).
+    fn mask_events(&self) {
+        for page in [Some(&self.pages.group0), self.pages.group1.as_ref()].into_iter().flatten() {
+            IMASK.on(page).assign(Event::empty());
+            IEVENT.on(page).clear(Event::from_bits_retain(u32::MAX));
+        }
     }
 
     fn program_mac(&self) {
@@ -208,7 +214,16 @@ impl<B: Bus> Port<B> {
         let enables = Maccfg1::RX_EN::SET + Maccfg1::TX_EN::SET;
         let loopback = Maccfg1::LOOP_BACK.val(u32::from(self.config.loopback));
         MACCFG1.on(bus).modify(enables + loopback + self.config.link.maccfg1());
+        // HW 8.2: QEMU forgets a kick that comes before Tx_EN; on a running ring another one is harmless.
+        TSTAT.on(bus).clear(self.thlt());
         IMASK.on(bus).assign(Event::DEFAULT_MASK);
+    }
+
+    /// Whether both directions are let run, as [`Port::start`] left them.
+    pub(crate) fn is_running(&self) -> bool {
+        let bus = self.bus();
+        MACCFG1.on(bus).matches_all(Maccfg1::RX_EN::SET + Maccfg1::TX_EN::SET)
+            && DMACTRL.on(bus).matches_all(Dmactrl::GRS::CLEAR + Dmactrl::GTS::CLEAR)
     }
 
     /// Writes bases and positions. A base also sets the position to the first descriptor (HW 3.21), so positions other

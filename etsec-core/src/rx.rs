@@ -249,6 +249,9 @@ impl<D: Doorbell> RxQueue<D> {
             self.tail = self.head;
             return None;
         }
+        // The descriptor must not be the device's at the next start, when its buffer is somebody else's.
+        let wrap = if self.ring.is_last(self.head) { RxFlags::W } else { RxFlags::empty() };
+        self.ring.bd(self.head).set_control(Control::rx(wrap));
         let (mut buf, _) = self.pop();
         self.ready = 0;
         self.staged = self.staged.min(self.used);
