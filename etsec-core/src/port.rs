@@ -12,10 +12,10 @@ use crate::event::Event;
 use crate::halt::Sides;
 use crate::mib::Mib;
 use crate::regs::control::{
-    DMACTRL, Dmactrl, ECNTRL, Ecntrl, FIFO_TX_STARVE, FIFO_TX_STARVE_SHUTOFF, FIFO_TX_THR, IEVENT,
-    IMASK, PTV, Ptv, TBIPA, TSEC_ID, TsecId,
+    DMACTRL, Dmactrl, ECNTRL, EDIS, Ecntrl, FIFO_TX_STARVE, FIFO_TX_STARVE_SHUTOFF, FIFO_TX_THR,
+    IEVENT, IMASK, PTV, Ptv, TBIPA, TSEC_ID, TsecId,
 };
-use crate::regs::group::{ISRG, Isrg};
+use crate::regs::group::{ISRG, Isrg, RXIC_RING, TXIC_RING};
 use crate::regs::hash::{GADDR, IGADDR};
 use crate::regs::mac::{
     MACADDR1, MACADDR2, MACCFG1, MACCFG2, MACSTNADDR1, MACSTNADDR2, MAXFRM, Maccfg1, Maccfg2,
@@ -112,6 +112,7 @@ impl<B: Bus> Port<B> {
 
     fn program_mac(&self) {
         let (bus, config) = (self.bus(), &self.config);
+        EDIS.on(bus).assign(Event::empty());
         MAXFRM.on(bus).set(config.maxfrm());
         MRBLR.on(bus).set(config.buffer_size as u32);
         let usual = Maccfg2::PREAMBLE_LENGTH.val(7) + Maccfg2::PAD_CRC::SET;
@@ -126,6 +127,11 @@ impl<B: Bus> Port<B> {
             // HW 9.4: all rings interrupt through group 0.
             ISRG.nth(0).on(bus).assign(Isrg::all());
             ISRG.nth(1).on(bus).assign(Isrg::empty());
+            // HW 9.3: parts with groups have thresholds for each ring besides the common ones.
+            for n in 0..RINGS {
+                TXIC_RING.nth(n).on(bus).set(0);
+                RXIC_RING.nth(n).on(bus).set(0);
+            }
         }
     }
 
@@ -205,9 +211,11 @@ impl<B: Bus> Port<B> {
         }
         RQUEUE.on(bus).assign(self.rx_numbers().map(Rqueue::en).collect());
         TQUEUE.on(bus).assign(self.tx_numbers().map(Tqueue::en).collect());
-        let running = Dmactrl::TDSEN::SET + Dmactrl::TBDSEN::SET;
-        DMACTRL.on(bus).modify(running + Dmactrl::WWR::SET + Dmactrl::WOP::SET);
-        DMACTRL.on(bus).modify(Dmactrl::GRS::CLEAR + Dmactrl::GTS::CLEAR);
+        // HW 3.4: 0xC3, whatever an owner before us had set; GRS and GTS end with it.
+        let snoop = Dmactrl::TDSEN::SET + Dmactrl::TBDSEN::SET;
+        let stop = Dmactrl::GRS::CLEAR + Dmactrl::GTS::CLEAR;
+        let wait = Dmactrl::WWR::SET + Dmactrl::WOP::SET;
+        DMACTRL.on(bus).modify(Dmactrl::LE::CLEAR + snoop + wait + stop);
         IEVENT.on(bus).clear(Event::GRSC | Event::GTSC);
         TSTAT.on(bus).clear(self.thlt());
         RSTAT.on(bus).clear(self.qhlt());
