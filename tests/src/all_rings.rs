@@ -78,6 +78,57 @@ impl<B: Bus + Clone> Live<B> {
         }
     }
 
+    /// Puts four frames into every transmit ring and returns them in the order in which they leave by priority.
+    ///
+    /// # Panics
+    /// If there is no room.
+    pub fn load(&mut self, seed: u8) -> Vec<Vec<u8>> {
+        let mut all = Vec::new();
+        for ring in 0..self.tx.len() {
+            for n in 0..4 {
+                let bytes = frame(PEER, STATION, 300 + 10 * ring + n, seed);
+                let buf = self.pool.frame(&bytes).expect("a free buffer");
+                self.tx[ring].stage(buf).expect("room in the ring");
+                all.push(bytes);
+            }
+            assert_eq!(self.tx[ring].commit(), 4);
+        }
+        all
+    }
+
+    /// Everything that has left so far.
+    #[must_use]
+    pub fn sent(&self) -> Vec<Vec<u8>> {
+        std::iter::from_fn(|| self.sim.transmitted()).collect()
+    }
+
+    /// Fails unless exactly these frames of [`Live::load`] have left, those of each ring in order.
+    ///
+    /// # Panics
+    /// If not.
+    #[track_caller]
+    pub fn assert_sent(&self, expected: &[Vec<u8>]) {
+        let (mut sent, mut expected) = (self.sent(), expected.to_vec());
+        let ring = |frame: &Vec<u8>| frame.len() / 10;
+        sent.sort_by_key(ring);
+        expected.sort_by_key(ring);
+        let lengths = |frames: &[Vec<u8>]| frames.iter().map(Vec::len).collect::<Vec<_>>();
+        assert_eq!(lengths(&sent), lengths(&expected));
+        assert!(sent == expected, "frames have changed");
+    }
+
+    /// Lets `ticks` times 10 ms pass, with a tick of the port after each.
+    ///
+    /// # Panics
+    /// If the device is gone.
+    pub fn settle(&mut self, ticks: u32) {
+        for _ in 0..ticks {
+            self.delay_us(10_000);
+            let now_ms = (self.sim.now_ns() / 1_000_000) as u32;
+            self.port.tick(now_ms, &mut self.delay).expect("the device is there");
+        }
+    }
+
     /// Lets virtual time pass.
     pub fn delay_us(&mut self, us: u32) {
         use embedded_hal::delay::DelayNs as _;

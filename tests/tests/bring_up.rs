@@ -144,25 +144,6 @@ fn memory_of_a_foreign_owner_is_not_touched_once_the_driver_is_attached() {
     after.finish();
 }
 
-/// Puts four frames into every transmit ring and returns them in the order in which they leave: ring 0 first.
-fn load(live: &mut Live, seed: u8) -> Vec<Vec<u8>> {
-    let mut all = Vec::new();
-    for ring in 0..8u8 {
-        for n in 0..4 {
-            let bytes = frame(PEER, STATION, 300 + 10 * usize::from(ring) + n, seed);
-            let buf = live.pool.frame(&bytes).unwrap();
-            live.tx[usize::from(ring)].stage(buf).unwrap();
-            all.push(bytes);
-        }
-    }
-    live.tx.iter_mut().for_each(|tx| assert_eq!(tx.commit(), 4));
-    all
-}
-
-fn sent(live: &Sim) -> Vec<Vec<u8>> {
-    std::iter::from_fn(|| live.transmitted()).collect()
-}
-
 fn on_a_wire() -> SimConfig {
     SimConfig { wire: WireSpeed::Link, ..SimConfig::default() }
 }
@@ -173,16 +154,16 @@ fn frames_in_descriptors_survive_a_stop_and_start_both_ways() {
     let come: Vec<_> =
         (0..8).map(|n| frame(STATION, all_rings::talker(n), 70 + n, n as u8)).collect();
     come.iter().for_each(|frame| live.sim.receive(frame));
-    let out = load(&mut live, 1);
+    let out = live.load(1);
     live.delay_us(7);
     let rig = live.stop();
-    let mut left = sent(&rig.sim);
+    let mut left: Vec<_> = std::iter::from_fn(|| rig.sim.transmitted()).collect();
     assert!((2..6).contains(&left.len()), "{} before the stop", left.len());
     rig.sim.advance(1_000_000);
     assert_eq!(rig.sim.transmitted(), None);
     let mut live = rig.start();
     live.delay_us(1000);
-    left.extend(sent(&live.sim));
+    left.extend(live.sent());
     assert_eq!(left, out);
     assert_eq!(live.reap(), out.len());
     for (ring, bytes) in come.iter().enumerate() {
@@ -271,7 +252,7 @@ fn a_reset_keeps_frames_in_descriptors_and_delivers_every_one_once() {
     for stalled in [false, true] {
         let mut live = all_rings::start(on_a_wire());
         for round in 0..10 {
-            let out = load(&mut live, round);
+            let out = live.load(round);
             live.delay_us(u32::from(round));
             if stalled {
                 live.sim.inject(Fault::TxHang);
@@ -280,7 +261,7 @@ fn a_reset_keeps_frames_in_descriptors_and_delivers_every_one_once() {
             live.sim.receive(&come);
             live.port.reset(&mut live.delay).unwrap();
             live.delay_us(1000);
-            assert_eq!(sent(&live.sim), out);
+            live.assert_sent(&out);
             assert_eq!(live.reap(), out.len());
             assert_eq!(live.receive(3), Some(come));
             live.exchange(round);
