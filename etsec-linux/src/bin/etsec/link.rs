@@ -135,7 +135,7 @@ mod tests {
             _ => 0,
         });
         let shown = mac(&page);
-        assert_eq!((shown.interface.as_str(), shown.set_to.as_str()), ("RGMII", "100/half"));
+        assert_eq!((shown.interface.as_str(), shown.set_to.as_str()), ("rgmii", "100/half"));
         assert_eq!(shown.mac, "02:00:00:00:00:07");
         assert!(shown.receiving && !shown.transmitting);
         assert!(text(&shown).contains("receiving only, set to 100/half"));
