@@ -3,7 +3,7 @@
 use etsec_core::{AddressFilter, BusAddr, Config};
 use etsec_sim::cable::{Cable, CableConfig};
 use etsec_sim::{Sim, SimConfig, WireSpeed};
-use etsec_tests::rig::{Live, PEER, Plan, Rig, STATION, Tx, bytes_of, config, frame};
+use etsec_tests::rig::{Live, PEER, Plan, Rig, STATION, Tx, bytes_of, frame};
 
 const DELAY_NS: u64 = 5_000;
 
@@ -125,7 +125,8 @@ fn forward(from: &mut Live, to: &mut Tx, sim: &Sim) -> usize {
 fn forwarding_moves_buffers_between_devices_and_not_bytes() {
     let (mut a, mut b) = pair(&open(SimConfig::default()));
     // Nothing is left in the pools: forwarding never needs them.
-    let rest: Vec<_> = [&a.pool, &b.pool].into_iter().flat_map(|p| core::iter::from_fn(|| p.alloc())).collect();
+    let rest: Vec<_> =
+        [&a.pool, &b.pool].into_iter().flat_map(|p| core::iter::from_fn(|| p.alloc())).collect();
     for turn in 0..20 {
         for n in 0..8 {
             a.sim.receive(&frame(STATION, PEER, 60 + 11 * turn, n));
