@@ -4,7 +4,7 @@
 //! It knows which wires there are. What the model does is etsec-sim's business.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use etsec_core::event::Line;
 use etsec_core::{BusAddr, Pages};
@@ -131,9 +131,26 @@ impl Simulated {
             range: "at most 4 GiB".into(),
         })?;
         let bus = BusAddr::new(space.start).unwrap_or_default();
-        Ok(PlacedRegion { region: self.sim().region_at(bus, bytes), _space: space })
+        let region = self.sim().region_at(bus, bytes);
+        self.share();
+        Ok(PlacedRegion { region, _space: space })
+    }
+
+    /// Lets this device and every other of the process reach each other's memory.
+    fn share(&self) {
+        let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
+        running.retain(|other| other.strong_count() > 0);
+        for other in running.iter().filter_map(Weak::upgrade) {
+            // Places are given out once, so the two never overlap.
+            let joined = self.sim().reach(other.sim()) && other.sim().reach(self.sim());
+            debug_assert!(joined, "two simulated devices at one place");
+        }
+        running.push(Arc::downgrade(&self.runner));
     }
 }
+
+/// The simulated devices of this process.
+static RUNNING: Mutex<Vec<Weak<Runner>>> = Mutex::new(Vec::new());
 
 impl fmt::Debug for Simulated {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

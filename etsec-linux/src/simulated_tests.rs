@@ -69,6 +69,35 @@ fn frames_cross_a_cable_between_two_devices() {
 }
 
 #[test]
+fn a_buffer_goes_from_device_to_device_without_a_copy() {
+    let mut from = run("sim,wire=cable:test-forward-in");
+    let mut a = run("sim,wire=cable:test-forward-in");
+    let mut b = run("sim,wire=cable:test-forward-out");
+    let mut to = run("sim,wire=cable:test-forward-out");
+    crate::device::check_exchange(&a.pool, &b.pool).unwrap();
+    let home = a.pool.free();
+    for number in 0..100 {
+        let buf = from.pool.frame(&broadcast(number)).unwrap();
+        send(&mut from, buf);
+        while from.tx[0].reap().is_some() {}
+
+        let buf = receive(&mut a);
+        let bytes = buf.as_ptr();
+        send(&mut b, buf);
+        assert_eq!(&receive(&mut to)[..], &broadcast(number));
+        let sent = b.tx[0].reap().unwrap();
+        assert_eq!(sent.as_ptr(), bytes);
+        // The very buffer goes back into the ring it came from.
+        a.rx[0].refill(sent).unwrap();
+        a.rx[0].commit();
+    }
+    assert_eq!(a.pool.free(), home);
+    for device in [from, a, b, to] {
+        stop(device).close().unwrap();
+    }
+}
+
+#[test]
 fn a_fixed_link_and_a_station_address_go_over_what_is_found() {
     let link = Link::new(Speed::Mbps100, Duplex::Full);
     let station = etsec_core::MacAddr([2, 0, 0, 0, 0, 9]);

@@ -42,8 +42,8 @@ impl Drop for Guard {
 
 /// A simulated eTSEC. Clones are handles to the same one.
 ///
-/// Dropping the last `Sim` while violations have not been taken out with [`Sim::violations`] panics with a list of
-/// them, unless the thread is panicking already.
+/// Dropping the last `Sim` while violations have not been taken out with [`Sim::violations`] panics
+/// with a list of them, unless the thread is panicking already.
 #[derive(Debug, Clone)]
 pub struct Sim {
     guard: Arc<Guard>,
@@ -70,12 +70,14 @@ impl Sim {
         SimBus { shared: Arc::clone(self.shared()), page: Page::Group0 }
     }
 
-    /// The page an eTSEC2 has for MDIO: MII registers at 0x520–0x534 that reach the same bus (HW 1.3).
+    /// The page an eTSEC2 has for MDIO (HW 1.3): MII registers at 0x520–0x534 that reach the
+    /// same bus.
     pub fn mdio_bus(&self) -> SimBus {
         SimBus { shared: Arc::clone(self.shared()), page: Page::Mdio }
     }
 
-    /// Memory of `len` bytes that the device reaches, in its first 4 GiB. Its bus address is not its pointer.
+    /// Memory of `len` bytes that the device reaches, in its first 4 GiB. Its bus address is not
+    /// its pointer.
     ///
     /// # Panics
     /// When regions of 4 GiB have been handed out.
@@ -92,13 +94,14 @@ impl Sim {
             .expect("a region needs a free place, aligned to 64 bytes, within 36 bits")
     }
 
-    /// Lets this device reach memory that was made for another one, at the same bus address: what all controllers of a
-    /// board have in common, and what buffers need that come in at one and go out at the other.
+    /// Lets this device reach the regions that `other` has now, as two controllers reach one memory: buffers can then
+    /// go from one to the other.
     ///
-    /// # Panics
-    /// If this device has a region there already. [`Sim::region_at`] keeps two apart.
-    pub fn join(&self, region: &SimRegion) {
-        assert!(self.with(|model| model.join(region)), "two regions at one bus address");
+    /// Returns `false`, and changes nothing, if a region of the two is at the same place: see [`Sim::region_at`].
+    pub fn reach(&self, other: &Sim) -> bool {
+        // One lock after the other, so that two devices may be joined from two threads.
+        let theirs = other.with(|model| model.memory.blocks());
+        self.with(|model| model.memory.reach(&theirs))
     }
 
     /// A delay that lets virtual time pass.
@@ -116,7 +119,8 @@ impl Sim {
         self.with(|model| model.now_ns())
     }
 
-    /// A good frame arrives: DA to payload, without FCS. The sender's side has padded it to 60 bytes and added the FCS.
+    /// A good frame arrives: DA to payload, without FCS. The sender's side has padded it to 60
+    /// bytes and added the FCS.
     pub fn receive(&self, frame: &[u8]) {
         self.with(|model| model.receive_good(frame));
     }
@@ -126,8 +130,8 @@ impl Sim {
         self.with(|model| model.receive(&frame));
     }
 
-    /// The next frame that left on the wire, FCS verified and stripped. A frame with a wrong FCS is dropped here, as any
-    /// receiver would.
+    /// The next frame that left on the wire, FCS verified and stripped. A frame with a wrong FCS is
+    /// dropped here, as any receiver would.
     pub fn transmitted(&self) -> Option<Vec<u8>> {
         self.with(|model| {
             while let Some(frame) = model.transmitted() {

@@ -19,8 +19,7 @@ fn pair(plan: &Plan) -> (Live, Live) {
     let sims = [(); 2].map(|()| Sim::new(plan.sim.clone()));
     let places = [0x1_1000_0000, 0x1_2000_0000].map(|at| BusAddr::new(at).expect("36 bits"));
     let [at_a, at_b] = [0, 1].map(|n| sims[n].region_at(places[n], plan.bytes()));
-    sims[1].join(&at_a);
-    sims[0].join(&at_b);
+    assert!(sims[1].reach(&sims[0]) && sims[0].reach(&sims[1]));
     let (a, b) = (Rig::in_region(&sims[0], plan, at_a), Rig::in_region(&sims[1], plan, at_b));
     (a.start(), b.start())
 }
