@@ -1,2 +1,3 @@
 //! Shared scaffolding of the tests.
 pub mod rig;
+pub mod still;
