@@ -34,6 +34,8 @@ struct Progress {
 #[derive(Debug, Default)]
 pub(crate) struct Watch {
     tx: [Progress; RINGS],
+    /// Where each receive ring stood at the last look.
+    rx: [Option<u32>; RINGS],
     /// When the transmitter last got on, or had nothing to do; `None`: to be taken from the next look.
     moved_ms: Option<u32>,
     /// Frames sent, as the controller counts them.
@@ -132,7 +134,7 @@ impl Watch {
     }
 
     /// Tells queues to check their position where it may be wrong, and answers those that ask.
-    pub(crate) fn check_receive<B: Bus>(&self, port: &Port<B>, events: Event) {
+    pub(crate) fn check_receive<B: Bus>(&mut self, port: &Port<B>, events: Event) {
         let bus = port.bus();
         let halted = RSTAT.on(bus).peek();
         for n in 0..RINGS {
@@ -148,8 +150,10 @@ impl Watch {
             if filled || halt {
                 view.suspect();
             }
-            if halted.contains(Rstat::qhlt(n)) && view.bd(at).is_owned() {
-                // Halted before an empty descriptor: the restart was lost.
+            // Halted before an empty descriptor, the restart was lost. Where nothing has come since the last look it is
+            // harmless, and QEMU's model gives the frame it has kept only at a second write (HW 15.3).
+            let idle = self.rx[n].replace(at) == Some(at);
+            if (idle || halted.contains(Rstat::qhlt(n))) && view.bd(at).is_owned() {
                 RSTAT.on(bus).clear(Rstat::qhlt(n));
             }
         }

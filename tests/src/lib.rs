@@ -3,3 +3,4 @@ pub mod all_rings;
 pub mod at;
 pub mod rig;
 pub mod trace;
+pub mod still;
