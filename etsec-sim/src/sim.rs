@@ -229,6 +229,7 @@ impl Bus for SimBus {
 
     fn write(&self, at: u16, value: u32) {
         let mut model = self.shared.lock();
+        model.set_caller(std::thread::current().id());
         match self.page {
             Page::Group0 => model.write(at, value),
             Page::Mdio => model.write_mdio(at, value),
