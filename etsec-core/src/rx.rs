@@ -252,9 +252,7 @@ impl<D: Doorbell> RxQueue<D> {
         }
         // E must not outlive the buffer: after the next start the device would write to where it was.
         self.ring.bd(self.head).clear(self.ring.is_last(self.head));
-        let at = self.head;
         let (mut buf, _) = self.pop();
-        self.ring.clear(at);
         self.ready = 0;
         self.staged = self.staged.min(self.used);
         buf.reset();
