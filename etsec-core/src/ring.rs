@@ -15,7 +15,7 @@ use core::ptr::NonNull;
 use core::slice;
 
 use crate::arena::{Handle, LINE, Place};
-use crate::bd::Bd;
+use crate::bd::{self, Bd, TxFlags};
 use crate::buf::{Buf, Slot};
 use crate::dma::BusAddr;
 use crate::word::Word;
@@ -63,13 +63,15 @@ impl RingMemory {
             control.write(Control::default());
             let bds = place.cpu.add(bds_at()).cast::<Bd>();
             for i in 0..len {
-                bds.add(i).write(Bd::new());
+                bds.add(i).write(Bd::new(i + 1 == len));
             }
             (bds, place.cpu.add(slots_at(len)).cast())
         };
         // The arena checked that the region ends inside its window, so the sum exists.
         let bus = place.bus.checked_add(bds_at() as u64).unwrap_or(place.bus);
-        RingMemory { control, bds, slots, len: len as u32, bus, region }
+        let ring = RingMemory { control, bds, slots, len: len as u32, bus, region };
+        ring.clear(ring.len - 1);
+        ring
     }
 
     /// How many descriptors the ring has.
@@ -120,6 +122,13 @@ impl RingMemory {
         debug_assert!(at < self.len);
         // SAFETY: every index of a queue is less than `len`, and the descriptors live as long as `region`.
         unsafe { self.bds.add(at as usize).as_ref() }
+    }
+
+    /// Takes a descriptor back from the device. The last one keeps W: the device prefetches, and would run on behind the
+    /// ring (HW 4.4).
+    pub(crate) fn clear(&self, at: u32) {
+        let wrap = if self.is_last(at) { TxFlags::W } else { TxFlags::empty() };
+        self.bd(at).set_control(bd::Control::tx(wrap, 0));
     }
 
     /// The descriptors from `from` to the ring's end, at most `count`.

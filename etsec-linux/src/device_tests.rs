@@ -3,8 +3,6 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
-use rustix::event::{EventfdFlags, eventfd};
-
 use super::*;
 use crate::roots::Roots;
 use crate::uio::tests::{Tree, memory_bus};
@@ -25,7 +23,7 @@ fn found(word: u32) -> Found {
         pages: Pages::single(page.clone()),
         tbi: (page, None),
         mdio_address: None,
-        waiter: Waiter::event(eventfd(0, EventfdFlags::CLOEXEC).unwrap()).unwrap(),
+        waiter: Waiter::bells(Vec::new()).unwrap(),
         config: PortConfig::default(),
         supply: Supply::Huge,
     }

@@ -1,4 +1,5 @@
-//! Tests of regions, on ordinary files with page maps written for the occasion; with real huge pages where there are any.
+//! Tests of regions, on ordinary files with page maps written for the occasion; with real huge
+//! pages where there are any.
 
 use std::os::unix::fs::FileExt;
 

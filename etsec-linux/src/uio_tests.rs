@@ -1,4 +1,5 @@
-//! Tests of UIO devices, on fake trees: ordinary files stand for device files, sockets for interrupts.
+//! Tests of UIO devices, on fake trees: ordinary files stand for device files, sockets for
+//! interrupts.
 
 use std::fs;
 use std::os::fd::OwnedFd;
@@ -57,7 +58,8 @@ impl Tree {
     }
 }
 
-/// A device whose file is a socket: the other end is the kernel, which has counted `taken` interrupts so far.
+/// A device whose file is a socket: the other end is the kernel, which has counted `taken`
+/// interrupts so far.
 pub(crate) fn interrupt(taken: u32) -> (Uio, UnixStream) {
     let (ours, kernel) = UnixStream::pair().unwrap();
     let device = UioDevice {

@@ -204,31 +204,37 @@ impl Model {
 
     /// What the sanitizer needs to know of a ring.
     pub(crate) fn ring_state(&self, direction: Direction, ring: usize) -> RingState {
-        let stopped = self.stopped(direction);
+        let n = ring as u16;
+        let bit = 0x80 >> ring;
         match direction {
             Direction::Tx => RingState {
-                base: self.bus_address(at::TBASEH, at::TBASE0 + 8 * ring as u16),
+                base: self.bus_address(at::TBASEH, at::TBASE0 + 8 * n),
                 window: u64::from(self.reg(at::TBDBPH)) << 32,
                 span: 0,
-                quiet: !self.sends(ring) && (stopped || !self.tx_enabled(ring)),
+                quiet: !self.sends(ring) && (self.stopped(direction) || !self.tx_enabled(ring)),
                 halted: self.reg(at::TSTAT) & thlt(ring) != 0,
-                failed: self.tx.failed & (0x80 >> ring) != 0,
+                failed: self.tx.failed & bit != 0,
             },
             Direction::Rx => RingState {
-                base: self.bus_address(at::RBASEH, at::RBASE0 + 8 * ring as u16),
+                base: self.bus_address(at::RBASEH, at::RBASE0 + 8 * n),
                 window: u64::from(self.reg(at::RBDBPH)) << 32,
                 span: self.reg(at::MRBLR),
-                quiet: stopped || !self.rx_enabled(ring),
+                quiet: self.stopped(direction) || !self.rx_enabled(ring),
                 halted: self.reg(at::RSTAT) & qhlt(ring) != 0,
-                failed: self.rx.failed & (0x80 >> ring) != 0,
+                failed: self.rx.failed & bit != 0,
             },
         }
     }
 
-    /// The states of all rings, TX first.
+    /// The states of all rings that have a base, TX first; the others have base 0.
     pub(crate) fn ring_states(&self) -> [[RingState; 8]; 2] {
-        let of = |direction| core::array::from_fn(|ring| self.ring_state(direction, ring));
-        [of(Direction::Tx), of(Direction::Rx)]
+        let of = |direction, first: u16| {
+            core::array::from_fn(|ring| match self.reg(first + 8 * ring as u16) {
+                0 => RingState::default(),
+                _ => self.ring_state(direction, ring),
+            })
+        };
+        [of(Direction::Tx, at::TBASE0), of(Direction::Rx, at::RBASE0)]
     }
 
     /// A pointer register with the high register that goes with it (HW 4.5).

@@ -1,11 +1,12 @@
-//! Judges what the driver does to rings and buffers, from what it published and not from what DMA happens to read.
+//! Judges what the driver does to rings and buffers, from what it published and not from what DMA
+//! happens to read.
 //!
-//! Of every ring whose base was written it keeps a copy as of the last `publish`. A descriptor whose R or E is set is
-//! *live*: the device may look at it at any moment, so from then on its buffer belongs to the device. It changes no
-//! memory and no register.
+//! Of every ring whose base was written it keeps a copy as of the last `publish`. A descriptor whose
+//! R or E is set is *live*: the device may look at it at any moment, so from then on its buffer
+//! belongs to the device. It changes no memory and no register.
 
 use crate::lines::Lines;
-use crate::memory::{Bd, DmaFault, Memory};
+use crate::memory::{Bd, DmaFault, Memory, RawBd};
 use crate::violation::{Breach, Direction, Place, Violation, Who};
 
 /// A ring as the registers describe it at this moment.
@@ -37,7 +38,7 @@ struct Span {
 struct Watch {
     base: u64,
     /// Descriptors as last published or closed by the device.
-    copy: Vec<Bd>,
+    copy: Vec<RawBd>,
     /// The live ones' buffers as entered in `lines`; length 0: none.
     spans: Vec<Span>,
     /// Whether `spans` is up to date. It is not kept up while the device does not look.
@@ -143,8 +144,9 @@ impl Sanitizer {
         watch.base = state.base;
         watch.copy.clear();
         let mut ended = false;
-        for bd in memory.ring(state.base, LONGEST_RING) {
-            watch.copy.push(bd);
+        for index in 0..LONGEST_RING as u64 {
+            let Ok(bd) = memory.descriptor(state.base + 8 * index) else { break };
+            watch.copy.push(bd.into());
             if bd.wraps() {
                 ended = true;
                 break;
@@ -179,13 +181,12 @@ impl Sanitizer {
     /// Judges what changed in a ring between two publishes.
     fn compare(&mut self, memory: &Memory, direction: Direction, ring: usize, state: RingState) {
         self.enter_all(direction, ring, state);
-        let count = self.rings[direction as usize][ring].copy.len();
-        for (index, bd) in memory.ring(state.base, count).enumerate() {
+        let there = memory.ring(state.base, self.rings[direction as usize][ring].copy.len());
+        let mut from = 0;
+        while let Some(index) = there.change(from, &self.rings[direction as usize][ring].copy) {
+            from = index + 1;
             let watch = &self.rings[direction as usize][ring];
-            let old = watch.copy[index];
-            if old == bd {
-                continue;
-            }
+            let (old, bd) = (Bd::from(watch.copy[index]), there.get(index));
             let harmless = state.halted && watch.known_halted;
             let place = Place { direction, ring, index };
             let at = state.base + 8 * index as u64;
@@ -202,8 +203,8 @@ impl Sanitizer {
 
     /// THLTn or QHLTn is written: what is live must have been published.
     ///
-    /// A ring that failed may be restarted by somebody other than its owner, who may be in the middle of a hand-over;
-    /// its check waits for the next doorbell.
+    /// A ring that failed may be restarted by somebody other than its owner, who may be in the
+    /// middle of a hand-over; its check waits for the next doorbell.
     pub(crate) fn doorbell(&mut self, m: &Memory, d: Direction, ring: usize, state: RingState) {
         let watch = &mut self.rings[d as usize][ring];
         watch.known_halted = false;
@@ -211,16 +212,23 @@ impl Sanitizer {
         if state.failed || watch.base != state.base {
             return;
         }
-        let count = watch.copy.len();
-        for (index, bd) in m.ring(state.base, count).enumerate() {
-            let old = self.rings[d as usize][ring].copy[index];
-            if bd.live() && (bd != old || unpublished) {
+        let there = m.ring(state.base, watch.copy.len());
+        if unpublished {
+            // One is enough: it is true of all.
+            if let Some(index) = (0..there.len()).find(|index| there.get(*index).live()) {
+                let place = Place { direction: d, ring, index };
+                self.blame(place, state.base + 8 * index as u64, Breach::NotPublished);
+            }
+            return;
+        }
+        let mut from = 0;
+        while let Some(index) = there.change(from, &self.rings[d as usize][ring].copy) {
+            from = index + 1;
+            let bd = there.get(index);
+            if bd.live() {
                 let place = Place { direction: d, ring, index };
                 self.blame(place, state.base + 8 * index as u64, Breach::NotPublished);
                 self.update(place, bd, state);
-                if unpublished {
-                    break;
-                }
             }
         }
     }
@@ -243,7 +251,7 @@ impl Sanitizer {
         }
         self.enter_all(place.direction, place.ring, state);
         let watch = &self.rings[place.direction as usize][place.ring];
-        let Some(old) = watch.copy.get(place.index).copied() else {
+        let Some(old) = watch.copy.get(place.index).copied().map(Bd::from) else {
             let len = watch.copy.len();
             let what = if len == 0 { Breach::EndlessRing } else { Breach::BeyondRing { len } };
             self.blame(place, at, what);
@@ -266,14 +274,14 @@ impl Sanitizer {
         }
         self.release(place);
         let watch = &mut self.rings[place.direction as usize][place.ring];
-        if let Some(bd) = watch.copy.get_mut(place.index) {
-            bd.word = word;
+        if let Some([flags, _]) = watch.copy.get_mut(place.index) {
+            *flags = word.to_be();
         }
     }
 
     fn update(&mut self, place: Place, bd: Bd, state: RingState) {
         self.release(place);
-        self.rings[place.direction as usize][place.ring].copy[place.index] = bd;
+        self.rings[place.direction as usize][place.ring].copy[place.index] = bd.into();
         if bd.live() && self.rings[place.direction as usize][place.ring].entered {
             self.enter(place, bd, state);
         }
@@ -286,7 +294,7 @@ impl Sanitizer {
         }
         watch.entered = true;
         for index in 0..watch.copy.len() {
-            let bd = self.rings[direction as usize][ring].copy[index];
+            let bd = Bd::from(self.rings[direction as usize][ring].copy[index]);
             if bd.live() {
                 self.enter(Place { direction, ring, index }, bd, state);
             }

@@ -43,6 +43,16 @@ impl Default for Plan {
     }
 }
 
+impl Plan {
+    /// Bytes of memory it takes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let rings = self.rx.iter().chain(&self.tx).map(|&len| arena::ring_bytes(len));
+        let pool = arena::pool_bytes(self.buffers, self.config.buffer_size);
+        arena::HEADER_BYTES + rings.sum::<usize>() + pool
+    }
+}
+
 /// The usual configuration of a port with [`STATION`].
 #[must_use]
 pub fn config() -> Config {
@@ -97,9 +107,12 @@ impl Rig {
     /// The same on a model that is there already.
     #[must_use]
     pub fn on(sim: &Sim, plan: &Plan) -> Rig {
-        let rings = plan.rx.iter().chain(&plan.tx).map(|&len| arena::ring_bytes(len));
-        let pool_bytes = arena::pool_bytes(plan.buffers, plan.config.buffer_size);
-        let region = sim.region(arena::HEADER_BYTES + rings.sum::<usize>() + pool_bytes);
+        Rig::in_region(sim, plan, sim.region(plan.bytes()))
+    }
+
+    /// The same in memory of [`Plan::bytes`] that is there already.
+    #[must_use]
+    pub fn in_region(sim: &Sim, plan: &Plan, region: SimRegion) -> Rig {
         let mut arena = Arena::new(region).map_err(|(_, e)| e).expect("a good region");
         let mut delay = sim.delay();
         let mut port = Stopped::attach(Pages::single(sim.bus()), plan.config.clone(), &mut delay)

@@ -57,7 +57,7 @@ pub fn run(options: &Options) -> Result<bool> {
         Some(reason) => {
             println!("the kernel cannot take part: {reason}");
             println!("a TCP/IP stack in the same process takes its place");
-            in_process(&mut session, &etsec)?
+            in_process(&mut session, &etsec, scratch.path())?
         }
     };
     good &= forward(&mut session, &etsec, scratch.path())?;
@@ -106,7 +106,7 @@ fn with_the_kernel(etsec: &Etsec, scratch: &Path) -> Result<bool> {
 }
 
 /// Ping and download by a second stack on the other end of an in-process cable.
-fn in_process(session: &mut Session, etsec: &Etsec) -> Result<bool> {
+fn in_process(session: &mut Session, etsec: &Etsec, scratch: &Path) -> Result<bool> {
     let mut log = session.log("demo-self-test")?;
     let command = etsec.self_test(DOWNLOAD_BYTES, PINGS);
     let ended = run::limited(command, &mut log, &mut session.progress, Some(STEP_LIMIT))?;
@@ -119,6 +119,9 @@ fn in_process(session: &mut Session, etsec: &Etsec) -> Result<bool> {
     let bytes = http.and_then(|e| e["bytes"].as_u64()).unwrap_or(0);
     let sha256_ok = http.and_then(|e| e["sha256_ok"].as_bool()).unwrap_or(false);
     println!("http: {bytes} bytes, sha256 {}", if sha256_ok { "ok" } else { "WRONG" });
+    if let Some(counters) = etsec::event(&events, "counters") {
+        Counters::store(scratch, counters)?;
+    }
     let good = ended.success()
         && replies == u64::from(PINGS)
         && bytes == DOWNLOAD_BYTES as u64

@@ -110,7 +110,7 @@ pub struct Port {
 }
 
 /// How a device is set up.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Copy, Args)]
 #[command(next_help_heading = "Device set-up")]
 pub struct Tuning {
     /// Payload bytes of the longest frame, 46 to 9578 [default: 1500].

@@ -26,9 +26,12 @@ pub fn run(args: &Capture, context: &Context) -> Result<()> {
     let written = ended.and_then(|()| file.finish(wall_clock(), lost).map(drop));
     // A port must be stopped whatever became of the file.
     let to_file = args.write.as_os_str() != "-";
-    let stopped = if to_file { station.finish(context.out, run.elapsed()) } else { station.stop().map(drop) };
+    let stopped =
+        if to_file { station.finish(context.out, run.elapsed()) } else { station.stop().map(drop) };
     match written {
-        Err(error) if !is_reader_gone(&error) => Err(error.context(format!("writing {}", args.write.display()))),
+        Err(error) if !is_reader_gone(&error) => {
+            Err(error.context(format!("writing {}", args.write.display())))
+        }
         _ => stopped,
     }
 }

@@ -165,7 +165,8 @@ impl Counters {
 
 /// Frames and bytes always, everything else if it is not 0.
 fn add(rows: &mut Vec<Vec<String>>, group: &str, named: &Named) {
-    let shown = named.iter().filter(|(name, value)| **value > 0 || ["frames", "bytes"].contains(*name));
+    let shown =
+        named.iter().filter(|(name, value)| **value > 0 || ["frames", "bytes"].contains(*name));
     rows.extend(shown.map(|(name, value)| {
         vec![format!("  {group}"), (*name).to_owned(), format!("{:>15}", grouped(*value))]
     }));

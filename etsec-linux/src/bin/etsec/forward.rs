@@ -14,8 +14,7 @@ const SETTLE_TIME: Duration = Duration::from_millis(50);
 
 /// Runs the command.
 pub fn run(args: &Forward, context: &Context) -> Result<()> {
-    let setup =
-        |device| Setup { promiscuous: true, ..Setup::of_device(device, &args.tuning) };
+    let setup = |device| Setup { promiscuous: true, ..Setup::of_device(device, &args.tuning) };
     let mut a = Station::open(&setup(&args.a), context)?;
     let mut b = Station::open(&setup(&args.b), context)?;
     check_pair(&a, &b)?;
@@ -68,7 +67,9 @@ impl Direction {
     fn step(&mut self, from: &mut Station, to: &mut Station, most: u64) -> bool {
         let before = self.frames;
         while self.frames - before < most {
-            let Some(buf) = self.held.take().or_else(|| from.rx.next().map(|(buf, _)| buf)) else { break };
+            let Some(buf) = self.held.take().or_else(|| from.rx.next().map(|(buf, _)| buf)) else {
+                break;
+            };
             match to.tx.stage(buf) {
                 Ok(()) => self.frames += 1,
                 Err(refused) if refused.why == Reason::Full => {

@@ -30,12 +30,17 @@ impl Context {
     /// Keeps this thread on the processor the user chose, if any. Threads it has started before stay where they are.
     pub fn pin(&self) -> Result<()> {
         let Some(cpu) = self.cpu else { return Ok(()) };
-        ensure!(cpu < CpuSet::MAX_CPU, "--cpu {cpu}: the highest number is {}", CpuSet::MAX_CPU - 1);
+        ensure!(
+            cpu < CpuSet::MAX_CPU,
+            "--cpu {cpu}: the highest number is {}",
+            CpuSet::MAX_CPU - 1
+        );
         let mut set = CpuSet::new();
         set.set(cpu);
         let count = std::thread::available_parallelism().map_or(0, usize::from);
-        sched_setaffinity(None, &set)
-            .with_context(|| format!("--cpu {cpu}: not a processor of this process, which has {count}"))
+        sched_setaffinity(None, &set).with_context(|| {
+            format!("--cpu {cpu}: not a processor of this process, which has {count}")
+        })
     }
 }
 

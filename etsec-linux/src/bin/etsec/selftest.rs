@@ -42,7 +42,9 @@ fn check(args: &Serve) -> Result<Ipv4Cidr> {
     ensure!(args.http_port != 0, "--self-test downloads by HTTP: give it an --http-port");
     match args.address {
         AddressArg::Static(address) if address.prefix_len() <= 30 => Ok(address),
-        AddressArg::Static(_) => bail!("--self-test needs an --address whose network has room for a client"),
+        AddressArg::Static(_) => {
+            bail!("--self-test needs an --address whose network has room for a client")
+        }
         AddressArg::Dhcp => bail!("--self-test has no DHCP server: give it an --address"),
     }
 }

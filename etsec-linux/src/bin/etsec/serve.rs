@@ -44,7 +44,8 @@ fn content(args: &Serve) -> Result<Content> {
 
 impl Wire for SmoltcpPort<Bell> {
     fn poll(&mut self, iface: &mut Interface, now: Instant, sockets: &mut SocketSet<'_>) -> bool {
-        let changed = SmoltcpPort::poll(self, iface, now, sockets) == PollResult::SocketStateChanged;
+        let changed =
+            SmoltcpPort::poll(self, iface, now, sockets) == PollResult::SocketStateChanged;
         changed || self.is_behind()
     }
 }
@@ -81,10 +82,11 @@ impl Server {
             let moved = self.turn();
             self.tell(out)?;
             run.meter.update(|| self.station.totals());
-            if !moved {
-                self.station.wait(self.nap(run.nap()))?;
-            } else {
+            if moved {
                 self.station.look_after()?;
+            } else {
+                let nap = self.nap(run.nap());
+                self.station.wait(nap)?;
             }
         }
         Ok(())

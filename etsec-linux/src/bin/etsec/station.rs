@@ -9,6 +9,7 @@ use etsec_core::phy::LinkChange;
 use etsec_core::{EventPort, Line, MacAddr, PageBell, Pool, Running, Stopped};
 use etsec_linux::device::{Device, Rx, Tx, check_exchange};
 use etsec_linux::options::Options;
+use etsec_linux::simulated::Simulated;
 use etsec_linux::time::Clock;
 use etsec_linux::{AnyBus, PortConfig};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -17,7 +18,8 @@ use crate::args::{DeviceName, LinkArg, Port, Tuning};
 use crate::counters::{Counters, PortCounters};
 use crate::meter::Totals;
 use crate::output::Output;
-use crate::run::Context;
+use crate::run::{Context, NAP};
+use crate::signals::Stop;
 
 /// The doorbell of the devices here.
 pub type Bell = PageBell<AnyBus>;
@@ -36,7 +38,8 @@ pub struct Setup {
     pub promiscuous: bool,
     /// The transmit queue to use.
     pub tx_queue: usize,
-    options: Options,
+    /// Sizes and link.
+    pub tuning: Tuning,
 }
 
 impl Setup {
@@ -47,26 +50,29 @@ impl Setup {
 
     /// As the options of a command with several devices say.
     pub fn of_device(device: &DeviceName, tuning: &Tuning) -> Self {
-        let default = Options::default();
-        let link = tuning.link.and_then(|link| match link {
-            LinkArg::Auto => None,
-            LinkArg::Fixed(link) => Some(link),
-        });
-        let options = Options {
-            mtu: tuning.mtu.unwrap_or(default.mtu),
-            ring: tuning.ring.unwrap_or(default.ring),
-            buffers: tuning.buffers,
-            link,
-            port: PortConfig { phy_address: tuning.phy, ..PortConfig::default() },
-            ..default
-        };
-        Setup { device: device.clone(), mac: None, promiscuous: false, tx_queue: 0, options }
+        let (device, tuning) = (device.clone(), *tuning);
+        Setup { device, mac: None, promiscuous: false, tx_queue: 0, tuning }
     }
 
     fn options(&self) -> Options {
-        let port = PortConfig { station: self.mac, ..self.options.port };
-        let tx_rings = self.tx_queue + 1;
-        Options { port, tx_rings, promiscuous: self.promiscuous, ..self.options.clone() }
+        let default = Options::default();
+        Options {
+            mtu: self.tuning.mtu.unwrap_or(default.mtu),
+            ring: self.tuning.ring.unwrap_or(default.ring),
+            buffers: self.tuning.buffers,
+            link: match self.tuning.link {
+                None | Some(LinkArg::Auto) => None,
+                Some(LinkArg::Fixed(link)) => Some(link),
+            },
+            port: PortConfig {
+                station: self.mac,
+                phy_address: self.tuning.phy,
+                ..PortConfig::default()
+            },
+            tx_rings: self.tx_queue + 1,
+            promiscuous: self.promiscuous,
+            ..default
+        }
     }
 }
 
@@ -117,7 +123,7 @@ impl Station {
         let tx = device.tx.remove(setup.tx_queue);
         let pool = device.pool.clone();
         let level = rx.pending();
-        let core = Core {
+        let mut core = Core {
             events: device.port.events(),
             device: Some(device),
             name,
@@ -125,6 +131,7 @@ impl Station {
             clock: Clock::start(),
             looked: Instant::now(),
         };
+        core.service()?;
         log::info!("{}: started, station address {}", core.name, core.mac());
         Ok(Station { core, rx, tx, pool, level })
     }
@@ -169,11 +176,11 @@ impl Station {
         self.top_up();
     }
 
-    /// Waits for the link to come up, `limit` at most. Returns whether it is.
-    pub fn await_link(&mut self, limit: Duration) -> Result<bool> {
+    /// Waits for the link to come up, `limit` at most, or until the user asks to end. Returns whether it is up.
+    pub fn await_link(&mut self, limit: Duration, stop: &Stop) -> Result<bool> {
         let until = Instant::now() + limit;
-        while !self.core.has_link() && Instant::now() < until {
-            self.wait(Duration::from_millis(10))?;
+        while !self.core.has_link() && Instant::now() < until && !stop.asked() {
+            self.wait(NAP)?;
         }
         Ok(self.core.has_link())
     }
@@ -306,7 +313,8 @@ impl Core {
     }
 
     fn has_ended(&self) -> bool {
-        false
+        let simulated = self.device.as_ref().and_then(|device| device.memory.simulated());
+        simulated.is_some_and(Simulated::input_ended)
     }
 
     /// Looks after controller and link, if it is time.
@@ -314,6 +322,10 @@ impl Core {
         if self.looked.elapsed() < LOOK_EVERY {
             return Ok(());
         }
+        self.service()
+    }
+
+    fn service(&mut self) -> Result<()> {
         self.looked = Instant::now();
         let Some(device) = &mut self.device else { return Ok(()) };
         let service = device.service(self.clock.now_ms())?;
@@ -398,7 +410,10 @@ impl Drop for Core {
 
 impl std::fmt::Debug for Core {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Core").field("name", &self.name).field("device", &self.device).finish_non_exhaustive()
+        f.debug_struct("Core")
+            .field("name", &self.name)
+            .field("device", &self.device)
+            .finish_non_exhaustive()
     }
 }
 
