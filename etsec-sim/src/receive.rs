@@ -1,4 +1,5 @@
-//! The receiver up to the choice of a ring: what the MAC does with a frame that arrives (HW 4.4, 7, 18.7).
+//! The receiver up to the choice of a ring: what the MAC does with a frame that arrives (HW 4.4, 7,
+//! 18.7).
 //!
 //! Writing the frame into a ring's buffers is `store.rs`.
 

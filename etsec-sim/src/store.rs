@@ -1,4 +1,5 @@
-//! Writing a received frame into a ring: descriptors, buffers, events (HW 4.3, 4.4, 5.4, 18.7, 18.8).
+//! Writing a received frame into a ring: descriptors, buffers, events (HW 4.3, 4.4, 5.4, 18.7,
+//! 18.8).
 
 use crate::bits::{at, ievent, qhlt, rxbd, rxf};
 use crate::control::pointer_at;
@@ -130,7 +131,8 @@ impl Model {
             if injected { Err(DmaFault::Injected) } else { self.memory.check(buffer, room) };
         if let Err(fault) = reach {
             self.sanitizer.blame_dma(place, buffer, room, fault);
-            // A frame that is shorter than the buffer may still fit; the device does not look ahead.
+            // A frame that is shorter than the buffer may still fit; the device does not look
+            // ahead.
             if injected || self.memory.check(buffer, rest.len().min(room)).is_err() {
                 return Err(Stop::Bus);
             }
