@@ -21,6 +21,13 @@ pub enum Schedule {
     RoundRobin([u8; 8]),
 }
 
+impl Schedule {
+    /// Whether nothing is ever sent from transmit ring `n`, 0 to 7.
+    pub(crate) fn blocks(self, n: usize) -> bool {
+        matches!(self, Schedule::RoundRobin(weights) if weights.get(n) == Some(&0))
+    }
+}
+
 /// Configuration of a port.
 #[derive(Debug, Clone)]
 pub struct Config {

@@ -10,7 +10,7 @@ use crate::regs::control::{DMACTRL, Dmactrl, IEVENT, IMASK};
 use crate::regs::mac::{MACCFG1, Maccfg1};
 use crate::regs::receive::{RBPTR, RSTAT};
 use crate::regs::transmit::{TBPTR, TSTAT};
-use crate::regs::{ReadWriteable, Readable};
+use crate::regs::{ReadWriteable, Readable, Writeable};
 use crate::report::warning;
 use crate::ring::RingView;
 
@@ -24,6 +24,7 @@ pub(crate) struct Sides {
 impl Sides {
     pub(crate) const BOTH: Sides = Sides { tx: true, rx: true };
     pub(crate) const RX: Sides = Sides { tx: false, rx: true };
+    pub(crate) const TX: Sides = Sides { tx: true, rx: false };
 
     fn events(self) -> Event {
         let tx = if self.tx { Event::GTSC } else { Event::empty() };
@@ -81,6 +82,24 @@ impl<B: Bus> Port<B> {
         self.keep_positions()
     }
 
+    /// Closes the frame that transmit ring `n` fails at, so that the ring goes on behind it; the rest of the port keeps
+    /// running (HW 8.6, bus error). Returns whether that could be done.
+    pub(crate) fn skip_failing(&self, n: usize, delay: &mut dyn DelayNs) -> bool {
+        let bus = self.bus();
+        let stopped = self.quiesce(Sides::TX, delay).is_empty();
+        if stopped
+            && let Some(view) = &self.tx[n]
+            && let Some(at) = view.index_of(TBPTR.nth(n).on(bus).get())
+        {
+            let next = close_frame(view, at);
+            bus.publish();
+            // HW 3.21: the pointer may be written while its direction is stopped.
+            TBPTR.nth(n).on(bus).set(view.bd_low(next));
+        }
+        self.resume();
+        stopped
+    }
+
     /// Notes where the hardware stood in each ring, and closes frames that it had begun and not finished.
     fn keep_positions(&self) -> Lost {
         let bus = self.bus();
@@ -94,8 +113,9 @@ impl<B: Bus> Port<B> {
             }
             if let Some(view) = &self.rx[n] {
                 let at = view.index_of(RBPTR.nth(n).on(bus).get()).unwrap_or(view.position());
-                // The queue drops the beginning when the next frame begins (HW 4.4).
-                lost.rx += u32::from(is_mid_frame(view, at));
+                // The queue drops the beginning when the next frame begins (HW 4.4). A position that is as at the last
+                // stop was counted then.
+                lost.rx += u32::from(at != view.position() && is_mid_frame(view, at));
                 view.set_position(at);
             }
         }

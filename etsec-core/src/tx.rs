@@ -112,7 +112,6 @@ pub struct TxQueue<D: Doorbell> {
 
 impl<D: Doorbell> TxQueue<D> {
     pub(crate) fn new(ring: RingMemory, bell: D, number: u8, limits: TxLimits) -> Self {
-        ring.bd(ring.len() as u32 - 1).set_control(Control::tx(TxFlags::W, 0));
         TxQueue {
             ring,
             bell,

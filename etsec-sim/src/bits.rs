@@ -1,6 +1,7 @@
 //! Register offsets and bit masks the model acts on, from HW 2 and 3.
 //!
-//! It lists only what the model gives a meaning; `table.rs` has every register. Nothing here is shared with a driver.
+//! It lists only what the model gives a meaning; `table.rs` has every register. Nothing here is
+//! shared with a driver.
 
 /// Offsets within the register page.
 pub(crate) mod at {

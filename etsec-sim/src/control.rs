@@ -138,8 +138,9 @@ impl Model {
 
     pub(crate) fn write_rstat(&mut self, value: u32) {
         self.ring_doorbells(Direction::Rx, (value >> 16) as u8);
-        self.restart_rx(value & 0x00FF_0000);
+        let halted = self.reg(at::RSTAT);
         self.store(at::RSTAT, value);
+        self.restart_rx(value & 0x00FF_0000, halted);
     }
 
     fn ring_doorbells(&mut self, direction: Direction, rings: u8) {

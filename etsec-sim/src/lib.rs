@@ -1,12 +1,14 @@
 //! A software model of the eTSEC.
 //!
 //! # What it is
-//! [`Model`] is a state machine: `read`, `write`, `receive`, `advance`. It has no thread, no clock and no callback; time
-//! is a number that [`Model::advance`] moves, and an interrupt line is a level that is asked for. [`Sim`] shares one
-//! model between a driver and a test. Memory the device reaches is a [`SimRegion`]; every access of the device to it is
-//! judged, and what a driver did wrong is a [`Violation`].
+//! [`Model`] is a state machine: `read`, `write`, `receive`, `advance`. It has no thread, no clock
+//! and no callback; time is a number that [`Model::advance`] moves, and an interrupt line is a
+//! level that is asked for. [`Sim`] shares one model between a driver and a test. Memory the device
+//! reaches is a [`SimRegion`]; every access of the device to it is judged, and what a driver did
+//! wrong is a [`Violation`].
 //!
-//! The model is written from `docs/hardware.md` ("HW" below) alone and shares no table with any driver.
+//! The model is written from `docs/hardware.md` ("HW" below) alone and shares no table with any
+//! driver.
 //!
 //! # What is stored and does nothing yet
 //! These registers read back what was written, with their reset values and write masks:

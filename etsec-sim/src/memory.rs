@@ -1,7 +1,9 @@
-//! Memory that CPU and model share, and the model's DMA into it: the only file of the crate with `unsafe`.
+//! Memory that CPU and model share, and the model's DMA into it: the only file of the crate with
+//! `unsafe`.
 //!
-//! A region is filled with a pattern that depends on the address, so that words nobody wrote can be told. It knows what
-//! a descriptor looks like in memory (two big-endian words) and nothing of what the words mean.
+//! A region is filled with a pattern that depends on the address, so that words nobody wrote can be
+//! told. It knows what a descriptor looks like in memory (two big-endian words) and nothing of what
+//! the words mean.
 
 use core::alloc::Layout;
 use core::fmt;
@@ -14,7 +16,8 @@ use etsec_core::{BusAddr, Region};
 
 const ALIGN: usize = 64;
 
-/// The pattern of the aligned 8-byte word at `at`. Its sequence over addresses is a plain addition, so filling is fast.
+/// The pattern of the aligned 8-byte word at `at`. Its sequence over addresses is a plain addition,
+/// so filling is fast.
 const fn pattern(at: u64) -> u64 {
     (at >> 3).wrapping_mul(STEP).wrapping_add(0x5D2C_91E3_7A84_F06B)
 }
@@ -29,8 +32,8 @@ pub(crate) struct Block {
     retired: AtomicBool,
 }
 
-// SAFETY: a block is plain memory with a fixed address. Who may touch which byte at what time is the ownership rule of
-// descriptors (HW 4.4); descriptor words are only accessed as atomics here.
+// SAFETY: a block is plain memory with a fixed address. Who may touch which byte at what time is
+// the ownership rule of descriptors (HW 4.4); descriptor words are only accessed as atomics here.
 unsafe impl Send for Block {}
 // SAFETY: as above.
 unsafe impl Sync for Block {}
@@ -54,8 +57,8 @@ impl Block {
     #[inline]
     fn word(&self, offset: usize) -> &AtomicU32 {
         debug_assert!(offset.is_multiple_of(4) && offset + 4 <= self.len);
-        // SAFETY: in bounds and aligned by the line above (callers check), alive as long as `self`; descriptor words are
-        // accessed as 32-bit atomics by both sides.
+        // SAFETY: in bounds and aligned by the line above (callers check), alive as long as `self`;
+        // descriptor words are accessed as 32-bit atomics by both sides.
         unsafe { AtomicU32::from_ptr(self.start.as_ptr().add(offset).cast()) }
     }
 
@@ -74,8 +77,8 @@ impl Block {
         // SAFETY: `first` is within the block, or one past its end with a count of 0.
         let start = unsafe { self.start.as_ptr().add(first.min(self.len)) }.cast::<u64>();
         for i in 0..count {
-            // SAFETY: 8-aligned, as the block is 64-aligned and `first` a multiple of 8; `first + 8 * count` is at most
-            // `offset + len`. The range belongs to the device.
+            // SAFETY: 8-aligned, as the block is 64-aligned and `first` a multiple of 8; `first + 8
+            // * count` is at most `offset + len`. The range belongs to the device.
             unsafe { start.add(i).write(value) };
             value = value.wrapping_add(STEP);
         }
@@ -108,8 +111,8 @@ impl Drop for Block {
 /// Memory that the model's DMA reaches. Its bus address has nothing to do with its pointer.
 ///
 /// It starts out filled with a pattern: a word that is sent before the CPU wrote it is a
-/// [`Violation`](crate::Violation). Dropping it retires the memory: later DMA into it is a violation, not a fault of
-/// this process.
+/// [`Violation`](crate::Violation). Dropping it retires the memory: later DMA into it is a
+/// violation, not a fault of this process.
 pub struct SimRegion {
     block: Arc<Block>,
     len: usize,
@@ -127,8 +130,9 @@ impl Drop for SimRegion {
     }
 }
 
-// SAFETY: the block is allocated, initialised with the pattern, 64-byte aligned on both sides (`Memory::add` checks the
-// bus address), reached by the model at the same offsets, and never moved; nothing but the model's DMA uses it.
+// SAFETY: the block is allocated, initialised with the pattern, 64-byte aligned on both sides
+// (`Memory::add` checks the bus address), reached by the model at the same offsets, and never
+// moved; nothing but the model's DMA uses it.
 unsafe impl Region for SimRegion {
     fn cpu(&self) -> NonNull<u8> {
         self.block.start
@@ -144,21 +148,24 @@ unsafe impl Region for SimRegion {
 impl SimRegion {
     /// Stores bytes at `offset`, as a CPU would, for tests that have no driver.
     ///
-    /// Not to be used while another thread advances the model: [`Sim::store`](crate::Sim::store) does it under its lock.
+    /// Not to be used while another thread advances the model: [`Sim::store`](crate::Sim::store)
+    /// does it under its lock.
     ///
     /// # Panics
     /// Beyond the end of the region.
     pub(crate) fn store(&mut self, offset: usize, bytes: &[u8]) {
         assert!(offset <= self.len && bytes.len() <= self.len - offset, "store beyond the region");
         if bytes.len().is_multiple_of(4) && offset.is_multiple_of(4) {
-            // Descriptor words may be looked at by the model in the same moment, so whole words are stored as atomics.
+            // Descriptor words may be looked at by the model in the same moment, so whole words are
+            // stored as atomics.
             for (i, word) in bytes.chunks_exact(4).enumerate() {
                 let value = u32::from_ne_bytes([word[0], word[1], word[2], word[3]]);
                 self.block.word(offset + 4 * i).store(value, Ordering::Relaxed);
             }
             return;
         }
-        // SAFETY: in bounds by the assertion; `&mut self` and the model's lock keep everybody else out.
+        // SAFETY: in bounds by the assertion; `&mut self` and the model's lock keep everybody else
+        // out.
         unsafe {
             let to = self.block.start.as_ptr().add(offset);
             to.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
@@ -171,7 +178,8 @@ impl SimRegion {
     /// Beyond the end of the region.
     pub(crate) fn load(&self, offset: usize, bytes: &mut [u8]) {
         assert!(offset <= self.len && bytes.len() <= self.len - offset, "load beyond the region");
-        // SAFETY: in bounds by the assertion; the model's lock keeps DMA out, `&self` every other store.
+        // SAFETY: in bounds by the assertion; the model's lock keeps DMA out, `&self` every other
+        // store.
         unsafe {
             let from = self.block.start.as_ptr().add(offset);
             bytes.as_mut_ptr().copy_from_nonoverlapping(from, bytes.len());
@@ -262,7 +270,8 @@ impl Memory {
         Some(region)
     }
 
-    /// A region at a given address. `None`: not 64-byte aligned, beyond 36 bits, or over a region still in use.
+    /// A region at a given address. `None`: not 64-byte aligned, beyond 36 bits, or over a region
+    /// still in use.
     pub(crate) fn add_at(&mut self, at: u64, len: usize) -> Option<SimRegion> {
         let size = len.max(1).checked_next_multiple_of(ALIGN)?;
         let end = at.checked_add(size as u64)?;
@@ -327,14 +336,16 @@ impl Memory {
         self.find(at, len).map(|_| ())
     }
 
-    /// Reads the descriptor at `at`, a multiple of 8. What was stored before its R or E is visible afterwards.
+    /// Reads the descriptor at `at`, a multiple of 8. What was stored before its R or E is visible
+    /// afterwards.
     #[inline]
     pub(crate) fn descriptor(&self, at: u64) -> Result<Bd, DmaFault> {
         let (block, offset) = self.find(at, 8)?;
         Ok(load(block, offset))
     }
 
-    /// Writes flags and length of the descriptor at `at` back. Everything written before is visible to who sees it.
+    /// Writes flags and length of the descriptor at `at` back. Everything written before is visible
+    /// to who sees it.
     #[inline]
     pub(crate) fn close(&self, at: u64, word: u32) -> Result<(), DmaFault> {
         let (block, offset) = self.find(at, 8)?;
@@ -357,8 +368,9 @@ impl Memory {
     pub(crate) fn append(&self, at: u64, len: usize, out: &mut Vec<u8>) -> Result<(), DmaFault> {
         let (block, offset) = self.find(at, len)?;
         out.reserve(len);
-        // SAFETY: the source is in bounds of the block; `reserve` made room; the two never overlap. The CPU has handed
-        // these bytes to the device; a driver that writes them meanwhile is what the sanitizer is to find.
+        // SAFETY: the source is in bounds of the block; `reserve` made room; the two never overlap.
+        // The CPU has handed these bytes to the device; a driver that writes them meanwhile is what
+        // the sanitizer is to find.
         unsafe {
             let to = out.as_mut_ptr().add(out.len());
             to.copy_from_nonoverlapping(block.start.as_ptr().add(offset), len);

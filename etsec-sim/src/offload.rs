@@ -1,4 +1,5 @@
-//! What a TxFCB asks for: checksums and a VLAN tag (HW 5.1, 5.2). It works on a frame's bytes and knows no descriptor.
+//! What a TxFCB asks for: checksums and a VLAN tag (HW 5.1, 5.2). It works on a frame's bytes and
+//! knows no descriptor.
 
 use crate::bits::tctrl;
 
@@ -80,7 +81,8 @@ fn packet_end(frame: &[u8], l3: usize, six: bool) -> Option<usize> {
     (end <= frame.len()).then_some(end)
 }
 
-/// Adds big-endian half words; an odd last byte counts as the upper half. Frames are short enough for 32 bits.
+/// Adds big-endian half words; an odd last byte counts as the upper half. Frames are short enough
+/// for 32 bits.
 fn add(bytes: &[u8]) -> u32 {
     let mut pairs = bytes.chunks_exact(2);
     let sum: u32 = (&mut pairs).map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]]))).sum();

@@ -1,4 +1,5 @@
-//! What becomes of a frame's bytes between the FIFO and the wire: FCB, preamble, padding, FCS, the length limit.
+//! What becomes of a frame's bytes between the FIFO and the wire: FCB, preamble, padding, FCS, the
+//! length limit.
 
 use crate::bits::{at, maccfg2, txbd};
 use crate::config::WireSpeed;

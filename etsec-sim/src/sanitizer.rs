@@ -1,8 +1,9 @@
-//! Judges what the driver does to rings and buffers, from what it published and not from what DMA happens to read.
+//! Judges what the driver does to rings and buffers, from what it published and not from what DMA
+//! happens to read.
 //!
-//! Of every ring whose base was written it keeps a copy as of the last `publish`. A descriptor whose R or E is set is
-//! *live*: the device may look at it at any moment, so from then on its buffer belongs to the device. It changes no
-//! memory and no register.
+//! Of every ring whose base was written it keeps a copy as of the last `publish`. A descriptor whose
+//! R or E is set is *live*: the device may look at it at any moment, so from then on its buffer
+//! belongs to the device. It changes no memory and no register.
 
 use crate::lines::Lines;
 use crate::memory::{Bd, DmaFault, Memory, RawBd};
@@ -202,8 +203,8 @@ impl Sanitizer {
 
     /// THLTn or QHLTn is written: what is live must have been published.
     ///
-    /// A ring that failed may be restarted by somebody other than its owner, who may be in the middle of a hand-over;
-    /// its check waits for the next doorbell.
+    /// A ring that failed may be restarted by somebody other than its owner, who may be in the
+    /// middle of a hand-over; its check waits for the next doorbell.
     pub(crate) fn doorbell(&mut self, m: &Memory, d: Direction, ring: usize, state: RingState) {
         let watch = &mut self.rings[d as usize][ring];
         watch.known_halted = false;

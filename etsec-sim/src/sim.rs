@@ -42,8 +42,8 @@ impl Drop for Guard {
 
 /// A simulated eTSEC. Clones are handles to the same one.
 ///
-/// Dropping the last `Sim` while violations have not been taken out with [`Sim::violations`] panics with a list of
-/// them, unless the thread is panicking already.
+/// Dropping the last `Sim` while violations have not been taken out with [`Sim::violations`] panics
+/// with a list of them, unless the thread is panicking already.
 #[derive(Debug, Clone)]
 pub struct Sim {
     guard: Arc<Guard>,
@@ -70,12 +70,14 @@ impl Sim {
         SimBus { shared: Arc::clone(self.shared()), page: Page::Group0 }
     }
 
-    /// The page an eTSEC2 has for MDIO: MII registers at 0x520–0x534 that reach the same bus (HW 1.3).
+    /// The page an eTSEC2 has for MDIO (HW 1.3): MII registers at 0x520–0x534 that reach the
+    /// same bus.
     pub fn mdio_bus(&self) -> SimBus {
         SimBus { shared: Arc::clone(self.shared()), page: Page::Mdio }
     }
 
-    /// Memory of `len` bytes that the device reaches, in its first 4 GiB. Its bus address is not its pointer.
+    /// Memory of `len` bytes that the device reaches, in its first 4 GiB. Its bus address is not
+    /// its pointer.
     ///
     /// # Panics
     /// When regions of 4 GiB have been handed out.
@@ -117,7 +119,8 @@ impl Sim {
         self.with(|model| model.now_ns())
     }
 
-    /// A good frame arrives: DA to payload, without FCS. The sender's side has padded it to 60 bytes and added the FCS.
+    /// A good frame arrives: DA to payload, without FCS. The sender's side has padded it to 60
+    /// bytes and added the FCS.
     pub fn receive(&self, frame: &[u8]) {
         self.with(|model| model.receive_good(frame));
     }
@@ -127,8 +130,8 @@ impl Sim {
         self.with(|model| model.receive(&frame));
     }
 
-    /// The next frame that left on the wire, FCS verified and stripped. A frame with a wrong FCS is dropped here, as any
-    /// receiver would.
+    /// The next frame that left on the wire, FCS verified and stripped. A frame with a wrong FCS is
+    /// dropped here, as any receiver would.
     pub fn transmitted(&self) -> Option<Vec<u8>> {
         self.with(|model| {
             while let Some(frame) = model.transmitted() {

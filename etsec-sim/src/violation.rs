@@ -123,9 +123,11 @@ pub enum Breach {
         /// Bus address of the first changed byte.
         byte: u64,
     },
-    /// A descriptor or its pointer was stored after the last `publish`, and the device was told or looked.
+    /// A descriptor or its pointer was stored after the last `publish`, and the device was told or
+    /// looked.
     NotPublished,
-    /// R or E was set in the same `publish` as its pointer: the device may see it with the old pointer.
+    /// R or E was set in the same `publish` as its pointer: the device may see it with the old
+    /// pointer.
     PublishedTogether,
     /// A descriptor the device owns was rewritten while the ring was running.
     Rewritten {

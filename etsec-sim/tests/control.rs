@@ -1,4 +1,5 @@
-//! Interrupt lines, graceful stop, soft reset, enables, pause (HW 8.2–8.4, 9.1, 11.1, 18.3, 18.4, 18.10).
+//! Interrupt lines, graceful stop, soft reset, enables, pause (HW 8.2–8.4, 9.1, 11.1, 18.3, 18.4,
+//! 18.10).
 
 mod rig;
 use etsec_sim::{Breach, Line, SimConfig, Switches, WireSpeed};

@@ -249,7 +249,8 @@ fn a_pointer_without_publish() {
         rig.take(0);
     }
     rig.sim.receive(&frame(64));
-    // Handed back with another buffer and no publish at all; the ring is running, no doorbell is needed.
+    // Handed back with another buffer and no publish at all; the ring is running, no doorbell is
+    // needed.
     let buffer = rig.tx_buffer(7, 0);
     rig.bd(rig.rx_bd(0, LEN - 1), E | I | W, 0, rig.low(buffer));
     for _ in 0..LEN {

@@ -105,7 +105,8 @@ fn priority_prefers_the_lowest_ring_after_every_frame() {
 
 #[test]
 fn weighted_round_robin_shares_as_the_weights_say() {
-    // HW 10: W0 = 1, W1 = 3, W2 = 6 of 64 bytes, and ring 3 is blocked. Ring 0 has a turn before each of the three.
+    // HW 10: W0 = 1, W1 = 3, W2 = 6 of 64 bytes, and ring 3 is blocked. Ring 0 has a turn before
+    // each of the three.
     let mut rig = Rig::on_link();
     rig.write(TQUEUE, 0xF000);
     rig.write(TCTRL, 4);
