@@ -5,11 +5,14 @@
 
 use etsec_core::mib::Counter;
 use etsec_core::{
-    Arena, BusAddr, Event, FaultCounters, Pool, Reason, RxCounters, Schedule, TxCounters, arena,
+    Arena, Bus as _, BusAddr, Event, FaultCounters, Line, Pool, Reason, RxCounters, Schedule,
+    TxCounters, arena,
 };
 use etsec_sim::{Breach, Fault, Fcs, Sim, SimConfig, SimRegion, Switches, WireFrame, WireSpeed};
 use etsec_tests::all_rings::{self, LEN, RINGS, talker};
-use etsec_tests::rig::{Live, PEER, STATION, frame};
+use etsec_tests::at;
+use etsec_tests::rig::{Live, PEER, Plan, Rig, STATION, frame};
+use etsec_tests::trace::Traced;
 
 /// The normal model, each switch alone, and all that go together.
 fn readings() -> Vec<Switches> {
@@ -122,9 +125,13 @@ fn unreachable(elsewhere: &Sim) -> (Arena<SimRegion>, Pool) {
 
 /// Four good frames on every ring, and before those of `ring` one whose bytes the device cannot read.
 fn with_an_unreadable_frame(switches: Switches, mut live: Live, far: &Pool, ring: usize) {
+    // All rings are loaded before any of them is served.
+    let bus = live.sim.bus();
+    bus.write(at::DMACTRL, at::DMACTRL_RUNNING | at::GTS);
     live.tx[ring].stage(far.frame(&frame(PEER, STATION, 500, 0)).unwrap()).unwrap();
     live.tx[ring].commit();
     let out = live.load(3);
+    bus.write(at::DMACTRL, at::DMACTRL_RUNNING);
     live.settle(10);
     let breaches = live.sim.violations();
     let outside = |what| matches!(what, Breach::OutsideRegion { .. });
@@ -313,7 +320,7 @@ fn a_parity_error_resets_the_controller() {
 fn a_frame_that_the_filer_has_no_ring_for_is_counted() {
     let mut plan = all_rings::plan(SimConfig::default());
     plan.rx.truncate(1);
-    let mut rig = etsec_tests::rig::Rig::new(&plan);
+    let mut rig = Rig::new(&plan);
     all_rings::steer(&mut rig);
     let mut live = rig.start();
     live.sim.receive(&frame(STATION, talker(5), 64, 0));
@@ -396,6 +403,59 @@ fn waiting_behind_busier_rings_is_no_hang() {
     assert_eq!((live.port.faults().transmit_hangs, live.port.faults().resets), (0, 0));
     live.settle(3);
     assert!(live.sent().contains(&waits));
+    live.finish();
+}
+
+#[test]
+fn a_small_ring_that_is_busy_is_no_hang() {
+    let sim = SimConfig { wire: WireSpeed::Link, ..SimConfig::default() };
+    let mut plan = Plan { sim, tx: vec![4], ..Plan::default() };
+    plan.config.hang_ms = 100;
+    let mut live = Rig::new(&plan).start();
+    let out = frame(PEER, STATION, 1000, 0);
+    (0..4).for_each(|_| live.send(0, &out));
+    for tick in 0..50 {
+        // Once around: whenever it is looked at, the hardware stands at the same descriptor.
+        for _ in 0..4 {
+            live.sim.advance(8192);
+            assert_eq!(live.reap(), 1);
+            live.send(0, &out);
+        }
+        live.port.tick(10 * tick, &mut live.delay).unwrap();
+        assert_eq!(live.sent().len(), 4);
+    }
+    assert_eq!((live.port.faults().transmit_hangs, live.port.faults().resets), (0, 0));
+    live.finish();
+}
+
+#[test]
+fn a_kick_that_is_lost_is_made_good() {
+    let sim = Sim::default();
+    let bus = Traced::new(sim.bus());
+    let mut live = Rig::through(&sim, &Plan::default(), bus.clone()).start();
+    bus.die_after(0);
+    live.send(0, &frame(PEER, STATION, 60, 0));
+    bus.revive();
+    assert_eq!((live.sent().len(), live.reap()), (0, 0));
+    live.settle(2);
+    assert_eq!((live.sent().len(), live.reap()), (1, 1));
+    // The receive side's: its ring has run dry, and the restart after the refill is lost.
+    let come = frame(STATION, PEER, 60, 1);
+    (0..17).for_each(|_| live.sim.receive(&come));
+    assert_eq!(live.port.events().take(Line::Err), Event::BSY, "and nobody acts on it");
+    while let Some((buf, _)) = live.rx[0].next() {
+        drop(buf);
+    }
+    live.rx[0].fill(&live.pool);
+    bus.die_after(0);
+    live.rx[0].commit();
+    bus.revive();
+    live.sim.receive(&come);
+    assert_eq!(live.receive(0), None);
+    live.settle(1);
+    live.sim.receive(&come);
+    assert_eq!(live.receive(0), Some(come));
+    live.exchange(1);
     live.finish();
 }
 

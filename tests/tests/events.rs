@@ -77,6 +77,32 @@ fn recovery_acknowledges_errors_and_nothing_else() {
 }
 
 #[test]
+fn recovery_alone_restarts_what_an_error_halted() {
+    for fault in [Fault::LateCollision, Fault::RetryLimit, Fault::Underrun, Fault::TxDataBusError] {
+        let mut live = Live::new();
+        live.sim.inject(fault);
+        for n in 0..3 {
+            let buf = live.pool.frame(&frame(PEER, STATION, 60 + n, 0)).unwrap();
+            live.tx[0].stage(buf).unwrap();
+        }
+        live.tx[0].commit();
+        assert!(live.sim.line(Wire::Err) && live.sim.transmitted().is_none(), "{fault:?}");
+        live.port.events().recover();
+        assert!(!live.sim.line(Wire::Err));
+        assert_eq!((live.sent().len(), live.reap()), (2, 3), "{fault:?}");
+        live.finish();
+    }
+    let mut live = Live::new();
+    live.sim.inject(Fault::RxDataBusError);
+    live.sim.receive(&frame(STATION, PEER, 60, 0));
+    live.port.events().recover();
+    let come = frame(STATION, PEER, 60, 1);
+    live.sim.receive(&come);
+    assert_eq!(live.receive(0), Some(come));
+    live.finish();
+}
+
+#[test]
 fn a_handler_of_the_error_line_does_not_take_what_a_stop_waits_for() {
     let mut live = Live::new();
     let raised = raise_bystanders(&mut live);

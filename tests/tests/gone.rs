@@ -114,6 +114,7 @@ fn at_every_access_of_attach_and_start() {
                 rig.start().finish();
             }
             Ok(port) => {
+                assert!(survived > 0, "it was gone before the start");
                 let Rig { sim, rx, tx, pool, arena, mut delay, .. } = rig;
                 let mut port = port;
                 assert_eq!(port.tick(0, &mut delay), Err(Error::Gone));
