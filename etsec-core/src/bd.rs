@@ -142,6 +142,7 @@ impl Control {
 /// R and E are the same bit: set means that the device owns the descriptor. In memory order.
 const OWNED: u32 = 0x8000_0000_u32.to_be();
 const _: () = assert!(TxFlags::R.bits() == RxFlags::E.bits() && TxFlags::R.bits() == 0x8000);
+const _: () = assert!(TxFlags::W.bits() == RxFlags::W.bits());
 
 /// A buffer descriptor (HW 4.1).
 #[repr(C, align(8))]
@@ -154,8 +155,19 @@ pub(crate) struct Bd {
 const _: () = assert!(size_of::<Bd>() == 8);
 
 impl Bd {
-    pub(crate) const fn new() -> Self {
-        Bd { control: Word::new(0), pointer: Word::new(0) }
+    /// An unused descriptor. W is there from the start and stays, whatever else is written (HW 4.4): the device looks
+    /// for the ring's end before the driver gets there.
+    pub(crate) const fn new(last: bool) -> Self {
+        Bd { control: Word::new(Self::unused(last).0.to_be()), pointer: Word::new(0) }
+    }
+
+    /// Makes it unused again.
+    pub(crate) fn clear(&self, last: bool) {
+        self.set_control(Self::unused(last));
+    }
+
+    const fn unused(last: bool) -> Control {
+        Control::tx(if last { TxFlags::W } else { TxFlags::empty() }, 0)
     }
 
     /// Whether the device owns it (R or E).

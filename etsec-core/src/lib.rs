@@ -35,7 +35,9 @@ pub mod pool;
 mod port;
 #[cfg(test)]
 mod queue_tests;
+pub mod queues;
 pub mod regs;
+mod report;
 pub mod ring;
 pub mod rx;
 mod rx_frame;
@@ -59,6 +61,7 @@ pub use event_port::{EventPort, FaultCounters};
 pub use link::Link;
 pub use mib::Mib;
 pub use pool::Pool;
+pub use queues::{Layout, Queues};
 pub use ring::RingMemory;
 pub use rx::{RxCounters, RxMeta, RxQueue};
 pub use tx::{Reason, Refused, TxCounters, TxQueue};

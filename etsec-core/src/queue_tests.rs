@@ -110,6 +110,7 @@ fn a_burst_is_handed_over_with_one_ring_of_the_bell() {
 fn w_is_on_the_last_descriptor_only_and_survives_every_turn() {
     let (mut arena, pool) = memory();
     let (mut tx, view, _bell) = tx(&mut arena, 4);
+    assert_eq!(tx_flags(&view, 3), TxFlags::W, "the device may look ahead");
     for at in (0..4).cycle().take(9) {
         tx.stage(pool.frame(&[0; 60]).unwrap()).unwrap();
         tx.commit();
@@ -268,6 +269,10 @@ fn buffers_come_back_from_a_stopped_ring_only() {
     tx_view.set_live(false);
     assert_eq!(std::iter::from_fn(|| rx.drain()).count(), 4);
     assert_eq!(std::iter::from_fn(|| tx.drain()).count(), 2);
+    for view in [&view, &tx_view] {
+        assert!((0..4).all(|at| !view.bd(at).is_owned()), "nothing is left to the device");
+        assert_eq!(tx_flags(view, 3), TxFlags::W);
+    }
     assert_eq!(pool.free(), 32);
     // The next buffer goes where the hardware will look for it.
     rx.refill(pool.alloc().unwrap()).unwrap();

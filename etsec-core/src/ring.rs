@@ -15,7 +15,7 @@ use core::ptr::NonNull;
 use core::slice;
 
 use crate::arena::{Handle, LINE, Place};
-use crate::bd::{Bd, Control as BdControl, TxFlags};
+use crate::bd::Bd;
 use crate::buf::{Buf, Slot};
 use crate::dma::BusAddr;
 use crate::word::Word;
@@ -63,11 +63,8 @@ impl RingMemory {
             control.write(Control::default());
             let bds = place.cpu.add(bds_at()).cast::<Bd>();
             for i in 0..len {
-                bds.add(i).write(Bd::new());
+                bds.add(i).write(Bd::new(i + 1 == len));
             }
-            // HW 8.1 step 15: W is there from the start, or a prefetch would run past the ring. It is the same bit for
-            // both directions.
-            bds.add(len - 1).as_ref().set_control(BdControl::tx(TxFlags::W, 0));
             (bds, place.cpu.add(slots_at(len)).cast())
         };
         // The arena checked that the region ends inside its window, so the sum exists.

@@ -210,8 +210,7 @@ impl<D: Doorbell> TxQueue<D> {
         let buf = unsafe { self.ring.slot(self.head).take() };
         let bds = buf.buffers() as u32;
         for _ in 0..bds {
-            let wrap = if self.ring.is_last(self.head) { TxFlags::W } else { TxFlags::empty() };
-            self.ring.bd(self.head).set_control(Control::tx(wrap, 0));
+            self.ring.bd(self.head).clear(self.ring.is_last(self.head));
             self.head = self.ring.next(self.head);
         }
         // Staged frames are the youngest.

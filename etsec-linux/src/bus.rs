@@ -13,7 +13,7 @@ pub enum AnyBus {
     Mmio(Mmio),
     /// A page of a simulated device of this process.
     #[cfg(feature = "sim")]
-    Sim(etsec_sim::SimBus),
+    Sim(etsec_sim::runner::RunnerBus),
 }
 
 impl Bus for AnyBus {

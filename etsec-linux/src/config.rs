@@ -1,6 +1,7 @@
 //! What a port is, as far as the device tree tells: addresses, interface, link (HW 16.1).
 //!
-//! Pure reading of nodes. It knows no register and opens no device; options of the user go over what it finds.
+//! Pure reading of nodes. It knows no register and opens no device; options of the user go over
+//! what it finds.
 
 use etsec_core::MacAddr;
 use etsec_core::link::{Duplex, Interface, Link, Pause, PauseAbility, Speed};
@@ -26,7 +27,8 @@ pub struct PortConfig {
 }
 
 impl PortConfig {
-    /// Reads `node`, the `of_node` of a UIO device. A `queue-group` stands for the ethernet node it is in (HW 16.2).
+    /// Reads `node`, the `of_node` of a UIO device. A `queue-group` stands for the ethernet node it
+    /// is in (HW 16.2).
     ///
     /// # Errors
     /// [`Error::Attribute`] naming the property that makes no sense, or what the system says.
@@ -47,7 +49,8 @@ impl PortConfig {
     /// This configuration, and where it says nothing what `other` says.
     #[must_use]
     pub fn or(self, other: PortConfig) -> Self {
-        // A PHY and a fixed link exclude each other, so naming one of them puts the other's weaker one aside.
+        // A PHY and a fixed link exclude each other, so naming one of them puts the other's weaker
+        // one aside.
         let link_is_known = self.phy_address.is_some() || self.fixed_link.is_some();
         let other_link = if link_is_known { PortConfig::default() } else { other };
         PortConfig {

@@ -125,7 +125,7 @@ impl Device {
         set_up_tbi(&name, &options.roots, tbi, port.config().tbi_address, interface)?;
         let mdio = SharedMdio::new(&options.roots, mdio_page, mdio_address)?;
         let link = LinkMonitor::open(&name, mdio, &config, interface, options.link)?;
-        let memory = Memory::new(&name, arena, supply);
+        let memory = Memory::new(arena, supply);
         Ok(Device { name, port, rx, tx, pool, waiter, link, config, memory })
     }
 
@@ -133,7 +133,7 @@ impl Device {
     ///
     /// # Errors
     /// [`Error::Device`] if the controller no longer answers, with the device as it was.
-    #[expect(clippy::result_large_err, reason = "the device is given back")]
+    #[allow(clippy::result_large_err, reason = "the device is given back")]
     pub fn start(self) -> Result<Device<Running<AnyBus>>, (Self, Error)> {
         let (port, rest) = self.split();
         match port.start(&mut Delay) {
@@ -151,9 +151,9 @@ impl Device {
     /// [`Error::MemoryInUse`] if buffers of this device are elsewhere, in a queue of another device
     /// perhaps. The memory stays lent then for as long as the process lives.
     pub fn close(self) -> Result<(), Error> {
-        let Device { port, rx, tx, pool, memory, waiter, .. } = self;
+        let Device { name, port, rx, tx, pool, memory, waiter, .. } = self;
         drop((port, rx, tx, pool, waiter));
-        memory.retire().map_err(|(_memory, error)| error)
+        memory.retire().map_err(|_memory| Error::MemoryInUse { name })
     }
 }
 
@@ -187,7 +187,7 @@ impl Device<Running<AnyBus>> {
     /// # Errors
     /// [`Error::Device`] if the controller no longer answers, with the device: whether it still
     /// writes to memory is not known then, so the memory stays lent.
-    #[expect(clippy::result_large_err, reason = "the device is given back")]
+    #[allow(clippy::result_large_err, reason = "the device is given back")]
     pub fn stop(self) -> Result<Device, (Self, Error)> {
         let (port, rest) = self.split();
         match port.stop(&mut Delay) {
@@ -286,3 +286,7 @@ fn set_up_tbi(
     mdio.reset().map_err(|source| error(source.into()))?;
     Tbi::new(tbi).set_up_sgmii(&mut mdio).map_err(error).map(drop)
 }
+
+#[cfg(test)]
+#[path = "device_tests.rs"]
+mod tests;

@@ -1,4 +1,5 @@
-//! What can go wrong between this process, the kernel and the device: each error names the thing and the cure.
+//! What can go wrong between this process, the kernel and the device: each error names the thing
+//! and the cure.
 //!
 //! It knows words. Errors of the controller itself are etsec-core's and are only carried here.
 
@@ -44,7 +45,8 @@ pub enum Error {
 
     /// The description of a device cannot be understood.
     #[error(
-        "'{text}' names no device: {why}; write uio:NAME or sim,wire=tap:NAME|pcap:IN,OUT|cable:ID|null"
+        "'{text}' names no device: {why}; \
+         write uio:NAME or sim,wire=tap:NAME|pcap:IN,OUT|cable:ID|null"
     )]
     BadName {
         /// What was asked for.
@@ -186,7 +188,8 @@ pub enum Error {
     EmptyRegion,
     /// Neighbouring pages of a region are not neighbours in physical memory.
     #[error(
-        "memory is not contiguous: page {page} ({page_size} bytes each) is at {after}, the one before at {before}; \
+        "memory is not contiguous: page {page} ({page_size} bytes each) is at {after}, \
+         the one before at {before}; \
          use a larger page size or reserve pages at boot, see docs/guide/board.md#huge-pages"
     )]
     NotContiguous {
@@ -201,7 +204,8 @@ pub enum Error {
     },
     /// Memory that must lie in one 4 GiB window does not.
     #[error(
-        "memory from {first} to {last} is in two 4 GiB windows, and the device has one high register for all of it; \
+        "memory from {first} to {last} is in two 4 GiB windows, \
+         and the device has one high register for all of it; \
          use a region elsewhere"
     )]
     TwoWindows {
@@ -281,6 +285,16 @@ pub enum Error {
         first: u32,
         /// Window of the other.
         second: u32,
+    },
+
+    /// The end of a simulated device's wire could not be had.
+    #[cfg(feature = "sim")]
+    #[error("{name}: {source}")]
+    Wire {
+        /// What the device was asked for by.
+        name: String,
+        /// What the simulator says.
+        source: etsec_sim::ends::WireError,
     },
 
     /// A number is outside what the device or the driver can do.

@@ -1,13 +1,16 @@
-//! Memory that the device can reach: huge pages, touched once, their physical address looked up once.
+//! Memory that the device can reach: huge pages, touched once, their physical address looked up
+//! once.
 //!
-//! A region is a file on hugetlbfs with an owner record (its name and a lock), not anonymous memory: the pages of a
-//! killed process stay with the file until somebody has stopped the device, instead of going back to the kernel under
-//! a running DMA engine. This file knows neither rings nor registers.
+//! A region is a file on hugetlbfs with an owner record (its name and a lock), not anonymous
+//! memory: the pages of a killed process stay with the file until somebody has stopped the device,
+//! instead of going back to the kernel under a running DMA engine. This file knows neither rings
+//! nor registers.
 
 use std::ffi::CString;
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::ptr::NonNull;
 
@@ -20,10 +23,11 @@ use crate::pagemap::{self, Pagemap};
 use crate::roots::Roots;
 use crate::{lock, sys};
 
-/// A physically contiguous block of huge pages, mapped into this process; zeroed when it is created here.
+/// A physically contiguous block of huge pages, mapped into this process; zeroed when it is created
+/// here.
 ///
-/// Dropping it unmaps it and deletes its file. Whoever gives it to a device drops it only after the device has
-/// stopped; etsec-core's arena sees to that by handing it back from `retire` alone.
+/// Dropping it unmaps it and deletes its file. Whoever gives it to a device drops it only after the
+/// device has stopped; etsec-core's arena sees to that by handing it back from `retire` alone.
 pub struct HugeRegion {
     // Fields are dropped in this order: the mapping goes before the file.
     map: MmapRaw,
@@ -37,33 +41,36 @@ pub struct HugeRegion {
 enum Backing {
     /// Huge pages only: what hardware needs.
     Huge,
-    /// Any file, taken as pages of this many bytes, so that tests run on machines without huge pages.
+    /// Any file, taken as pages of this many bytes, so that tests run on machines without huge
+    /// pages.
     #[cfg(test)]
     Any(usize),
 }
 
 impl HugeRegion {
-    /// Makes a region of at least `bytes` on `mount`, for the owner `name`; the length is rounded up to whole pages.
+    /// Makes a region of at least `bytes` on `mount`, for the owner `name`; the length is rounded
+    /// up to whole pages.
     ///
     /// The file is called `etsec-NAME-PID` and stays locked as long as the region lives.
     ///
     /// # Errors
-    /// [`Error::NotHugePages`], [`Error::TooFewPages`], [`Error::FrameHidden`], [`Error::NotContiguous`],
-    /// [`Error::TwoWindows`], [`Error::EmptyRegion`], or what the system says about the file.
+    /// [`Error::NotHugePages`], [`Error::TooFewPages`], [`Error::FrameHidden`],
+    /// [`Error::NotContiguous`], [`Error::TwoWindows`], [`Error::EmptyRegion`], or what the system
+    /// says about the file.
     pub fn create(roots: &Roots, mount: &Mount, name: &str, bytes: usize) -> Result<Self, Error> {
         let record = Record::create(roots, mount, name)?;
         Self::build(roots, record, Some(bytes), Backing::Huge)
     }
 
-    /// Makes a region of a whole memfd of huge pages, usually made by a process that keeps it open for as long as the
-    /// device may write to it. Its content stays as it is.
+    /// Makes a region of a whole memfd of huge pages, usually made by a process that keeps it open
+    /// for as long as the device may write to it. Its content stays as it is.
     ///
     /// # Errors
     /// As [`HugeRegion::create`].
     ///
     /// # Safety
-    /// As long as the region lives nobody else changes the length of the file, or touches its bytes other than as the
-    /// device or as part of the same driver.
+    /// As long as the region lives nobody else changes the length of the file, or touches its bytes
+    /// other than as the device or as part of the same driver.
     pub unsafe fn from_memfd(roots: &Roots, memfd: OwnedFd) -> Result<Self, Error> {
         let record = Record { file: memfd.into(), path: "the memfd".into(), delete: false };
         Self::build(roots, record, None, Backing::Huge)
@@ -105,10 +112,11 @@ impl fmt::Debug for HugeRegion {
     }
 }
 
-// SAFETY: the mapping is made once, readable and writable, with the length of the file, and goes with this value. The
-// file is locked and its name is this process's own, so nobody else uses it (or the caller of `from_memfd` promised as
-// much); fresh pages are zeroed. `locate` asked the kernel for the address of every page and found them in a row; huge
-// pages are neither moved nor swapped while mapped. The SoCs with an eTSEC keep DMA coherent (HW 3.19, snooping).
+// SAFETY: the mapping is made once, readable and writable, with the length of the file, and goes
+// with this value. The file is locked and its name is this process's own, so nobody else uses it
+// (or the caller of `from_memfd` promised as much); fresh pages are zeroed. `locate` asked the
+// kernel for the address of every page and found them in a row; huge pages are neither moved nor
+// swapped while mapped. The SoCs with an eTSEC keep DMA coherent (HW 3.19, snooping).
 unsafe impl Region for HugeRegion {
     fn cpu(&self) -> NonNull<u8> {
         // A mapping is never at address 0; the fallback only keeps this free of panics.
@@ -122,8 +130,8 @@ unsafe impl Region for HugeRegion {
     }
 }
 
-/// Makes a memfd of `bytes` (rounded up) in huge pages of `page_size` bytes, to be held by one process and handed to
-/// another's [`HugeRegion::from_memfd`].
+/// Makes a memfd of `bytes` (rounded up) in huge pages of `page_size` bytes, to be held by one
+/// process and handed to another's [`HugeRegion::from_memfd`].
 ///
 /// # Errors
 /// What the system says, for example that it has no pages of that size.
@@ -168,7 +176,8 @@ pub fn leftovers(mount: &Mount, name: &str) -> Result<Vec<PathBuf>, Error> {
         let entry = entry.map_err(io("list", &mount.path))?;
         let file_name = entry.file_name();
         let pid = file_name.to_str().and_then(|text| text.strip_prefix(&prefix));
-        // The number is for people; whether the owner lives is told by the lock, for numbers are used again.
+        // The number is for people; whether the owner lives is told by the lock, for numbers are
+        // used again.
         if pid.is_none_or(|pid| pid.parse::<u32>().is_err()) {
             continue;
         }
@@ -192,7 +201,8 @@ impl Record {
     fn create(roots: &Roots, mount: &Mount, name: &str) -> Result<Self, Error> {
         let path = mount.path.join(format!("{}{}", record_prefix(name)?, std::process::id()));
         let mut options = OpenOptions::new();
-        options.read(true).write(true).create_new(true);
+        // Frames of whoever uses the port are in it, so it is for its owner alone.
+        options.read(true).write(true).create_new(true).mode(0o600);
         let file = options.open(&path).map_err(io("create", &path))?;
         let record = Record { file, path, delete: true };
         lock::acquire(roots, &record.file, &record.path, name)?;
@@ -258,21 +268,23 @@ fn page_size_of(record: &Record, backing: Backing) -> Result<usize, Error> {
     }
 }
 
-/// Maps the file and touches each page, so that every one is there before the first address is asked for.
+/// Maps the file and touches each page, so that every one is there before the first address is
+/// asked for.
 fn map(record: &Record, length: usize, page_size: usize) -> Result<MmapRaw, Error> {
     if length == 0 {
         return Err(Error::EmptyRegion);
     }
-    // Without MAP_NORESERVE the kernel sets the pages aside here, so too few of them is an error now and no signal
-    // later. MAP_POPULATE is left alone: it crashes some e500 kernels.
+    // Without MAP_NORESERVE the kernel sets the pages aside here, so too few of them is an error
+    // now and no signal later. MAP_POPULATE is left alone: it crashes some e500 kernels.
     let map = MmapOptions::new().len(length).map_raw(&record.file).map_err(|source| {
         let pages = length / page_size;
         Error::TooFewPages { pages, page_size, path: record.path.clone(), source }
     })?;
     for offset in (0..length).step_by(page_size) {
         let first = map.as_mut_ptr().wrapping_add(offset);
-        // SAFETY: `first` lies inside the fresh mapping, which nobody else knows yet. Reading and writing back the same
-        // byte makes the page writable without changing what a memfd may already hold.
+        // SAFETY: `first` lies inside the fresh mapping, which nobody else knows yet. Reading and
+        // writing back the same byte makes the page writable without changing what a memfd may
+        // already hold.
         unsafe { first.write_volatile(first.read_volatile()) };
     }
     Ok(map)

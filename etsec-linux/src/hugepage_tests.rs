@@ -1,4 +1,5 @@
-//! Tests of regions, on ordinary files with page maps written for the occasion; with real huge pages where there are any.
+//! Tests of regions, on ordinary files with page maps written for the occasion; with real huge
+//! pages where there are any.
 
 use std::os::unix::fs::FileExt;
 
@@ -129,4 +130,28 @@ fn a_memfd_of_huge_pages_is_taken_where_the_machine_has_some() {
         Err(Error::TooFewPages { .. } | Error::FrameHidden { .. }) => {}
         Err(error) => panic!("{error}"),
     }
+}
+
+#[test]
+fn a_hugetlbfs_region_comes_and_goes_where_the_machine_has_one() {
+    let roots = Roots::default();
+    // Needs a mount with a free page and privilege; each lack has its own error.
+    let mount = match crate::mounts::choose(&roots, 1, None) {
+        Ok(mount) => mount,
+        Err(error) => return assert!(matches!(error, Error::NoHugePages { .. }), "{error}"),
+    };
+    let name = "unit-test";
+    match HugeRegion::create(&roots, &mount, name, 1) {
+        Ok(region) => {
+            assert_eq!((region.len(), region.page_size()), (mount.page_size, mount.page_size));
+            assert!(region.bus().raw().is_multiple_of(mount.page_size as u64));
+            // While it lives it is nobody's leftover, and a second one of the same name is refused.
+            assert!(leftovers(&mount, name).unwrap().is_empty());
+            assert!(matches!(HugeRegion::create(&roots, &mount, name, 1), Err(Error::Io { .. })));
+        }
+        Err(Error::TooFewPages { .. } | Error::FrameHidden { .. } | Error::Io { .. }) => {}
+        Err(error) => panic!("{error}"),
+    }
+    let path = mount.path.join(format!("etsec-{name}-{}", std::process::id()));
+    assert!(!path.exists());
 }

@@ -5,6 +5,8 @@
 //! interrupts. What the registers mean is the business of `etsec-core`, which is handed all of it.
 
 pub mod bus;
+#[cfg(feature = "sim")]
+mod cables;
 pub mod config;
 pub mod device;
 pub mod devtree;

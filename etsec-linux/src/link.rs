@@ -1,6 +1,7 @@
 //! The link of a port: a PHY that is asked, or a link that is fixed.
 //!
-//! It decides which of the two there is. It changes nothing in the MAC: its caller does, told of the change.
+//! It decides which of the two there is. It changes nothing in the MAC: its caller does, told of
+//! the change.
 
 use etsec_core::link::{Interface, Link, Pause};
 use etsec_core::phy::{self, Advertisement, FixedLink, LinkChange, Phy, PhyError};
@@ -28,12 +29,13 @@ pub struct LinkMonitor {
 impl LinkMonitor {
     /// Finds out how the link of the port called `name` is to be had, and gets it going.
     ///
-    /// With a PHY (the configured one, else the first that answers) and `forced` the PHY is set to that link. Without
-    /// `forced` a link that is up already is left alone, and negotiation is started otherwise. Without a PHY the link is
-    /// `forced`, or the configured fixed one.
+    /// With a PHY (the configured one, else the first that answers) and `forced` the PHY is set to
+    /// that link. Without `forced` a link that is up already is left alone, and negotiation is
+    /// started otherwise. Without a PHY the link is `forced`, or the configured fixed one.
     ///
     /// # Errors
-    /// [`Error::NoPhy`] if none answers and no link is given, [`Error::Link`] for a link that cannot be, [`Error::Phy`].
+    /// [`Error::NoPhy`] if none answers and no link is given, [`Error::Link`] for a link that
+    /// cannot be, [`Error::Phy`].
     pub fn open(
         name: &str,
         mut mdio: SharedMdio,
@@ -65,7 +67,8 @@ impl LinkMonitor {
         Ok(LinkMonitor { source, mdio })
     }
 
-    /// Tells what has changed since the last call; to be called a few times a second with a clock of milliseconds.
+    /// Tells what has changed since the last call; to be called a few times a second with a clock
+    /// of milliseconds.
     ///
     /// # Errors
     /// As [`Phy::poll`]; the next call tries again.

@@ -1,6 +1,7 @@
 //! One owner per device: an exclusive lock on an open file, and the name of who holds it.
 //!
-//! It knows files and processes, not what they stand for. The kernel drops the lock with the process, however it dies.
+//! It knows files and processes, not what they stand for. The kernel drops the lock with the
+//! process, however it dies.
 
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
@@ -52,8 +53,8 @@ fn holder(roots: &Roots, file: &File) -> Option<u32> {
 
 /// Searches the text of `/proc/locks` for a whole-file lock on `file_id`.
 ///
-/// A line is `1: FLOCK ADVISORY WRITE 3058 00:1d:1234 0 EOF`; who waits for a lock has `->` in second place. A holder
-/// outside this process's namespace has number 0, which names nobody.
+/// A line is `1: FLOCK ADVISORY WRITE 3058 00:1d:1234 0 EOF`; who waits for a lock has `->` in
+/// second place. A holder outside this process's namespace has number 0, which names nobody.
 fn find_holder(table: &str, file_id: &str) -> Option<u32> {
     table.lines().find_map(|line| {
         let mut fields = line.split_whitespace().skip(1);
@@ -85,7 +86,8 @@ mod tests {
         assert_eq!(find_holder("", "00:1d:77"), None);
     }
 
-    /// Not a test of its own: [`a_second_process_is_refused_and_told_by_whom`] runs it in a second process.
+    /// Not a test of its own: [`a_second_process_is_refused_and_told_by_whom`] runs it in a second
+    /// process.
     #[test]
     #[ignore = "helper process of another test"]
     fn helper_holds_a_lock() {
@@ -114,7 +116,8 @@ mod tests {
         let error = acquire(&Roots::default(), &file, path.path(), "uio0").unwrap_err();
         let Error::Busy { ref what, owner: Owner(pid), .. } = error else { panic!("{error}") };
         assert_eq!(what, "uio0");
-        // Where the kernel's table names the file system differently (overlays) the number stays unknown.
+        // Where the kernel's table names the file system differently (overlays) the number stays
+        // unknown.
         assert!(pid.is_none_or(|pid| pid == owner.id()), "{error}");
         assert!(error.to_string().contains("uio0"), "{error}");
 

@@ -17,19 +17,21 @@ use crate::time::Delay;
 
 /// One page of MII management registers, used in turns.
 ///
-/// Every access takes a lock that belongs to the physical page, so ports of several processes can have their PHYs on
-/// one bus. A simulated device is alone on its bus and has no lock.
+/// Every access takes a lock that belongs to the physical page, so ports of several processes can
+/// have their PHYs on one bus. A simulated device is alone on its bus and has no lock.
 pub struct SharedMdio {
     mdio: Mdio<AnyBus, Delay>,
     lock: Option<File>,
 }
 
-/// How often, and how long in between, a taken lock is tried. An access takes less than 0.1 ms (HW 8.7).
+/// How often, and how long in between, a taken lock is tried. An access takes less than 0.1 ms (HW
+/// 8.7).
 const TRIES: u32 = 100;
 const PAUSE: Duration = Duration::from_micros(200);
 
 impl SharedMdio {
-    /// The management registers in `page`, with the lock of physical address `address` if there is one.
+    /// The management registers in `page`, with the lock of physical address `address` if there is
+    /// one.
     ///
     /// # Errors
     /// What the system says about the lock file.
@@ -85,7 +87,8 @@ fn lock_file(locks: &Path, address: u64) -> Result<File, Error> {
     std::fs::create_dir_all(locks).map_err(io("create", locks))?;
     let path = locks.join(format!("etsec-mdio-{address:x}"));
     let mut options = OpenOptions::new();
-    // Whoever may use the page may lock it; the file stays, for deleting it would give two processes two locks.
+    // Whoever may use the page may lock it; the file stays, for deleting it would give two
+    // processes two locks.
     let file = options.write(true).create(true).truncate(false).open(&path);
     file.map_err(io("open", &path))
 }

@@ -52,15 +52,14 @@ impl Supply {
 ///
 /// Dropping it gives the region back if nothing of it is in use, and leaves it mapped otherwise.
 pub struct Memory {
-    name: String,
     arena: Arena<AnyRegion>,
     // Dropped after the arena.
     supply: Supply,
 }
 
 impl Memory {
-    pub(crate) fn new(name: &str, arena: Arena<AnyRegion>, supply: Supply) -> Self {
-        Memory { name: name.into(), arena, supply }
+    pub(crate) fn new(arena: Arena<AnyRegion>, supply: Supply) -> Self {
+        Memory { arena, supply }
     }
 
     /// The rest of the region, for further rings.
@@ -81,19 +80,13 @@ impl Memory {
     /// Gives the region back to where it came from.
     ///
     /// # Errors
-    /// [`Error::MemoryInUse`] while queues or buffers of it are in use, with the memory.
-    pub fn retire(self) -> Result<(), (Self, Error)> {
-        let Memory { name, arena, supply } = self;
+    /// The memory itself, while queues or buffers of it are in use.
+    #[allow(clippy::result_large_err, reason = "the memory is given back")]
+    pub fn retire(self) -> Result<(), Self> {
+        let Memory { arena, supply } = self;
         match arena.retire() {
-            Ok(region) => {
-                drop(region);
-                drop(supply);
-                Ok(())
-            }
-            Err(arena) => {
-                let error = Error::MemoryInUse { name: name.clone() };
-                Err((Memory { name, arena, supply }, error))
-            }
+            Ok(_region) => Ok(()),
+            Err(arena) => Err(Memory { arena, supply }),
         }
     }
 }

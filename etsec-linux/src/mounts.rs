@@ -33,8 +33,9 @@ pub fn hugetlbfs(roots: &Roots) -> Result<Vec<Mount>, Error> {
 
 /// The mount for a region of `bytes`, on pages of `page_size` if that is given.
 ///
-/// Without a size it is the smallest page that holds the whole region, for then it is contiguous without luck; failing
-/// that, the largest pages there are. Mounts whose pages are used up are passed over.
+/// Without a size it is the smallest page that holds the whole region, for then it is contiguous
+/// without luck; failing that, the largest pages there are. Mounts whose pages are used up are
+/// passed over.
 ///
 /// # Errors
 /// [`Error::NoHugePages`] saying what there is.
@@ -85,7 +86,8 @@ fn parse_line(line: &[u8]) -> Option<Mount> {
     let named = options.split(',').find_map(|option| option.strip_prefix("pagesize="));
     let page_size = match named {
         Some(text) => parse_size(text)?,
-        // Kernels before 4.x do not print the option for the default size; the file system itself knows.
+        // Kernels before 4.x do not print the option for the default size; the file system itself
+        // knows.
         None => sys::file_system(&File::open(&path).ok()?).ok()?.block_size,
     };
     page_size.is_power_of_two().then_some(Mount { path, page_size })

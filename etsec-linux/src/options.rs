@@ -10,7 +10,8 @@ use crate::config::PortConfig;
 use crate::error::Error;
 use crate::roots::Roots;
 
-/// Options of [`Device::open`](crate::Device::open). [`Options::default`] suits one application on one port.
+/// Options of [`Device::open`](crate::Device::open). [`Options::default`] suits one application on
+/// one port.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Receive rings, 1 to 8.
@@ -19,15 +20,18 @@ pub struct Options {
     pub tx_rings: usize,
     /// Descriptors in each ring, 4 to 65,536.
     pub ring: usize,
-    /// Buffers in the pool, 2 to 65,535; `None`: two rings' worth for each receive ring and one for each transmit ring.
+    /// Buffers in the pool, 2 to 65,535; `None`: two rings' worth for each receive ring and one for
+    /// each transmit ring.
     pub buffers: Option<usize>,
-    /// Bytes of a frame one buffer takes, a multiple of 64 from 64 to 32,768; `None`: a whole frame.
+    /// Bytes of a frame one buffer takes, a multiple of 64 from 64 to 32,768; `None`: a whole
+    /// frame.
     pub buffer_size: Option<usize>,
     /// Payload bytes of the longest frame, 46 to 9578.
     pub mtu: usize,
     /// What is known better than by the device tree.
     pub port: PortConfig,
-    /// The link the PHY is to be set to, or that there is if there is no PHY; `None`: what the PHY negotiates.
+    /// The link the PHY is to be set to, or that there is if there is no PHY; `None`: what the PHY
+    /// negotiates.
     pub link: Option<Link>,
     /// Whether frames to others are received as well.
     pub promiscuous: bool,
@@ -35,7 +39,8 @@ pub struct Options {
     pub all_multicast: bool,
     /// Whether received frames are parsed (HW 5.3).
     pub parser: bool,
-    /// Bytes of the huge pages to use; `None`: what suits (see [`mounts::choose`](crate::mounts::choose)).
+    /// Bytes of the huge pages to use; `None`: what suits (see
+    /// [`mounts::choose`](crate::mounts::choose)).
     pub page_size: Option<usize>,
     /// Where the kernel's files are.
     pub roots: Roots,

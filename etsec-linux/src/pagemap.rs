@@ -1,7 +1,7 @@
 //! Physical addresses of this process's pages, from the kernel's page map.
 //!
-//! It turns virtual into physical addresses, and judges whether a run of pages is one block the device can use.
-//! It knows neither huge pages nor devices.
+//! It turns virtual into physical addresses, and judges whether a run of pages is one block the
+//! device can use. It knows neither huge pages nor devices.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -38,7 +38,8 @@ impl Pagemap {
     ///
     /// # Errors
     /// [`Error::FrameHidden`] if the kernel shows frame number 0, as it does without the privilege,
-    /// [`Error::PageAbsent`] if no page is there, [`Error::BeyondBus`] if the device cannot form the address.
+    /// [`Error::PageAbsent`] if no page is there, [`Error::BeyondBus`] if the device cannot form
+    /// the address.
     pub fn translate(&self, at: usize) -> Result<BusAddr, Error> {
         let mut entry = [0; ENTRY_BYTES as usize];
         let index = (at / self.base_page) as u64;
@@ -56,11 +57,13 @@ impl Pagemap {
     }
 }
 
-/// The address of the whole block made of `pages` of `page_size` bytes each, in the order of their virtual addresses.
+/// The address of the whole block made of `pages` of `page_size` bytes each, in the order of their
+/// virtual addresses.
 ///
 /// # Errors
-/// [`Error::NotContiguous`] at the first page that does not follow the one before, [`Error::TwoWindows`] if the block
-/// crosses a 4 GiB boundary: one high register serves a whole block (HW 4.5).
+/// [`Error::NotContiguous`] at the first page that does not follow the one before,
+/// [`Error::TwoWindows`] if the block crosses a 4 GiB boundary: one high register serves a whole
+/// block (HW 4.5).
 pub fn join(pages: &[BusAddr], page_size: usize) -> Result<BusAddr, Error> {
     let first = *pages.first().ok_or(Error::EmptyRegion)?;
     let page_bytes = page_size as u64;
@@ -126,7 +129,8 @@ mod tests {
 
     #[test]
     fn this_process_sees_its_own_pages() {
-        // Whether the kernel shows the number depends on privilege; that the page is present does not.
+        // Whether the kernel shows the number depends on privilege; that the page is present does
+        // not.
         let byte = std::hint::black_box(1u8);
         let map = Pagemap::open(Path::new("/proc/self/pagemap")).unwrap();
         match map.translate(&raw const byte as usize) {

@@ -1,6 +1,8 @@
-//! One MAC as the kernel hands it over: up to three UIO devices, its register pages and its MDIO page.
+//! One MAC as the kernel hands it over: up to three UIO devices, its register pages and its MDIO
+//! page.
 //!
-//! It knows names and which file has what. It knows neither registers nor the device tree's content.
+//! It knows names and which file has what. It knows neither registers nor the device tree's
+//! content.
 
 use std::path::PathBuf;
 
@@ -23,7 +25,8 @@ pub struct Port {
     pub name: String,
     /// Its register pages. Whoever writes to them can make the device write anywhere in memory.
     pub pages: Pages<Mmio>,
-    /// The page through which its TBI is reached: the map `tbi`, else the first register page (HW 1.2, 1.3).
+    /// The page through which its TBI is reached: the map `tbi`, else the first register page (HW
+    /// 1.2, 1.3).
     pub tbi: Mmio,
     /// Physical address of that page.
     pub tbi_address: u64,
@@ -36,15 +39,17 @@ pub struct Port {
 }
 
 impl Port {
-    /// Opens the MAC called `name`: the UIO devices `name-tx`, `name-rx` and `name-err`, or the single one called `name`.
+    /// Opens the MAC called `name`: the UIO devices `name-tx`, `name-rx` and `name-err`, or the
+    /// single one called `name`.
     ///
-    /// Registers are in the map called `regs`, else in map 0, of the first of them that has maps; a second group's page
-    /// (HW 1.3) is the map `group1`, one for the TBI the map `tbi`. MDIO is the map `mdio` of one of them or the UIO device `name-mdio`; if neither is
-    /// there it is in the first register page (HW 1.2).
+    /// Registers are in the map called `regs`, else in map 0, of the first of them that has maps; a
+    /// second group's page (HW 1.3) is the map `group1`, one for the TBI the map `tbi`. MDIO is the
+    /// map `mdio` of one of them or the UIO device `name-mdio`; if neither is there it is in the
+    /// first register page (HW 1.2).
     ///
     /// # Errors
-    /// [`Error::UnknownDevice`], [`Error::IncompleteSet`], [`Error::AmbiguousName`], [`Error::Busy`],
-    /// [`Error::NoMap`], [`Error::BadMap`], or what the system says.
+    /// [`Error::UnknownDevice`], [`Error::IncompleteSet`], [`Error::AmbiguousName`],
+    /// [`Error::Busy`], [`Error::NoMap`], [`Error::BadMap`], or what the system says.
     pub fn open(roots: &Roots, name: &str) -> Result<Self, Error> {
         let devices = uio::list(roots)?;
         let mut uios = Vec::new();
@@ -163,7 +168,8 @@ fn main_device(uios: &[(Uio, Lines)]) -> Result<&Uio, Error> {
     })
 }
 
-/// The page with the MDIO registers and its physical address, unless they are in the first register page.
+/// The page with the MDIO registers and its physical address, unless they are in the first register
+/// page.
 fn mdio_page(
     devices: &[UioDevice],
     uios: &[(Uio, Lines)],

@@ -15,7 +15,7 @@ pub enum AnyRegion {
     Huge(HugeRegion),
     /// Memory of a simulated device.
     #[cfg(feature = "sim")]
-    Sim(etsec_sim::SimRegion),
+    Sim(crate::simulated::PlacedRegion),
 }
 
 // SAFETY: each method passes on what the one region inside says, and that region keeps the promise.
@@ -24,21 +24,21 @@ unsafe impl Region for AnyRegion {
         match self {
             AnyRegion::Huge(region) => region.cpu(),
             #[cfg(feature = "sim")]
-            AnyRegion::Sim(region) => region.cpu(),
+            AnyRegion::Sim(placed) => placed.region.cpu(),
         }
     }
     fn bus(&self) -> BusAddr {
         match self {
             AnyRegion::Huge(region) => region.bus(),
             #[cfg(feature = "sim")]
-            AnyRegion::Sim(region) => region.bus(),
+            AnyRegion::Sim(placed) => placed.region.bus(),
         }
     }
     fn len(&self) -> usize {
         match self {
             AnyRegion::Huge(region) => region.len(),
             #[cfg(feature = "sim")]
-            AnyRegion::Sim(region) => region.len(),
+            AnyRegion::Sim(placed) => placed.region.len(),
         }
     }
 }

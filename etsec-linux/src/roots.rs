@@ -1,4 +1,5 @@
-//! Where the kernel's files are: one place to look them up, so that tests can hand in trees of their own.
+//! Where the kernel's files are: one place to look them up, so that tests can hand in trees of
+//! their own.
 //!
 //! It knows paths and reads small attribute files. It knows nothing of what they mean.
 
@@ -10,7 +11,8 @@ use crate::error::{Error, io};
 
 /// The directories and files through which this crate sees the kernel.
 ///
-/// [`Roots::default`] is the running system. A test replaces any of them by a directory it has filled itself.
+/// [`Roots::default`] is the running system. A test replaces any of them by a directory it has
+/// filled itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Roots {
     /// The sysfs mount, `/sys`: UIO attributes, the device tree, the machine's huge page sizes.
@@ -38,7 +40,8 @@ impl Default for Roots {
 }
 
 impl Roots {
-    /// All of them below one directory, laid out as in a running system: how tests build fake trees.
+    /// All of them below one directory, laid out as in a running system: how tests build fake
+    /// trees.
     #[must_use]
     pub fn below(root: &Path) -> Self {
         Roots {
@@ -77,7 +80,8 @@ pub fn read_bytes(path: &Path) -> Result<Vec<u8>, Error> {
     Ok(bytes)
 }
 
-/// The content of a small text file without surrounding blanks; bytes that are no UTF-8 are replaced.
+/// The content of a small text file without surrounding blanks; bytes that are no UTF-8 are
+/// replaced.
 ///
 /// # Errors
 /// As [`read_bytes`].

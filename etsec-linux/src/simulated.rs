@@ -1,1 +1,223 @@
+//! Simulated devices of this process: a model, the thread that runs it against the clock, and the
+//! end of its wire.
+//!
+//! It knows which wires there are. What the model does is etsec-sim's business.
 
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use etsec_core::event::Line;
+use etsec_core::{BusAddr, Pages};
+use etsec_sim::ends::{Null, PcapWire, Wire, WireError};
+use etsec_sim::runner::Runner;
+use etsec_sim::tap::Tap;
+use etsec_sim::{Sim, SimConfig, SimRegion};
+use rustix::event::{EventfdFlags, eventfd};
+
+use crate::bus::AnyBus;
+use crate::cables;
+use crate::config::PortConfig;
+use crate::device::Found;
+use crate::error::{Error, system};
+use crate::memory::Supply;
+use crate::spec::WireSpec;
+use crate::wait::{Bell, Lines, Waiter};
+
+/// A running model and what it occupies in this process.
+pub struct Simulated {
+    runner: Arc<Runner>,
+    _cable: Option<cables::Lease>,
+}
+
+/// Virtual time before a program first sees the device, in nanoseconds: the board has been switched
+/// on for a while, and its PHY has found its link.
+const POWERED_NS: u64 = 10_000_000_000;
+
+/// Makes a new device with this wire; `name` is what it was asked for by.
+pub(crate) fn find(name: &str, wire: WireSpec) -> Result<Found, Error> {
+    let (wire, cable) = plug(wire).map_err(|source| Error::Wire { name: name.into(), source })?;
+    let sim = Sim::new(SimConfig::default());
+    sim.advance(POWERED_NS);
+    let runner = Runner::spawn(sim, wire).map_err(system("start the simulator's thread"))?;
+    let runner = Arc::new(runner);
+    let page = AnyBus::Sim(runner.bus());
+    Ok(Found {
+        name: name.into(),
+        pages: Pages::single(page.clone()),
+        tbi: (page, None),
+        mdio_address: None,
+        waiter: waiter(&runner)?,
+        config: PortConfig::default(),
+        supply: Supply::Sim(Simulated { runner, _cable: cable }),
+    })
+}
+
+type Plugged = (Box<dyn Wire + Send>, Option<cables::Lease>);
+
+fn plug(wire: WireSpec) -> Result<Plugged, WireError> {
+    Ok(match wire {
+        WireSpec::Null => (Box::new(Null), None),
+        WireSpec::Tap(name) => (Box::new(Tap::open(&name)?), None),
+        WireSpec::Pcap { input, output } => {
+            (Box::new(PcapWire::open(input.as_deref(), output.as_deref())?), None)
+        }
+        WireSpec::Cable(id) => {
+            let (end, lease) = cables::plug(&id).map_err(WireError::Io)?;
+            (Box::new(end), Some(lease))
+        }
+    })
+}
+
+/// A waiter with a bell for each line, which the runner rings as UIO would.
+fn waiter(runner: &Arc<Runner>) -> Result<Waiter, Error> {
+    const LINES: [(Line, Lines); 3] =
+        [(Line::Tx, Lines::TX), (Line::Rx, Lines::RX), (Line::Err, Lines::ERR)];
+    let mut bells = Vec::new();
+    let mut ringers = Vec::new();
+    for (line, lines) in LINES {
+        let event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK);
+        let event = event.map_err(system("make an event descriptor"))?;
+        ringers.push(event.try_clone().map_err(system("duplicate an event descriptor"))?);
+        let runner = Arc::downgrade(runner);
+        let enable = move || {
+            if let Some(runner) = runner.upgrade() {
+                runner.enable(model_line(line));
+            }
+        };
+        bells.push(Bell { event, lines, enable: Box::new(enable) });
+    }
+    runner.on_interrupt(move |line| {
+        // It can only fail for a counter that is full, and then the waiter has enough to see.
+        let _ = rustix::io::write(&ringers[line as usize], &1u64.to_ne_bytes());
+    });
+    Waiter::bells(bells)
+}
+
+/// The model has a line type of its own: it shares nothing with the driver.
+fn model_line(line: Line) -> etsec_sim::Line {
+    match line {
+        Line::Tx => etsec_sim::Line::Tx,
+        Line::Rx => etsec_sim::Line::Rx,
+        Line::Err => etsec_sim::Line::Err,
+    }
+}
+
+impl Simulated {
+    /// The model.
+    #[must_use]
+    pub fn sim(&self) -> &Sim {
+        self.runner.sim()
+    }
+
+    /// Takes out why the wire has failed, if it has: the TAP is gone, the other end of the cable
+    /// is, a capture file is broken. The model runs on.
+    #[must_use]
+    pub fn wire_error(&self) -> Option<WireError> {
+        self.runner.error()
+    }
+
+    /// Whether everything the wire will ever supply has been received, as at the end of a file.
+    #[must_use]
+    pub fn input_ended(&self) -> bool {
+        self.runner.input_ended()
+    }
+
+    /// Memory that the model reaches, at a bus address no other simulated device of this process
+    /// has.
+    pub(crate) fn region(&self, bytes: usize) -> Result<PlacedRegion, Error> {
+        let space = Space::take(bytes as u64).ok_or_else(|| Error::OutOfRange {
+            what: "memory of all simulated devices in bytes",
+            value: format!("{bytes} more than before"),
+            range: "at most 4 GiB".into(),
+        })?;
+        let bus = BusAddr::new(space.start).unwrap_or_default();
+        let region = self.sim().region_at(bus, bytes);
+        self.share();
+        Ok(PlacedRegion { region, _space: space })
+    }
+
+    /// Lets this device and every other of the process reach each other's memory.
+    fn share(&self) {
+        let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
+        running.retain(|other| other.strong_count() > 0);
+        for other in running.iter().filter_map(Weak::upgrade) {
+            // Places are given out once, so the two never overlap.
+            let joined = self.sim().reach(other.sim()) && other.sim().reach(self.sim());
+            debug_assert!(joined, "two simulated devices at one place");
+        }
+        running.push(Arc::downgrade(&self.runner));
+    }
+}
+
+/// The simulated devices of this process.
+static RUNNING: Mutex<Vec<Weak<Runner>>> = Mutex::new(Vec::new());
+
+impl fmt::Debug for Simulated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Simulated").field("runner", &self.runner).finish_non_exhaustive()
+    }
+}
+
+/// Memory of a simulated device at a place of its own.
+#[derive(Debug)]
+pub struct PlacedRegion {
+    // Fields are dropped in this order: nobody else comes to the place while the memory is there.
+    pub(crate) region: SimRegion,
+    _space: Space,
+}
+
+/// A range of bus addresses that one device has; free again when dropped.
+///
+/// All devices of a process share one 4 GiB window, so that buffers can go from one to another.
+#[derive(Debug)]
+struct Space {
+    start: u64,
+    end: u64,
+}
+
+/// Ranges in use, by their starts.
+static TAKEN: Mutex<Vec<(u64, u64)>> = Mutex::new(Vec::new());
+/// Address 0 is nobody's, so that a pointer never set is noticed.
+const FIRST: u64 = 0x1000_0000;
+const WINDOW_END: u64 = 1 << 32;
+/// Ranges begin at multiples of this, with at least one unused between two.
+const GRAIN: u64 = 0x10_0000;
+
+impl Space {
+    fn take(bytes: u64) -> Option<Self> {
+        let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
+        let (start, end) = place(&taken, bytes)?;
+        taken.push((start, end));
+        taken.sort_unstable();
+        Some(Space { start, end })
+    }
+}
+
+/// The lowest range of `bytes` beside those that are `taken`, which are sorted.
+fn place(taken: &[(u64, u64)], bytes: u64) -> Option<(u64, u64)> {
+    let mut start = FIRST;
+    for (from, to) in taken {
+        if end(start, bytes)? <= *from {
+            break;
+        }
+        start = *to;
+    }
+    let end = end(start, bytes)?;
+    (end <= WINDOW_END).then_some((start, end))
+}
+
+/// Where a range of `bytes` ends, with the gap behind it.
+fn end(start: u64, bytes: u64) -> Option<u64> {
+    start.checked_add(bytes)?.checked_add(GRAIN)?.checked_next_multiple_of(GRAIN)
+}
+
+impl Drop for Space {
+    fn drop(&mut self) {
+        let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
+        taken.retain(|range| *range != (self.start, self.end));
+    }
+}
+
+#[cfg(test)]
+#[path = "simulated_tests.rs"]
+mod tests;

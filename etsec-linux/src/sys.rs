@@ -25,9 +25,11 @@ pub fn file_system(file: &File) -> io::Result<FileSystem> {
     let mut answer = MaybeUninit::<libc::statfs>::zeroed();
     // SAFETY: the descriptor is open for the whole call and `answer` has room for one `statfs`.
     check(unsafe { libc::fstatfs(file.as_raw_fd(), answer.as_mut_ptr()) })?;
-    // SAFETY: the call succeeded, so it filled the structure; zeroed was already a valid value of its integers.
+    // SAFETY: the call succeeded, so it filled the structure; zeroed was already a valid value of
+    // its integers.
     let answer = unsafe { answer.assume_init() };
-    // The widths of both fields differ between architectures and C libraries, the magic number fits all of them.
+    // The widths of both fields differ between architectures and C libraries, the magic number fits
+    // all of them.
     Ok(FileSystem {
         huge: answer.f_type as u32 == libc::HUGETLBFS_MAGIC as u32,
         block_size: usize::try_from(answer.f_bsize).unwrap_or(0),
@@ -36,7 +38,8 @@ pub fn file_system(file: &File) -> io::Result<FileSystem> {
 
 /// Takes an exclusive lock on an open file without waiting; `false` if somebody else has it.
 ///
-/// The lock belongs to the open file and goes with its last descriptor, also when the process is killed.
+/// The lock belongs to the open file and goes with its last descriptor, also when the process is
+/// killed.
 ///
 /// # Errors
 /// What the system says, other than that the lock is taken.
@@ -63,7 +66,8 @@ pub fn unlock(file: &File) -> io::Result<()> {
 /// # Errors
 /// What the system says; `EINVAL` or `ENODEV` if it has no pages of that size.
 pub fn huge_memfd(name: &CStr, page_size: usize) -> io::Result<OwnedFd> {
-    // The page size travels as its logarithm, so sizes without a constant of their own (e500's 4 MiB) work too.
+    // The page size travels as its logarithm, so sizes without a constant of their own (e500's 4
+    // MiB) work too.
     let size = page_size.trailing_zeros() << libc::MFD_HUGE_SHIFT;
     let flags = libc::MFD_CLOEXEC | libc::MFD_HUGETLB | size as c_uint;
     // SAFETY: `name` ends with a zero byte and outlives the call.

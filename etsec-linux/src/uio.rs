@@ -1,7 +1,7 @@
 //! UIO devices of the kernel: found by name, their registers mapped, their interrupts waited for.
 //!
-//! It knows what `/sys/class/uio` and `/dev/uioN` look like. It does not know what a register means, nor that three
-//! such devices may be one MAC (see `port`).
+//! It knows what `/sys/class/uio` and `/dev/uioN` look like. It does not know what a register
+//! means, nor that three such devices may be one MAC (see `port`).
 
 use std::fs::{File, OpenOptions};
 use std::io::{self as stdio, Read, Write};
@@ -46,7 +46,8 @@ pub struct UioMap {
 }
 
 impl UioMap {
-    /// Where in the mapped pages the map starts: newer kernels say so in `offset`, older ones leave it in the address.
+    /// Where in the mapped pages the map starts: newer kernels say so in `offset`, older ones leave
+    /// it in the address.
     fn start(&self) -> u64 {
         let page = rustix::param::page_size() as u64;
         if self.offset != 0 { self.offset } else { self.addr % page }
@@ -84,7 +85,8 @@ fn describe(roots: &Roots, id: &str) -> Result<UioDevice, Error> {
         }
         maps.push(UioMap {
             index: maps.len(),
-            // Kernels print the name of a map without one as nothing or "(null)"; neither is looked for.
+            // Kernels print the name of a map without one as nothing or "(null)"; neither is looked
+            // for.
             name: read_text(&dir.join("name")).unwrap_or_default(),
             addr: read_number(&dir.join("addr"))?,
             size: read_number(&dir.join("size"))?,
@@ -123,7 +125,8 @@ pub struct Uio {
 }
 
 impl Uio {
-    /// Opens `device` and becomes its only owner in this sense: a second [`Uio::open`] anywhere is refused.
+    /// Opens `device` and becomes its only owner in this sense: a second [`Uio::open`] anywhere is
+    /// refused.
     ///
     /// # Errors
     /// [`Error::Busy`] if another owner has it, or what the system says.
@@ -144,7 +147,8 @@ impl Uio {
         let mut options = OpenOptions::new();
         let file = options.read(true).write(true).open(&device.dev);
         let file = file.map_err(io("open", &device.dev))?;
-        // Interrupts from before are not news. Without the attribute the first wait counts them too, which is harmless.
+        // Interrupts from before are not news. Without the attribute the first wait counts them
+        // too, which is harmless.
         let taken = read_number(&device.sys.join("event")).unwrap_or(0) as u32;
         Ok(Uio { device: device.clone(), file, taken, exclusive: false })
     }
@@ -155,10 +159,11 @@ impl Uio {
         &self.device
     }
 
-    /// Waits for an interrupt and takes it; returns how many came since the last one taken, at least 1.
+    /// Waits for an interrupt and takes it; returns how many came since the last one taken, at
+    /// least 1.
     ///
-    /// The kernel has disabled the interrupt by then; [`Uio::enable`] lets the next one through. It blocks without limit:
-    /// poll the descriptor first where that matters.
+    /// The kernel has disabled the interrupt by then; [`Uio::enable`] lets the next one through. It
+    /// blocks without limit: poll the descriptor first where that matters.
     ///
     /// # Errors
     /// [`Error::NoInterrupt`] if the device has none, or what the system says.
@@ -182,7 +187,8 @@ impl Uio {
     }
 
     fn interrupt_error(&self, doing: &'static str, error: stdio::Error) -> Error {
-        // UIO answers EIO to a read without interrupt, ENOSYS to a write where it cannot be switched.
+        // UIO answers EIO to a read without interrupt, ENOSYS to a write where it cannot be
+        // switched.
         const NONE: [rustix::io::Errno; 2] = [rustix::io::Errno::IO, rustix::io::Errno::NOSYS];
         match rustix::io::Errno::from_io_error(&error) {
             Some(errno) if NONE.contains(&errno) => {
@@ -195,7 +201,8 @@ impl Uio {
     /// Maps the register page in map `index`.
     ///
     /// # Errors
-    /// [`Error::NoMap`] if there is no such map, [`Error::BadMap`] if it holds no whole page of registers.
+    /// [`Error::NoMap`] if there is no such map, [`Error::BadMap`] if it holds no whole page of
+    /// registers.
     pub fn registers(&self, index: usize) -> Result<Page, Error> {
         let map = self.device.maps.get(index);
         let map = map.ok_or_else(|| self.no_map("register map"))?;
@@ -205,8 +212,8 @@ impl Uio {
         self.page(map, map.start(), "page of eTSEC registers (4096 bytes)")
     }
 
-    /// Maps the page around the MII management registers in map `index`, which is either the whole page or, as in many
-    /// device trees, just the 32 bytes at 0x520 (HW 16.1).
+    /// Maps the page around the MII management registers in map `index`, which is either the whole
+    /// page or, as in many device trees, just the 32 bytes at 0x520 (HW 16.1).
     ///
     /// # Errors
     /// As [`Uio::registers`].
@@ -231,11 +238,13 @@ impl Uio {
         self.device.maps.iter().position(|map| map.name == name)
     }
 
-    /// Physical address of the register page that map `index` is, or lies in; 0 if there is no such map.
+    /// Physical address of the register page that map `index` is, or lies in; 0 if there is no such
+    /// map.
     #[must_use]
     pub fn address(&self, index: usize) -> u64 {
         let map = self.device.maps.get(index);
-        // Newer kernels give the address of the kernel's page and the offset in it, older ones the sum.
+        // Newer kernels give the address of the kernel's page and the offset in it, older ones the
+        // sum.
         let at = map.map_or(0, |map| {
             let page = rustix::param::page_size() as u64;
             (map.addr - map.addr % page).saturating_add(map.start())
@@ -245,7 +254,8 @@ impl Uio {
 
     fn page(&self, map: &UioMap, start: u64, wanted: &'static str) -> Result<Page, Error> {
         let page_size = rustix::param::page_size();
-        // Whole kernel pages are mapped, so what lies around a map smaller than a page is reachable too.
+        // Whole kernel pages are mapped, so what lies around a map smaller than a page is reachable
+        // too.
         let whole = |start: u64, size: u64| {
             start.checked_add(size)?.checked_next_multiple_of(page_size as u64)
         };
@@ -297,16 +307,17 @@ pub struct Page {
 }
 
 impl Page {
-    /// The page as a bus, for as long as the process lives: the mapping is never taken back, because copies of the bus
-    /// go to queues in any thread.
+    /// The page as a bus, for as long as the process lives: the mapping is never taken back,
+    /// because copies of the bus go to queues in any thread.
     #[must_use]
     pub fn into_bus(self) -> Mmio {
         let base = self.memory.as_mut_ptr().wrapping_add(self.start);
         // The mapping stays; giving it back while some queue still rings its bell would be unsound.
         std::mem::forget(self.memory);
-        // SAFETY: `Uio::page` mapped at least a whole register page behind `start`, which is a multiple of 4, from a
-        // device file; UIO maps device memory uncached. The mapping was just made permanent. Copies stay inside this
-        // crate's devices, whose users are as trusted as the kernel (design of the process: it owns the MAC).
+        // SAFETY: `Uio::page` mapped at least a whole register page behind `start`, which is a
+        // multiple of 4, from a device file; UIO maps device memory uncached. The mapping was just
+        // made permanent. Copies stay inside this crate's devices, whose users are as trusted as
+        // the kernel (design of the process: it owns the MAC).
         unsafe { Mmio::new(base.cast()) }
     }
 }

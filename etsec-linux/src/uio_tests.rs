@@ -1,4 +1,5 @@
-//! Tests of UIO devices, on fake trees: ordinary files stand for device files, sockets for interrupts.
+//! Tests of UIO devices, on fake trees: ordinary files stand for device files, sockets for
+//! interrupts.
 
 use std::fs;
 use std::os::fd::OwnedFd;
@@ -11,7 +12,7 @@ use super::*;
 
 /// A directory with UIO devices that a test fills.
 pub(crate) struct Tree {
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
     pub(crate) roots: Roots,
 }
 
@@ -22,7 +23,12 @@ impl Tree {
         fs::create_dir_all(roots.uio_class()).unwrap();
         fs::create_dir_all(roots.proc.join("self")).unwrap();
         fs::create_dir_all(&roots.dev).unwrap();
-        Tree { _dir: dir, roots }
+        Tree { dir, roots }
+    }
+
+    /// Where it is.
+    pub(crate) fn root(&self) -> &std::path::Path {
+        self.dir.path()
     }
 
     /// Adds a device called `name`, with a device file of four pages.
@@ -52,7 +58,8 @@ impl Tree {
     }
 }
 
-/// A device whose file is a socket: the other end is the kernel, which has counted `taken` interrupts so far.
+/// A device whose file is a socket: the other end is the kernel, which has counted `taken`
+/// interrupts so far.
 pub(crate) fn interrupt(taken: u32) -> (Uio, UnixStream) {
     let (ours, kernel) = UnixStream::pair().unwrap();
     let device = UioDevice {

@@ -1,6 +1,8 @@
-//! Waiting for a device: interrupts of UIO, or the simulator's event descriptor, behind one pollable descriptor.
+//! Waiting for a device: interrupts of UIO, or the simulator's event descriptor, behind one
+//! pollable descriptor.
 //!
-//! It knows which line woke, not why: the events behind a line are read and acknowledged through etsec-core.
+//! It knows which line woke, not why: the events behind a line are read and acknowledged through
+//! etsec-core.
 
 use std::fmt;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -57,16 +59,40 @@ pub struct Woken {
     pub interrupts: u32,
 }
 
+/// A line of a device that is not UIO's: an event descriptor, as `eventfd` makes them, that rings.
+pub struct Bell {
+    /// What becomes readable.
+    pub event: OwnedFd,
+    /// The lines it stands for.
+    pub lines: Lines,
+    /// Lets the next ring through, as [`Uio::enable`] does.
+    pub enable: Box<dyn Fn() + Send>,
+}
+
+impl fmt::Debug for Bell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bell").field("lines", &self.lines).finish_non_exhaustive()
+    }
+}
+
 /// Where wake-ups come from.
-enum Source {
-    Uio { uio: Uio, lines: Lines, armed: bool },
-    Event(OwnedFd),
+enum Origin {
+    Uio(Uio),
+    Event { event: OwnedFd, enable: Box<dyn Fn() + Send> },
+}
+
+/// One descriptor, the lines it stands for, and whether its next interrupt is let through.
+struct Source {
+    from: Origin,
+    lines: Lines,
+    armed: bool,
 }
 
 /// Waits for the interrupts of one port.
 ///
-/// The order that loses nothing: [`Waiter::enable`], `wait`, take the events of the lines that fired, work, and again.
-/// An interrupt that came in between is still pending at the device and fires at once when the line is enabled.
+/// The order that loses nothing: [`Waiter::enable`], `wait`, take the events of the lines that
+/// fired, work, and again. An interrupt that came in between is still pending at the device and
+/// fires at once when the line is enabled.
 pub struct Waiter {
     sources: Vec<Source>,
     /// Holds every source, so that callers have a single descriptor to poll.
@@ -79,16 +105,20 @@ impl Waiter {
     /// # Errors
     /// What the system says; a file that cannot be polled is no UIO device.
     pub fn uio(uios: Vec<(Uio, Lines)>) -> Result<Self, Error> {
-        let source = |(uio, lines)| Source::Uio { uio, lines, armed: false };
+        let source = |(uio, lines)| Source { from: Origin::Uio(uio), lines, armed: false };
         Self::new(uios.into_iter().map(source).collect())
     }
 
-    /// A waiter on an event descriptor, as `eventfd` makes them: any wake-up stands for all lines.
+    /// A waiter on bells, as a simulated device rings them.
     ///
     /// # Errors
     /// What the system says.
-    pub fn event(event: OwnedFd) -> Result<Self, Error> {
-        Self::new(vec![Source::Event(event)])
+    pub fn bells(bells: Vec<Bell>) -> Result<Self, Error> {
+        let source = |Bell { event, lines, enable }| {
+            let from = Origin::Event { event, enable };
+            Source { from, lines, armed: false }
+        };
+        Self::new(bells.into_iter().map(source).collect())
     }
 
     fn new(sources: Vec<Source>) -> Result<Self, Error> {
@@ -131,12 +161,12 @@ impl Waiter {
     /// # Errors
     /// What UIO says.
     pub fn enable(&mut self) -> Result<(), Error> {
-        for source in &mut self.sources {
-            if let Source::Uio { uio, armed, .. } = source
-                && !*armed
-            {
-                uio.enable()?;
-                *armed = true;
+        for source in self.sources.iter_mut().filter(|source| !source.armed) {
+            // Before the line is let through, for it may fire at once.
+            source.armed = true;
+            match &source.from {
+                Origin::Uio(uio) => uio.enable()?,
+                Origin::Event { enable, .. } => enable(),
             }
         }
         Ok(())
@@ -146,35 +176,30 @@ impl Waiter {
 impl Source {
     /// Takes the wake-up that made the descriptor readable.
     fn take(&mut self, woken: &mut Woken) -> Result<(), Error> {
-        match self {
-            Source::Uio { uio, lines, armed } => {
-                woken.interrupts = woken.interrupts.saturating_add(uio.wait()?);
-                woken.lines.add(*lines);
-                *armed = false;
-            }
-            Source::Event(event) => {
+        let count = match &mut self.from {
+            Origin::Uio(uio) => uio.wait()?,
+            Origin::Event { event, .. } => {
                 let mut count = [0; 8];
                 match rustix::io::read(&*event, &mut count) {
-                    Ok(_) => {
-                        let count = u64::from_ne_bytes(count).min(u32::MAX.into()) as u32;
-                        woken.interrupts = woken.interrupts.saturating_add(count);
-                        woken.lines.add(Lines::ALL);
-                    }
+                    Ok(_) => u64::from_ne_bytes(count).min(u32::MAX.into()) as u32,
                     // Somebody else took it.
-                    Err(Errno::AGAIN | Errno::INTR) => {}
+                    Err(Errno::AGAIN | Errno::INTR) => return Ok(()),
                     Err(error) => return Err(system("read the event descriptor")(error)),
                 }
             }
-        }
+        };
+        woken.interrupts = woken.interrupts.saturating_add(count);
+        woken.lines.add(self.lines);
+        self.armed = false;
         Ok(())
     }
 }
 
 impl AsFd for Source {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        match self {
-            Source::Uio { uio, .. } => uio.as_fd(),
-            Source::Event(event) => event.as_fd(),
+        match &self.from {
+            Origin::Uio(uio) => uio.as_fd(),
+            Origin::Event { event, .. } => event.as_fd(),
         }
     }
 }
@@ -196,7 +221,8 @@ fn zero() -> epoll::EventData {
     epoll::EventData::new_u64(0)
 }
 
-/// Rounded up, so that a short wait is not a busy loop, and so that kernels without the finer call will do.
+/// Rounded up, so that a short wait is not a busy loop, and so that kernels without the finer call
+/// will do.
 fn whole_milliseconds(limit: Duration) -> Timespec {
     let milliseconds = limit.as_nanos().div_ceil(1_000_000).min(i32::MAX as u128) as i64;
     Timespec { tv_sec: milliseconds / 1000, tv_nsec: (milliseconds % 1000 * 1_000_000) as _ }
@@ -208,6 +234,8 @@ mod tests {
     use crate::uio::tests::interrupt;
     use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
     use std::io::{Read, Write};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
 
     const SHORT: Option<Duration> = Some(Duration::from_millis(1));
     const LONG: Option<Duration> = Some(Duration::from_secs(10));
@@ -254,15 +282,24 @@ mod tests {
     }
 
     #[test]
-    fn an_event_descriptor_stands_for_all_lines() {
+    fn bells_are_taken_and_enabled_like_interrupts() {
+        let enabled = Arc::new(AtomicU32::new(0));
         let event = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC).unwrap();
-        let bell = event.try_clone().unwrap();
-        let mut waiter = Waiter::event(event).unwrap();
+        let ringer = event.try_clone().unwrap();
+        let count = Arc::clone(&enabled);
+        let enable = Box::new(move || {
+            count.fetch_add(1, Ordering::Relaxed);
+        });
+        let mut waiter = Waiter::bells(vec![Bell { event, lines: Lines::RX, enable }]).unwrap();
         waiter.enable().unwrap();
+        waiter.enable().unwrap();
+        assert_eq!(enabled.load(Ordering::Relaxed), 1);
         assert!(!waiter.wait(SHORT).unwrap().lines.any());
-        rustix::io::write(&bell, &2u64.to_ne_bytes()).unwrap();
-        assert_eq!(waiter.wait(LONG).unwrap(), Woken { lines: Lines::ALL, interrupts: 2 });
+        rustix::io::write(&ringer, &2u64.to_ne_bytes()).unwrap();
+        assert_eq!(waiter.wait(LONG).unwrap(), Woken { lines: Lines::RX, interrupts: 2 });
         assert!(!waiter.wait(SHORT).unwrap().lines.any());
+        waiter.enable().unwrap();
+        assert_eq!(enabled.load(Ordering::Relaxed), 2);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Register offsets and bit masks the model acts on, from HW 2 and 3.
 //!
-//! It lists only what the model gives a meaning; `table.rs` has every register. Nothing here is shared with a driver.
+//! It lists only what the model gives a meaning; `table.rs` has every register. Nothing here is
+//! shared with a driver.
 
 /// Offsets within the register page.
 pub(crate) mod at {
@@ -147,7 +148,6 @@ pub(crate) mod maccfg2 {
     pub const PREAM_RXEN: u32 = 0x80;
     pub const PREAM_TXEN: u32 = 0x40;
     pub const HUGE_FRAME: u32 = 0x20;
-    pub const LENGTH_CHECK: u32 = 0x10;
     pub const MPEN: u32 = 0x08;
     pub const PAD_CRC: u32 = 0x04;
     pub const CRC_EN: u32 = 0x02;
@@ -175,7 +175,6 @@ pub(crate) mod txbd {
 
 /// RxBD flags (HW 4.3).
 pub(crate) mod rxbd {
-    pub const E: u16 = 0x8000;
     pub const RO1: u16 = 0x4000;
     pub const W: u16 = 0x2000;
     pub const I: u16 = 0x1000;

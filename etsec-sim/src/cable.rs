@@ -1,11 +1,13 @@
 //! A cable between two stations, in virtual time: it delays, loses, doubles, reorders and corrupts
 //! frames, all from one seed.
 //!
-//! It is a struct without a clock: the caller says what time it is. It knows no controller.
+//! It is a struct without a clock: the caller says what time it is. Only `step` knows models.
 
 use std::collections::BTreeMap;
 
+use crate::Sim;
 use crate::random::Random;
+use crate::wire::WireFrame;
 
 /// What a cable does to frames. Chances are in parts per million, each drawn per frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -123,6 +125,34 @@ impl Cable {
     #[must_use]
     pub fn next_arrival_ns(&self) -> Option<u64> {
         self.towards.iter().filter_map(|side| side.keys().next()).map(|&(due, _)| due).min()
+    }
+
+    /// Moves frames between model `a` at end A and model `b` at end B: what they have sent is put
+    /// in, what has arrived is received. Returns how many frames arrived.
+    ///
+    /// Each model's own virtual time counts; whoever advances them should advance both alike.
+    pub fn step(&mut self, a: &Sim, b: &Sim) -> usize {
+        for (side, sim) in [(Side::A, a), (Side::B, b)] {
+            let now_ns = sim.now_ns();
+            while let Some(frame) = sim.transmitted_raw() {
+                let fcs = frame.fcs.bytes(&frame.data);
+                let mut octets = frame.data;
+                octets.extend(fcs);
+                self.send(side, octets, now_ns);
+            }
+        }
+        let mut arrived = 0;
+        for (side, sim) in [(Side::A, a), (Side::B, b)] {
+            let now_ns = sim.now_ns();
+            while let Some(octets) = self.deliver(side, now_ns) {
+                // A frame without room for an FCS is noise.
+                if let Some(frame) = WireFrame::with_fcs(octets) {
+                    sim.receive_raw(frame);
+                    arrived += 1;
+                }
+            }
+        }
+        arrived
     }
 
     fn carry(&mut self, from: Side, mut frame: Frame, now_ns: u64) {

@@ -1,4 +1,5 @@
-//! How a model is built: what the board would strap or solder, and the switches for what silicon leaves open.
+//! How a model is built: what the board would strap or solder, and the switches for what silicon
+//! leaves open.
 
 use crate::bits::ecntrl;
 
@@ -89,11 +90,11 @@ pub struct Switches {
     pub a002: bool,
     /// A TxBD keeps TOE after a good frame; the bit then reads as UN (HW 4.2).
     pub toe_stays: bool,
-    /// A TxBD whose data met a bus error is left ready, so that the error recurs until it is mended (HW 3.7). Off: it is
-    /// closed with UN (HW 8.6).
+    /// A TxBD whose data met a bus error is left ready, so that the error recurs until it is mended
+    /// (HW 3.7). Off: it is closed with UN (HW 8.6).
     pub bus_error_recurs: bool,
-    /// RX descriptors and restart as QEMU's model does them (HW 15.3, 18.8): no F in a frame of one BD, the last BD's
-    /// own length, no pad bytes without the parser; on a full ring no BSY, the frame kept, RBPTRn one too far, and two
-    /// RSTAT writes to get going again.
+    /// RX descriptors and restart as QEMU's model does them (HW 15.3, 18.8): no F in a frame of one
+    /// BD, the last BD's own length, no pad bytes without the parser; on a full ring no BSY, the
+    /// frame kept, RBPTRn one too far, and two RSTAT writes to get going again.
     pub qemu: bool,
 }

@@ -138,19 +138,19 @@ impl Model {
 
     pub(crate) fn write_rstat(&mut self, value: u32) {
         self.ring_doorbells(Direction::Rx, (value >> 16) as u8);
-        self.restart_rx(value & 0x00FF_0000);
+        let halted = self.reg(at::RSTAT);
         self.store(at::RSTAT, value);
+        self.restart_rx(value & 0x00FF_0000, halted);
     }
 
+    /// Lets the sanitizer judge a restart of `rings`, 0x80 for ring 0.
     fn ring_doorbells(&mut self, direction: Direction, rings: u8) {
         if !self.sanitizer.is_on() {
             return;
         }
-        for ring in 0..8 {
-            if rings & (0x80 >> ring) != 0 {
-                let state = self.ring_state(direction, ring);
-                self.sanitizer.doorbell(&self.memory, direction, ring, state);
-            }
+        for ring in (0..8).filter(|ring| rings & (0x80 >> ring) != 0) {
+            let state = self.ring_state(direction, ring);
+            self.sanitizer.doorbell(&self.memory, direction, ring, state);
         }
     }
 
@@ -159,7 +159,7 @@ impl Model {
         let old = self.reg(at::RCTRL);
         self.store(at::RCTRL, value);
         let changed = (self.reg(at::RCTRL) ^ old) & !rctrl::PROM;
-        if changed != 0 && self.mac_runs(Direction::Rx) && !self.stop_asked(Direction::Rx) {
+        if changed != 0 && !self.stopped(Direction::Rx) {
             let who = Who::Register(at::RCTRL);
             self.report(Violation { who, at: 0, what: Breach::ChangedWhileRunning });
         }
@@ -179,8 +179,8 @@ impl Model {
         if crate::table::row(at).is_none() {
             return;
         }
-        let is_base = at & 0x200 != 0 && at < at::RBPTR0 || at >= at::RBASE0;
-        let ring = usize::from((at & 0x7F) - 4) / 8 & 7;
+        let is_base = matches!(at, 0x204..=0x23C | 0x404..=0x43C);
+        let ring = (usize::from((at & 0x7F) - 4) / 8) & 7;
         let state = self.ring_state(direction, ring);
         let who = Who::Ring(direction, ring);
         if value & 7 != 0 {
@@ -204,31 +204,34 @@ impl Model {
 
     /// What the sanitizer needs to know of a ring.
     pub(crate) fn ring_state(&self, direction: Direction, ring: usize) -> RingState {
-        let stopped = !self.mac_runs(direction) || self.stop_asked(direction);
+        let n = ring as u16;
         match direction {
             Direction::Tx => RingState {
-                base: self.bus_address(at::TBASEH, at::TBASE0 + 8 * ring as u16),
+                base: self.bus_address(at::TBASEH, at::TBASE0 + 8 * n),
                 window: u64::from(self.reg(at::TBDBPH)) << 32,
                 span: 0,
-                quiet: !self.sends(ring) && (stopped || !self.tx_enabled(ring)),
+                quiet: !self.sends(ring) && (self.stopped(direction) || !self.tx_enabled(ring)),
                 halted: self.reg(at::TSTAT) & thlt(ring) != 0,
-                failed: self.tx.failed & (0x80 >> ring) != 0,
             },
             Direction::Rx => RingState {
-                base: self.bus_address(at::RBASEH, at::RBASE0 + 8 * ring as u16),
+                base: self.bus_address(at::RBASEH, at::RBASE0 + 8 * n),
                 window: u64::from(self.reg(at::RBDBPH)) << 32,
                 span: self.reg(at::MRBLR),
-                quiet: stopped || !self.rx_enabled(ring),
+                quiet: self.stopped(direction) || !self.rx_enabled(ring),
                 halted: self.reg(at::RSTAT) & qhlt(ring) != 0,
-                failed: self.rx.failed & (0x80 >> ring) != 0,
             },
         }
     }
 
-    /// The states of all rings, TX first.
+    /// The states of all rings that have a base, TX first; the others have base 0.
     pub(crate) fn ring_states(&self) -> [[RingState; 8]; 2] {
-        let of = |direction| core::array::from_fn(|ring| self.ring_state(direction, ring));
-        [of(Direction::Tx), of(Direction::Rx)]
+        let of = |direction, first: u16| {
+            core::array::from_fn(|ring| match self.reg(first + 8 * ring as u16) {
+                0 => RingState::default(),
+                _ => self.ring_state(direction, ring),
+            })
+        };
+        [of(Direction::Tx, at::TBASE0), of(Direction::Rx, at::RBASE0)]
     }
 
     /// A pointer register with the high register that goes with it (HW 4.5).

@@ -1,4 +1,5 @@
-//! CRC-32 of Ethernet: the frame check sequence and the hash of the address filter. It knows no frame layout.
+//! CRC-32 of Ethernet: the frame check sequence and the hash of the address filter. It knows no
+//! frame layout.
 
 /// Eight tables, so that eight bytes are done in a step.
 static TABLES: [[u32; 256]; 8] = tables();

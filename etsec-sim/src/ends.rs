@@ -5,10 +5,12 @@
 
 use std::fmt;
 use std::os::fd::BorrowedFd;
-use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 
+mod cable;
 #[cfg(feature = "pcap")]
 mod pcap;
+
+pub use cable::{CableEnd, cable};
 #[cfg(feature = "pcap")]
 pub use pcap::PcapWire;
 
@@ -30,6 +32,11 @@ pub trait Wire {
     /// What becomes readable when a frame arrives; `None`: the end has to be asked.
     fn fd(&self) -> Option<BorrowedFd<'_>> {
         None
+    }
+
+    /// Whether its frames wait while the receiver is off, as in a file, or are lost, as on a cable.
+    fn waits(&self) -> bool {
+        false
     }
 
     /// Whether no frame will ever arrive again, as at the end of a capture file.
@@ -112,82 +119,9 @@ impl Wire for Null {
     }
 }
 
-/// One end of a cable whose other end is in the same process.
-///
-/// It loses nothing and takes no time; for a bad one see [`crate::cable::Cable`]. What has not been
-/// received waits, without a limit.
-#[derive(Debug)]
-pub struct CableEnd {
-    sender: Sender<Vec<u8>>,
-    receiver: Receiver<Vec<u8>>,
-    unplugged: bool,
-}
-
-/// The two ends of a new cable.
-#[must_use]
-pub fn cable() -> (CableEnd, CableEnd) {
-    let (to_b, from_a) = channel();
-    let (to_a, from_b) = channel();
-    let a = CableEnd { sender: to_b, receiver: from_b, unplugged: false };
-    let b = CableEnd { sender: to_a, receiver: from_a, unplugged: false };
-    (a, b)
-}
-
-impl CableEnd {
-    fn unplug(&mut self) -> Result<(), WireError> {
-        if std::mem::replace(&mut self.unplugged, true) {
-            return Ok(());
-        }
-        Err(WireError::Unplugged)
-    }
-}
-
-impl Wire for CableEnd {
-    fn send(&mut self, frame: &[u8]) -> Result<(), WireError> {
-        match self.sender.send(frame.to_vec()) {
-            Ok(()) => Ok(()),
-            Err(_) => self.unplug(),
-        }
-    }
-
-    fn receive(&mut self, frame: &mut Vec<u8>) -> Result<bool, WireError> {
-        match self.receiver.try_recv() {
-            Ok(next) => {
-                *frame = next;
-                Ok(true)
-            }
-            Err(TryRecvError::Empty) => Ok(false),
-            Err(TryRecvError::Disconnected) => self.unplug().map(|()| false),
-        }
-    }
-
-    fn ended(&self) -> bool {
-        self.unplugged
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_cable_carries_both_ways_and_tells_once_when_it_is_unplugged() {
-        let (mut a, mut b) = cable();
-        let mut frame = vec![9; 3];
-        assert!(!b.receive(&mut frame).unwrap());
-        a.send(&[1]).unwrap();
-        a.send(&[2, 2]).unwrap();
-        b.send(&[3]).unwrap();
-        assert!(b.receive(&mut frame).unwrap());
-        assert_eq!(frame, [1]);
-        drop(a);
-        assert!(b.receive(&mut frame).unwrap(), "what is on the cable still arrives");
-        assert_eq!(frame, [2, 2]);
-        assert!(matches!(b.receive(&mut frame), Err(WireError::Unplugged)));
-        assert!(!b.receive(&mut frame).unwrap());
-        b.send(&[4]).unwrap();
-        assert!(b.ended());
-    }
 
     #[test]
     fn nothing_comes_out_of_null() {

@@ -1,4 +1,5 @@
-//! Faults a test can inject: the errors of HW 8.6 that a peer, a memory bus or a broken chip would cause.
+//! Faults a test can inject: the errors of HW 8.6 that a peer, a memory bus or a broken chip would
+//! cause.
 //!
 //! It only counts what is armed; each fault acts where the model would meet its cause.
 

@@ -1,4 +1,5 @@
-//! Which destination addresses the MAC accepts (HW 7). It sees registers through a closure and counts nothing.
+//! Which destination addresses the MAC accepts (HW 7). It sees registers through a closure and
+//! counts nothing.
 
 use crate::bits::{at, rctrl};
 use crate::crc;

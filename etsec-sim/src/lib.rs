@@ -1,12 +1,14 @@
 //! A software model of the eTSEC.
 //!
 //! # What it is
-//! [`Model`] is a state machine: `read`, `write`, `receive`, `advance`. It has no thread, no clock and no callback; time
-//! is a number that [`Model::advance`] moves, and an interrupt line is a level that is asked for. [`Sim`] shares one
-//! model between a driver and a test. Memory the device reaches is a [`SimRegion`]; every access of the device to it is
-//! judged, and what a driver did wrong is a [`Violation`].
+//! [`Model`] is a state machine: `read`, `write`, `receive`, `advance`. It has no thread, no clock
+//! and no callback; time is a number that [`Model::advance`] moves, and an interrupt line is a
+//! level that is asked for. [`Sim`] shares one model between a driver and a test. Memory the device
+//! reaches is a [`SimRegion`]; every access of the device to it is judged, and what a driver did
+//! wrong is a [`Violation`].
 //!
-//! The model is written from `docs/hardware.md` ("HW" below) alone and shares no table with any driver.
+//! The model is written from `docs/hardware.md` ("HW" below) alone and shares no table with any
+//! driver.
 //!
 //! # What is stored and does nothing yet
 //! These registers read back what was written, with their reset values and write masks:
@@ -14,7 +16,7 @@
 //! | registers | feature |
 //! |---|---|
 //! | TXIC, RXIC, TXICn, RXICn | interrupt coalescing (HW 9.3) |
-//! | TMR_*, TMROFF_* | 1588 timer and time stamps (HW 12); RCTRL\[TS\] |
+//! | TMR_*, TMROFF_* | 1588 timer and time stamps (HW 12); RCTRL\[TS\], TxFCB\[PTP\] |
 //! | RQPRMn, RFBPTRn | lossless flow control (HW 11.2); RCTRL\[LFC\] |
 //! | RIRn, RQFCR\[HASHTBL, HASH\] | hash filing (HW 6.5) |
 //! | ATTR, ATTRELI, DMACTRL snoop bits | stashing and snooping: memory is always coherent |
@@ -40,6 +42,7 @@ pub mod memory;
 mod mib;
 pub mod miim;
 pub mod model;
+mod offload;
 mod outgoing;
 pub mod parser;
 pub mod partner;
@@ -47,6 +50,9 @@ mod pause;
 pub mod phy;
 pub mod random;
 mod receive;
+pub mod room;
+#[cfg(feature = "runner")]
+pub mod runner;
 mod sanitizer;
 mod schedule;
 mod sim;

@@ -1,6 +1,7 @@
 //! Who owns which 64-byte line of bus memory, for finding buffers that overlap without searching.
 //!
-//! It knows numbers, not descriptors. A line may have several owners: buffers that share a line need not share a byte.
+//! It knows numbers, not descriptors. A line may have several owners: buffers that share a line
+//! need not share a byte.
 
 const LINE: u32 = 6;
 /// Lines in a chunk: 1 MiB of memory.
@@ -15,7 +16,8 @@ pub(crate) struct Lines {
 }
 
 impl Lines {
-    /// Enters an owner of `len > 0` bytes from `start`, below 2^36. False if it meets another in some line.
+    /// Enters an owner of `len > 0` bytes from `start`, below 2^36. False if it meets another in
+    /// some line.
     pub(crate) fn insert(&mut self, start: u64, len: usize, owner: u32) -> bool {
         let mut alone = true;
         let (mut line, last) = range(start, len);

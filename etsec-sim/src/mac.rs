@@ -49,7 +49,8 @@ impl Model {
         self.run_transmitter();
     }
 
-    /// Resets 0x500–0x5BC but for the MII, and drops what the MAC holds; rings and RCTRL/TCTRL stay (HW 18.3).
+    /// Resets 0x500–0x5BC but for the MII, and drops what the MAC holds; rings and RCTRL/TCTRL stay
+    /// (HW 18.3).
     fn soft_reset(&mut self) {
         for at in (at::MACCFG1..=at::MAC15ADDR2).step_by(4) {
             if !(at::MIIMCFG..=at::MIIMIND).contains(&at) {
@@ -62,7 +63,8 @@ impl Model {
         self.drop_frame_on_wire();
     }
 
-    /// The frame being sent is lost on the wire; its descriptors have not been closed and will be fetched again.
+    /// The frame being sent is lost on the wire; its descriptors have not been closed and will be
+    /// fetched again.
     fn drop_frame_on_wire(&mut self) {
         self.tx.sending = None;
     }
@@ -80,7 +82,8 @@ impl Model {
         value
     }
 
-    /// The speed the MAC is set to (HW 8.8); `None` with a reserved interface mode: there is no clock then.
+    /// The speed the MAC is set to (HW 8.8); `None` with a reserved interface mode: there is no
+    /// clock then.
     pub(crate) fn mbps(&self) -> Option<u32> {
         match self.reg(at::MACCFG2) & maccfg2::IF_MODE {
             maccfg2::IF_BYTE => Some(1000),
@@ -98,7 +101,8 @@ impl Model {
         self.reg(at::MACCFG1) & maccfg1::LOOP_BACK != 0
     }
 
-    /// Whether a TX ring takes part: enabled in TQUEUE, and ring 0 alone without scheduling (HW 3.6).
+    /// Whether a TX ring takes part: enabled in TQUEUE, and ring 0 alone without
+    /// scheduling (HW 3.6).
     pub(crate) fn tx_enabled(&self, ring: usize) -> bool {
         use crate::bits::{tctrl, txf};
         let single = self.reg(at::TCTRL) & tctrl::TXSCHED == 0;
@@ -115,8 +119,13 @@ impl Model {
         self.tx.sending.as_ref().is_some_and(|sending| sending.ring == Some(ring))
     }
 
-    /// Whether reception goes on: the MAC runs and no stop is asked.
-    pub(crate) fn receives(&self) -> bool {
-        self.mac_runs(Direction::Rx) && !self.stop_asked(Direction::Rx)
+    /// Whether a direction's rings are left alone: its MAC does not run, or a graceful stop has
+    /// completed.
+    pub(crate) fn stopped(&self, direction: Direction) -> bool {
+        let pending = match direction {
+            Direction::Tx => self.tx.stop_pending,
+            Direction::Rx => self.rx.stop_pending,
+        };
+        !self.mac_runs(direction) || (self.stop_asked(direction) && !pending)
     }
 }

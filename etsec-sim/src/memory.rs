@@ -1,7 +1,9 @@
-//! Memory that CPU and model share, and the model's DMA into it: the only file of the crate with `unsafe`.
+//! Memory that CPU and model share, and the model's DMA into it: the only file of the crate with
+//! `unsafe`.
 //!
-//! A region is filled with a pattern that depends on the address, so that words nobody wrote can be told. It knows what
-//! a descriptor looks like in memory (two big-endian words) and nothing of what the words mean.
+//! A region is filled with a pattern that depends on the address, so that words nobody wrote can be
+//! told. It knows what a descriptor looks like in memory (two big-endian words) and nothing of what
+//! the words mean.
 
 use core::alloc::Layout;
 use core::fmt;
@@ -14,7 +16,8 @@ use etsec_core::{BusAddr, Region};
 
 const ALIGN: usize = 64;
 
-/// The pattern of the aligned 8-byte word at `at`. Its sequence over addresses is a plain addition, so filling is fast.
+/// The pattern of the aligned 8-byte word at `at`. Its sequence over addresses is a plain addition,
+/// so filling is fast.
 const fn pattern(at: u64) -> u64 {
     (at >> 3).wrapping_mul(STEP).wrapping_add(0x5D2C_91E3_7A84_F06B)
 }
@@ -22,15 +25,15 @@ const fn pattern(at: u64) -> u64 {
 const STEP: u64 = 0x9E6D_62D0_6F6A_3C15;
 
 /// One allocation. It lives as long as the region handle or the model, whichever is longer.
-struct Block {
+pub(crate) struct Block {
     start: NonNull<u8>,
     len: usize,
     bus: u64,
     retired: AtomicBool,
 }
 
-// SAFETY: a block is plain memory with a fixed address. Who may touch which byte at what time is the ownership rule of
-// descriptors (HW 4.4); descriptor words are only accessed as atomics here.
+// SAFETY: a block is plain memory with a fixed address. Who may touch which byte at what time is
+// the ownership rule of descriptors (HW 4.4); descriptor words are only accessed as atomics here.
 unsafe impl Send for Block {}
 // SAFETY: as above.
 unsafe impl Sync for Block {}
@@ -54,23 +57,30 @@ impl Block {
     #[inline]
     fn word(&self, offset: usize) -> &AtomicU32 {
         debug_assert!(offset.is_multiple_of(4) && offset + 4 <= self.len);
-        // SAFETY: in bounds and aligned by the line above (callers check), alive as long as `self`; descriptor words are
-        // accessed as 32-bit atomics by both sides.
+        // SAFETY: in bounds and aligned by the line above (callers check), alive as long as `self`;
+        // descriptor words are accessed as 32-bit atomics by both sides.
         unsafe { AtomicU32::from_ptr(self.start.as_ptr().add(offset).cast()) }
+    }
+
+    /// `count` words from `offset` on, a multiple of 4; all within the block.
+    fn words(&self, offset: usize, count: usize) -> &[AtomicU32] {
+        debug_assert!(offset.is_multiple_of(4) && offset + 4 * count <= self.len);
+        // SAFETY: in bounds and aligned as above; as in `word`.
+        unsafe { core::slice::from_raw_parts(self.start.as_ptr().add(offset).cast(), count) }
     }
 
     /// Fills the whole aligned words of a range with their pattern. `offset + len` is in bounds.
     fn poison(&self, offset: usize, len: usize) {
         let first = offset.next_multiple_of(8);
-        let end = (offset + len) & !7;
+        let count = ((offset + len) & !7).saturating_sub(first) / 8;
         let mut value = pattern(self.bus + first as u64);
-        let mut at = first;
-        while at < end {
-            // SAFETY: `at` is 8-aligned within the block (which is 64-aligned), and `at + 8 <= end <= len`. The range
-            // belongs to the device.
-            unsafe { self.start.as_ptr().add(at).cast::<u64>().write(value) };
+        // SAFETY: `first` is within the block, or one past its end with a count of 0.
+        let start = unsafe { self.start.as_ptr().add(first.min(self.len)) }.cast::<u64>();
+        for i in 0..count {
+            // SAFETY: 8-aligned, as the block is 64-aligned and `first` a multiple of 8; `first + 8
+            // * count` is at most `offset + len`. The range belongs to the device.
+            unsafe { start.add(i).write(value) };
             value = value.wrapping_add(STEP);
-            at += 8;
         }
     }
 
@@ -101,8 +111,8 @@ impl Drop for Block {
 /// Memory that the model's DMA reaches. Its bus address has nothing to do with its pointer.
 ///
 /// It starts out filled with a pattern: a word that is sent before the CPU wrote it is a
-/// [`Violation`](crate::Violation). Dropping it retires the memory: later DMA into it is a violation, not a fault of
-/// this process.
+/// [`Violation`](crate::Violation). Dropping it retires the memory: later DMA into it is a
+/// violation, not a fault of this process.
 pub struct SimRegion {
     block: Arc<Block>,
     len: usize,
@@ -120,8 +130,9 @@ impl Drop for SimRegion {
     }
 }
 
-// SAFETY: the block is allocated, initialised with the pattern, 64-byte aligned on both sides (`Memory::add` checks the
-// bus address), reached by the model at the same offsets, and never moved; nothing but the model's DMA uses it.
+// SAFETY: the block is allocated, initialised with the pattern, 64-byte aligned on both sides
+// (`Memory::add` checks the bus address), reached by the model at the same offsets, and never
+// moved; nothing but the model's DMA uses it.
 unsafe impl Region for SimRegion {
     fn cpu(&self) -> NonNull<u8> {
         self.block.start
@@ -137,21 +148,24 @@ unsafe impl Region for SimRegion {
 impl SimRegion {
     /// Stores bytes at `offset`, as a CPU would, for tests that have no driver.
     ///
-    /// Not to be used while another thread advances the model: [`Sim::store`](crate::Sim::store) does it under its lock.
+    /// Not to be used while another thread advances the model: [`Sim::store`](crate::Sim::store)
+    /// does it under its lock.
     ///
     /// # Panics
     /// Beyond the end of the region.
     pub(crate) fn store(&mut self, offset: usize, bytes: &[u8]) {
         assert!(offset <= self.len && bytes.len() <= self.len - offset, "store beyond the region");
         if bytes.len().is_multiple_of(4) && offset.is_multiple_of(4) {
-            // Descriptor words may be looked at by the model in the same moment, so whole words are stored as atomics.
+            // Descriptor words may be looked at by the model in the same moment, so whole words are
+            // stored as atomics.
             for (i, word) in bytes.chunks_exact(4).enumerate() {
                 let value = u32::from_ne_bytes([word[0], word[1], word[2], word[3]]);
                 self.block.word(offset + 4 * i).store(value, Ordering::Relaxed);
             }
             return;
         }
-        // SAFETY: in bounds by the assertion; `&mut self` and the model's lock keep everybody else out.
+        // SAFETY: in bounds by the assertion; `&mut self` and the model's lock keep everybody else
+        // out.
         unsafe {
             let to = self.block.start.as_ptr().add(offset);
             to.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
@@ -164,7 +178,8 @@ impl SimRegion {
     /// Beyond the end of the region.
     pub(crate) fn load(&self, offset: usize, bytes: &mut [u8]) {
         assert!(offset <= self.len && bytes.len() <= self.len - offset, "load beyond the region");
-        // SAFETY: in bounds by the assertion; the model's lock keeps DMA out, `&self` every other store.
+        // SAFETY: in bounds by the assertion; the model's lock keeps DMA out, `&self` every other
+        // store.
         unsafe {
             let from = self.block.start.as_ptr().add(offset);
             bytes.as_mut_ptr().copy_from_nonoverlapping(from, bytes.len());
@@ -195,6 +210,21 @@ impl Bd {
     /// W, at the same place in both kinds.
     pub(crate) const fn wraps(self) -> bool {
         self.word & 0x2000_0000 != 0
+    }
+}
+
+/// A descriptor's two words in memory order.
+pub(crate) type RawBd = [u32; 2];
+
+impl From<RawBd> for Bd {
+    fn from([word, pointer]: RawBd) -> Self {
+        Bd { word: u32::from_be(word), pointer: u32::from_be(pointer) }
+    }
+}
+
+impl From<Bd> for RawBd {
+    fn from(bd: Bd) -> Self {
+        [bd.word.to_be(), bd.pointer.to_be()]
     }
 }
 
@@ -240,11 +270,14 @@ impl Memory {
         Some(region)
     }
 
-    /// A region at a given address. `None`: not 64-byte aligned, beyond 36 bits, or over a region still in use.
+    /// A region at a given address. `None`: not 64-byte aligned, beyond 36 bits, or over a region
+    /// still in use.
     pub(crate) fn add_at(&mut self, at: u64, len: usize) -> Option<SimRegion> {
         let size = len.max(1).checked_next_multiple_of(ALIGN)?;
         let end = at.checked_add(size as u64)?;
-        if at % ALIGN as u64 != 0 || end > BusAddr::MAX.raw() + 1 || isize::try_from(size).is_err()
+        if !at.is_multiple_of(ALIGN as u64)
+            || end > BusAddr::MAX.raw() + 1
+            || isize::try_from(size).is_err()
         {
             return None;
         }
@@ -257,6 +290,27 @@ impl Memory {
         let block = Block::new(at, size);
         self.blocks.push(Arc::clone(&block));
         Some(SimRegion { block, len })
+    }
+
+    /// The blocks of all regions in use, for [`Memory::reach`] of another model.
+    pub(crate) fn blocks(&self) -> Vec<Arc<Block>> {
+        let in_use = |block: &&Arc<Block>| !block.retired.load(Ordering::Acquire);
+        self.blocks.iter().filter(in_use).cloned().collect()
+    }
+
+    /// Makes another model's regions reachable: two devices on one memory. `false`: one of them
+    /// overlaps a region in use, and none was added.
+    pub(crate) fn reach(&mut self, theirs: &[Arc<Block>]) -> bool {
+        self.blocks.retain(|block| !block.retired.load(Ordering::Acquire));
+        let overlaps =
+            |a: &Block, b: &Block| a.bus < b.bus + b.len as u64 && b.bus < a.bus + a.len as u64;
+        let new = |block: &&Arc<Block>| !self.blocks.iter().any(|ours| Arc::ptr_eq(ours, block));
+        let new: Vec<_> = theirs.iter().filter(new).cloned().collect();
+        if new.iter().any(|block| self.blocks.iter().any(|ours| overlaps(ours, block))) {
+            return false;
+        }
+        self.blocks.extend(new);
+        true
     }
 
     #[inline]
@@ -282,14 +336,16 @@ impl Memory {
         self.find(at, len).map(|_| ())
     }
 
-    /// Reads the descriptor at `at`, a multiple of 8. What was stored before its R or E is visible afterwards.
+    /// Reads the descriptor at `at`, a multiple of 8. What was stored before its R or E is visible
+    /// afterwards.
     #[inline]
     pub(crate) fn descriptor(&self, at: u64) -> Result<Bd, DmaFault> {
         let (block, offset) = self.find(at, 8)?;
         Ok(load(block, offset))
     }
 
-    /// Writes flags and length of the descriptor at `at` back. Everything written before is visible to who sees it.
+    /// Writes flags and length of the descriptor at `at` back. Everything written before is visible
+    /// to who sees it.
     #[inline]
     pub(crate) fn close(&self, at: u64, word: u32) -> Result<(), DmaFault> {
         let (block, offset) = self.find(at, 8)?;
@@ -297,13 +353,14 @@ impl Memory {
         Ok(())
     }
 
-    /// The descriptors from `at` to the end of their region, at most `max`.
+    /// The descriptors from `at`, a multiple of 8, to the end of their region, at most `max`.
     pub(crate) fn ring(&self, at: u64, max: usize) -> Ring<'_> {
         match self.find(at, 8) {
             Ok((block, offset)) => {
-                Ring { block: Some(block), offset, len: max.min((block.len - offset) / 8) }
+                let len = max.min((block.len - offset) / 8);
+                Ring { words: block.words(offset, 2 * len) }
             }
-            Err(_) => Ring { block: None, offset: 0, len: 0 },
+            Err(_) => Ring { words: &[] },
         }
     }
 
@@ -311,8 +368,9 @@ impl Memory {
     pub(crate) fn append(&self, at: u64, len: usize, out: &mut Vec<u8>) -> Result<(), DmaFault> {
         let (block, offset) = self.find(at, len)?;
         out.reserve(len);
-        // SAFETY: the source is in bounds of the block; `reserve` made room; the two never overlap. The CPU has handed
-        // these bytes to the device; a driver that writes them meanwhile is what the sanitizer is to find.
+        // SAFETY: the source is in bounds of the block; `reserve` made room; the two never overlap.
+        // The CPU has handed these bytes to the device; a driver that writes them meanwhile is what
+        // the sanitizer is to find.
         unsafe {
             let to = out.as_mut_ptr().add(out.len());
             to.copy_from_nonoverlapping(block.start.as_ptr().add(offset), len);
@@ -368,24 +426,29 @@ fn load(block: &Block, offset: usize) -> Bd {
 
 /// The descriptors of a ring, to be read many at a time.
 pub(crate) struct Ring<'a> {
-    block: Option<&'a Block>,
-    offset: usize,
-    len: usize,
+    words: &'a [AtomicU32],
 }
 
-impl Iterator for Ring<'_> {
-    type Item = Bd;
+impl Ring<'_> {
+    /// Descriptors up to the end of the region, or the limit given.
+    pub(crate) fn len(&self) -> usize {
+        self.words.len() / 2
+    }
 
-    #[inline]
-    fn next(&mut self) -> Option<Bd> {
-        let block = self.block?;
-        if self.len == 0 {
-            return None;
-        }
-        let bd = load(block, self.offset);
-        self.len -= 1;
-        self.offset += 8;
-        Some(bd)
+    /// The descriptor at `index`, below the length.
+    pub(crate) fn get(&self, index: usize) -> Bd {
+        let word = u32::from_be(self.words[2 * index].load(Ordering::Acquire));
+        Bd { word, pointer: u32::from_be(self.words[2 * index + 1].load(Ordering::Relaxed)) }
+    }
+
+    /// The first descriptor from `from` on that differs from `copy`.
+    pub(crate) fn change(&self, from: usize, copy: &[RawBd]) -> Option<usize> {
+        let (there, _) = self.words.as_chunks::<2>();
+        let mut pairs = there.iter().zip(copy).skip(from);
+        let differs = |([word, pointer], known): (&[AtomicU32; 2], &RawBd)| {
+            word.load(Ordering::Relaxed) != known[0] || pointer.load(Ordering::Relaxed) != known[1]
+        };
+        pairs.position(differs).map(|after| from + after)
     }
 }
 
@@ -433,6 +496,11 @@ mod tests {
         let mut byte = [0; 1];
         region.load(8, &mut byte);
         assert_eq!(byte, [0x28]);
-        assert_eq!(memory.ring(at, 99).count(), 7);
+        let ring = memory.ring(at, 99);
+        assert_eq!((ring.len(), ring.get(0).word), (7, 0x2801_0040));
+        let mut copy: Vec<RawBd> = (0..7).map(|i| ring.get(i).into()).collect();
+        assert_eq!(ring.change(0, &copy), None);
+        copy[5][1] ^= 1;
+        assert_eq!((ring.change(0, &copy), ring.change(6, &copy)), (Some(5), None));
     }
 }

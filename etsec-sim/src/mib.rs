@@ -1,4 +1,5 @@
-//! The RMON counters and their carries (HW 13). They know frames by length and kind, and no descriptor.
+//! The RMON counters and their carries (HW 13). They know frames by length and kind, and no
+//! descriptor.
 
 use crate::bits::{at, ecntrl, ievent};
 use crate::model::Model;

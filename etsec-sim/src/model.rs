@@ -1,6 +1,8 @@
-//! The model itself: register storage, what each access does, and time. It has no thread, no clock and no callback.
+//! The model itself: register storage, what each access does, and time. It has no thread, no clock
+//! and no callback.
 //!
-//! Its parts are in the other files as `impl Model` blocks: control, mac, transmit, receive, mib, pause.
+//! Its parts are in the other files as `impl Model` blocks: control, mac, transmit, receive, mib,
+//! pause.
 
 use core::fmt;
 
@@ -56,7 +58,8 @@ impl Model {
                 regs[usize::from(row.first + n * row.stride) / 4] = row.reset;
             }
         }
-        // The filer table holds no zeros: who enables it without writing all entries is to notice (HW 18.2).
+        // The filer table holds no zeros: who enables it without writing all entries is to notice
+        // (HW 18.2).
         let mut filer = Box::new([(0, 0); 256]);
         for (i, entry) in filer.iter_mut().enumerate() {
             let noise = (i as u32).wrapping_mul(0x9E37_79B9) ^ 0xA5C3_0F69;
@@ -96,7 +99,8 @@ impl Model {
         self.regs[usize::from(at / 4) & 1023] = value;
     }
 
-    /// Reads the register at byte offset `at`. Reserved offsets read 0 (HW 18.1); a dead bus reads all ones.
+    /// Reads the register at byte offset `at`. Reserved offsets read 0 (HW 18.1); a dead bus reads
+    /// all ones.
     pub fn read(&mut self, at: u16) -> u32 {
         if self.faults.is(Fault::BusDead) {
             return 0xFFFF_FFFF;
@@ -116,8 +120,8 @@ impl Model {
         }
     }
 
-    /// Writes the register at byte offset `at`. DMA that the write starts happens before it returns, as far as the wire
-    /// speed allows.
+    /// Writes the register at byte offset `at`. DMA that the write starts happens before it
+    /// returns, as far as the wire speed allows.
     pub fn write(&mut self, at: u16, value: u32) {
         if self.faults.is(Fault::BusDead) || !self.proper(at) {
             return;
@@ -195,7 +199,12 @@ impl Model {
 
     pub(crate) fn write_miim(&mut self, at: u16, value: u32) {
         let tbipa = self.tbipa();
+        let mistakes = self.miim.commands_while_busy();
         self.miim.write(at, value, tbipa);
+        // A driver that gave up waiting for a stuck block is not to blame.
+        if self.miim.commands_while_busy() != mistakes && !self.faults.is(Fault::MiiBusy) {
+            self.report(Violation { who: Who::Register(at), at: 0, what: Breach::MiiWhileBusy });
+        }
     }
 
     /// Reads the separate MDIO page of an eTSEC2: the MII registers and nothing else (HW 1.3).
@@ -285,12 +294,14 @@ impl Model {
         self.miim.set_link_up(up);
     }
 
-    /// Memory the device reaches, at an address of the model's choice; `None` when its first 4 GiB are used up.
+    /// Memory the device reaches, at an address of the model's choice; `None` when its first 4 GiB
+    /// are used up.
     pub fn region(&mut self, len: usize) -> Option<SimRegion> {
         self.memory.add(len)
     }
 
-    /// Memory at a given bus address; `None` if it is not 64-byte aligned, ends beyond 36 bits or is in use.
+    /// Memory at a given bus address; `None` if it is not 64-byte aligned, ends beyond 36 bits or
+    /// is in use.
     pub fn region_at(&mut self, bus: u64, len: usize) -> Option<SimRegion> {
         self.memory.add_at(bus, len)
     }
@@ -342,6 +353,10 @@ impl Model {
     /// Takes the violations found so far.
     pub fn violations(&mut self) -> Vec<Violation> {
         self.sanitizer.take()
+    }
+
+    pub(crate) fn set_caller(&mut self, caller: std::thread::ThreadId) {
+        self.sanitizer.set_caller(caller);
     }
 
     pub(crate) fn report(&mut self, violation: Violation) {

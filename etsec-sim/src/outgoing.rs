@@ -1,13 +1,12 @@
-//! What becomes of a frame's bytes between the FIFO and the wire: FCB, preamble, padding, FCS, the length limit.
+//! What becomes of a frame's bytes between the FIFO and the wire: FCB, preamble, padding, FCS, the
+//! length limit.
 
 use crate::bits::{at, maccfg2, txbd};
 use crate::config::WireSpeed;
 use crate::model::Model;
+use crate::offload::{self, FCB};
 use crate::transmit::Sending;
 use crate::wire::Fcs;
-
-/// Bytes of a TxFCB.
-const FCB: usize = 8;
 
 impl Model {
     /// Turns gathered bytes into a frame on the wire (HW 4.2, 3.15).
@@ -17,12 +16,13 @@ impl Model {
             self.tx.raw.clear();
             self.tx.raw.extend_from_slice(&self.tx.frame);
         }
-        if flags & txbd::TOE != 0 {
-            let there = FCB.min(self.tx.frame.len());
-            self.tx.frame.drain(..there);
-        }
+        let fcb = self.take_fcb(flags);
         let two = self.reg(at::MACCFG2);
         let preamble = self.take_preamble(flags, two);
+        if let Some(fcb) = fcb {
+            let (control, dfvlan) = (self.reg(at::TCTRL), self.reg(at::DFVLAN));
+            offload::apply(&mut self.tx.frame, fcb, control, dfvlan);
+        }
         let pads = two & maccfg2::PAD_CRC != 0 || flags & txbd::PAD_CRC != 0;
         let appends = pads || two & maccfg2::CRC_EN != 0 || flags & txbd::TC != 0;
         let data = &mut self.tx.frame;
@@ -51,6 +51,17 @@ impl Model {
         }
         let done_at = self.now + self.wire_ns(self.tx.frame.len() + 4);
         self.tx.sending = Some(Sending { ring: Some(ring), done_at, fcs, preamble, truncated });
+    }
+
+    /// The frame control block; it is not sent (HW 5.1).
+    fn take_fcb(&mut self, flags: u16) -> Option<[u8; FCB]> {
+        if flags & txbd::TOE == 0 {
+            return None;
+        }
+        let fcb = self.tx.frame.get(..FCB).and_then(|bytes| bytes.try_into().ok());
+        let there = FCB.min(self.tx.frame.len());
+        self.tx.frame.drain(..there);
+        fcb
     }
 
     /// The eight bytes of a preamble of the driver's own (HW 4.2 PRE).

@@ -1,11 +1,14 @@
-//! Judges what the driver does to rings and buffers, from what it published and not from what DMA happens to read.
+//! Judges what the driver does to rings and buffers, from what it published and not from what DMA
+//! happens to read.
 //!
-//! Of every ring whose base was written it keeps a copy as of the last `publish`. A descriptor whose R or E is set is
-//! *live*: the device may look at it at any moment, so from then on its buffer belongs to the device. It changes no
-//! memory and no register.
+//! Of every ring whose base was written it keeps a copy as of the last `publish`. A descriptor whose
+//! R or E is set is *live*: the device may look at it at any moment, so from then on its buffer
+//! belongs to the device. It changes no memory and no register.
+
+use std::thread::ThreadId;
 
 use crate::lines::Lines;
-use crate::memory::{Bd, DmaFault, Memory};
+use crate::memory::{Bd, DmaFault, Memory, RawBd};
 use crate::violation::{Breach, Direction, Place, Violation, Who};
 
 /// A ring as the registers describe it at this moment.
@@ -21,8 +24,6 @@ pub(crate) struct RingState {
     pub quiet: bool,
     /// THLTn or QHLTn.
     pub halted: bool,
-    /// Halted by an error, so that anybody may be mending and restarting it.
-    pub failed: bool,
 }
 
 /// A buffer the device owns.
@@ -37,7 +38,7 @@ struct Span {
 struct Watch {
     base: u64,
     /// Descriptors as last published or closed by the device.
-    copy: Vec<Bd>,
+    copy: Vec<RawBd>,
     /// The live ones' buffers as entered in `lines`; length 0: none.
     spans: Vec<Span>,
     /// Whether `spans` is up to date. It is not kept up while the device does not look.
@@ -46,6 +47,18 @@ struct Watch {
     known_halted: bool,
     /// Nothing was published yet when the base was written.
     unpublished: bool,
+    /// Who rings this ring's doorbell.
+    ringer: Ringer,
+}
+
+/// Who has rung a doorbell so far.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Ringer {
+    #[default]
+    Nobody,
+    /// Always the same caller.
+    One(Option<ThreadId>),
+    Many,
 }
 
 const LONGEST_RING: usize = 65536;
@@ -58,6 +71,7 @@ pub(crate) struct Sanitizer {
     rings: [[Watch; 8]; 2],
     lines: Lines,
     published: bool,
+    caller: Option<ThreadId>,
 }
 
 fn id(place: Place) -> u32 {
@@ -82,6 +96,7 @@ impl Sanitizer {
             rings: Default::default(),
             lines: Lines::default(),
             published: false,
+            caller: None,
         }
     }
 
@@ -97,10 +112,6 @@ impl Sanitizer {
 
     pub(crate) fn take(&mut self) -> Vec<Violation> {
         core::mem::take(&mut self.found)
-    }
-
-    pub(crate) fn found(&self) -> &[Violation] {
-        &self.found
     }
 
     fn blame(&mut self, place: Place, at: u64, what: Breach) {
@@ -147,8 +158,9 @@ impl Sanitizer {
         watch.base = state.base;
         watch.copy.clear();
         let mut ended = false;
-        for bd in memory.ring(state.base, LONGEST_RING) {
-            watch.copy.push(bd);
+        for index in 0..LONGEST_RING as u64 {
+            let Ok(bd) = memory.descriptor(state.base + 8 * index) else { break };
+            watch.copy.push(bd.into());
             if bd.wraps() {
                 ended = true;
                 break;
@@ -165,8 +177,7 @@ impl Sanitizer {
     pub(crate) fn publish(&mut self, memory: &Memory, states: &[[RingState; 8]; 2]) {
         self.published = true;
         for direction in [Direction::Tx, Direction::Rx] {
-            for ring in 0..8 {
-                let state = states[direction as usize][ring];
+            for (ring, state) in states[direction as usize].into_iter().enumerate() {
                 let watch = &mut self.rings[direction as usize][ring];
                 watch.unpublished = false;
                 if state.base == 0 {
@@ -184,13 +195,12 @@ impl Sanitizer {
     /// Judges what changed in a ring between two publishes.
     fn compare(&mut self, memory: &Memory, direction: Direction, ring: usize, state: RingState) {
         self.enter_all(direction, ring, state);
-        let count = self.rings[direction as usize][ring].copy.len();
-        for (index, bd) in memory.ring(state.base, count).enumerate() {
+        let there = memory.ring(state.base, self.rings[direction as usize][ring].copy.len());
+        let mut from = 0;
+        while let Some(index) = there.change(from, &self.rings[direction as usize][ring].copy) {
+            from = index + 1;
             let watch = &self.rings[direction as usize][ring];
-            let old = watch.copy[index];
-            if old == bd {
-                continue;
-            }
+            let (old, bd) = (Bd::from(watch.copy[index]), there.get(index));
             let harmless = state.halted && watch.known_halted;
             let place = Place { direction, ring, index };
             let at = state.base + 8 * index as u64;
@@ -205,27 +215,44 @@ impl Sanitizer {
         }
     }
 
+    /// Tells who makes the next accesses. Callers are told apart and nothing more.
+    pub(crate) fn set_caller(&mut self, caller: ThreadId) {
+        self.caller = Some(caller);
+    }
+
     /// THLTn or QHLTn is written: what is live must have been published.
     ///
-    /// A ring that failed may be restarted by somebody other than its owner, who may be in the middle of a hand-over;
-    /// its check waits for the next doorbell.
+    /// After an error a ring may be restarted by another than its owner, who may be in the middle
+    /// of a hand-over. So a ring is judged only as long as all its doorbells come from one caller.
     pub(crate) fn doorbell(&mut self, m: &Memory, d: Direction, ring: usize, state: RingState) {
         let watch = &mut self.rings[d as usize][ring];
         watch.known_halted = false;
         let unpublished = core::mem::take(&mut watch.unpublished);
-        if state.failed || watch.base != state.base {
+        watch.ringer = match watch.ringer {
+            Ringer::Nobody => Ringer::One(self.caller),
+            Ringer::One(first) if first == self.caller => Ringer::One(first),
+            _ => Ringer::Many,
+        };
+        if watch.ringer == Ringer::Many || watch.base != state.base {
             return;
         }
-        let count = watch.copy.len();
-        for (index, bd) in m.ring(state.base, count).enumerate() {
-            let old = self.rings[d as usize][ring].copy[index];
-            if bd.live() && (bd != old || unpublished) {
+        let there = m.ring(state.base, watch.copy.len());
+        if unpublished {
+            // One is enough: it is true of all.
+            if let Some(index) = (0..there.len()).find(|index| there.get(*index).live()) {
+                let place = Place { direction: d, ring, index };
+                self.blame(place, state.base + 8 * index as u64, Breach::NotPublished);
+            }
+            return;
+        }
+        let mut from = 0;
+        while let Some(index) = there.change(from, &self.rings[d as usize][ring].copy) {
+            from = index + 1;
+            let bd = there.get(index);
+            if bd.live() {
                 let place = Place { direction: d, ring, index };
                 self.blame(place, state.base + 8 * index as u64, Breach::NotPublished);
                 self.update(place, bd, state);
-                if unpublished {
-                    break;
-                }
             }
         }
     }
@@ -248,7 +275,7 @@ impl Sanitizer {
         }
         self.enter_all(place.direction, place.ring, state);
         let watch = &self.rings[place.direction as usize][place.ring];
-        let Some(old) = watch.copy.get(place.index).copied() else {
+        let Some(old) = watch.copy.get(place.index).copied().map(Bd::from) else {
             let len = watch.copy.len();
             let what = if len == 0 { Breach::EndlessRing } else { Breach::BeyondRing { len } };
             self.blame(place, at, what);
@@ -271,14 +298,14 @@ impl Sanitizer {
         }
         self.release(place);
         let watch = &mut self.rings[place.direction as usize][place.ring];
-        if let Some(bd) = watch.copy.get_mut(place.index) {
-            bd.word = word;
+        if let Some([flags, _]) = watch.copy.get_mut(place.index) {
+            *flags = word.to_be();
         }
     }
 
     fn update(&mut self, place: Place, bd: Bd, state: RingState) {
         self.release(place);
-        self.rings[place.direction as usize][place.ring].copy[place.index] = bd;
+        self.rings[place.direction as usize][place.ring].copy[place.index] = bd.into();
         if bd.live() && self.rings[place.direction as usize][place.ring].entered {
             self.enter(place, bd, state);
         }
@@ -291,7 +318,7 @@ impl Sanitizer {
         }
         watch.entered = true;
         for index in 0..watch.copy.len() {
-            let bd = self.rings[direction as usize][ring].copy[index];
+            let bd = Bd::from(self.rings[direction as usize][ring].copy[index]);
             if bd.live() {
                 self.enter(Place { direction, ring, index }, bd, state);
             }

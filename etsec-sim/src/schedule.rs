@@ -34,7 +34,8 @@ impl Model {
     pub(crate) fn choose_ring(&mut self) -> Option<usize> {
         match self.reg(at::TCTRL) & tctrl::TXSCHED {
             tctrl::TXSCHED_MWRR => self.choose_by_weight(),
-            // Decided again after every frame (HW 17 item 2). The reserved code is taken as this one.
+            // Decided again after every frame (HW 17 item 2). The reserved code is taken as this
+            // one.
             code if code & tctrl::TXSCHED_PRIORITY != 0 => (0..8).find(|ring| self.tx_ready(*ring)),
             _ => self.tx_ready(0).then_some(0),
         }

@@ -42,8 +42,8 @@ impl Drop for Guard {
 
 /// A simulated eTSEC. Clones are handles to the same one.
 ///
-/// Dropping the last `Sim` while violations have not been taken out with [`Sim::violations`] panics with a list of
-/// them, unless the thread is panicking already.
+/// Dropping the last `Sim` while violations have not been taken out with [`Sim::violations`] panics
+/// with a list of them, unless the thread is panicking already.
 #[derive(Debug, Clone)]
 pub struct Sim {
     guard: Arc<Guard>,
@@ -70,12 +70,14 @@ impl Sim {
         SimBus { shared: Arc::clone(self.shared()), page: Page::Group0 }
     }
 
-    /// The page an eTSEC2 has for MDIO: MII registers at 0x520–0x534 that reach the same bus (HW 1.3).
+    /// The page an eTSEC2 has for MDIO (HW 1.3): MII registers at 0x520–0x534 that reach the
+    /// same bus.
     pub fn mdio_bus(&self) -> SimBus {
         SimBus { shared: Arc::clone(self.shared()), page: Page::Mdio }
     }
 
-    /// Memory of `len` bytes that the device reaches, in its first 4 GiB. Its bus address is not its pointer.
+    /// Memory of `len` bytes that the device reaches, in its first 4 GiB. Its bus address is not
+    /// its pointer.
     ///
     /// # Panics
     /// When regions of 4 GiB have been handed out.
@@ -90,6 +92,17 @@ impl Sim {
     pub fn region_at(&self, bus: BusAddr, len: usize) -> SimRegion {
         self.with(|model| model.region_at(bus.raw(), len))
             .expect("a region needs a free place, aligned to 64 bytes, within 36 bits")
+    }
+
+    /// Lets this device reach the regions that `other` has now, as two controllers reach one
+    /// memory: buffers can then go from one to the other.
+    ///
+    /// Returns `false`, and changes nothing, if a region of the two is at the same place: see
+    /// [`Sim::region_at`].
+    pub fn reach(&self, other: &Sim) -> bool {
+        // One lock after the other, so that two devices may be joined from two threads.
+        let theirs = other.with(|model| model.memory.blocks());
+        self.with(|model| model.memory.reach(&theirs))
     }
 
     /// A delay that lets virtual time pass.
@@ -107,7 +120,8 @@ impl Sim {
         self.with(|model| model.now_ns())
     }
 
-    /// A good frame arrives: DA to payload, without FCS. The sender's side has padded it to 60 bytes and added the FCS.
+    /// A good frame arrives: DA to payload, without FCS. The sender's side has padded it to 60
+    /// bytes and added the FCS.
     pub fn receive(&self, frame: &[u8]) {
         self.with(|model| model.receive_good(frame));
     }
@@ -117,8 +131,8 @@ impl Sim {
         self.with(|model| model.receive(&frame));
     }
 
-    /// The next frame that left on the wire, FCS verified and stripped. A frame with a wrong FCS is dropped here, as any
-    /// receiver would.
+    /// The next frame that left on the wire, FCS verified and stripped. A frame with a wrong FCS is
+    /// dropped here, as any receiver would.
     pub fn transmitted(&self) -> Option<Vec<u8>> {
         self.with(|model| {
             while let Some(frame) = model.transmitted() {
@@ -216,6 +230,7 @@ impl Bus for SimBus {
 
     fn write(&self, at: u16, value: u32) {
         let mut model = self.shared.lock();
+        model.set_caller(std::thread::current().id());
         match self.page {
             Page::Group0 => model.write(at, value),
             Page::Mdio => model.write_mdio(at, value),
@@ -257,5 +272,24 @@ impl Model {
             padded[..frame.len()].copy_from_slice(frame);
             self.arrive(crate::receive::Incoming::plain(&padded, Fcs::Right));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_shared<T: Send + Sync>(_: &T) {}
+
+    #[test]
+    fn handles_go_to_other_threads() {
+        let sim = Sim::default();
+        is_shared(&sim);
+        is_shared(&sim.bus());
+        is_shared(&sim.delay());
+        is_shared(&sim.region(64));
+        let other = sim.clone();
+        std::thread::spawn(move || other.delay().delay_us(3)).join().unwrap();
+        assert_eq!(sim.now_ns(), 3000);
     }
 }

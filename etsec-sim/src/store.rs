@@ -1,4 +1,5 @@
-//! Writing a received frame into a ring: descriptors, buffers, events (HW 4.3, 4.4, 5.4, 18.7, 18.8).
+//! Writing a received frame into a ring: descriptors, buffers, events (HW 4.3, 4.4, 5.4, 18.7,
+//! 18.8).
 
 use crate::bits::{at, ievent, qhlt, rxbd, rxf};
 use crate::control::pointer_at;
@@ -122,7 +123,7 @@ impl Model {
         rest: &mut Pieces<'_>,
     ) -> Result<(), Stop> {
         let who = Who::Bd(place);
-        if buffer % 64 != 0 {
+        if !buffer.is_multiple_of(64) {
             self.report(Violation { who, at: buffer, what: Breach::UnalignedBuffer });
         }
         let injected = self.faults.take(Fault::RxDataBusError);
@@ -130,7 +131,8 @@ impl Model {
             if injected { Err(DmaFault::Injected) } else { self.memory.check(buffer, room) };
         if let Err(fault) = reach {
             self.sanitizer.blame_dma(place, buffer, room, fault);
-            // A frame that is shorter than the buffer may still fit; the device does not look ahead.
+            // A frame that is shorter than the buffer may still fit; the device does not look
+            // ahead.
             if injected || self.memory.check(buffer, rest.len().min(room)).is_err() {
                 return Err(Stop::Bus);
             }
@@ -198,11 +200,8 @@ impl Model {
 
     /// As QEMU does on a full ring: no BSY, the frame kept, the pointer one too far (HW 15.3).
     fn keep(&mut self, ring: usize, frame: &Accepted<'_>) {
-        if self.rx.kept.is_some() {
-            return;
-        }
         let tail = frame.tail;
-        self.rx.kept = Some(WireFrame::exact(frame.data.to_vec(), Fcs::Given(tail)));
+        self.rx.kept.push_back(WireFrame::exact(frame.data.to_vec(), Fcs::Given(tail)));
         if self.reg(at::RSTAT) & qhlt(ring) == 0 {
             let at = self.bus_address(at::RBASEH, pointer_at(Direction::Rx, ring));
             let wraps = self.memory.descriptor(at).is_ok_and(Bd::wraps);

@@ -1,13 +1,16 @@
-//! The register table of HW 2: offset, name, access class, reset value and the bits that hold what is written.
+//! The register table of HW 2: offset, name, access class, reset value and the bits that hold what
+//! is written.
 //!
-//! Side effects are elsewhere; a register that is only listed here is stored and read back and does nothing.
+//! Side effects are elsewhere; a register that is only listed here is stored and read back and does
+//! nothing.
 
 /// How a register answers plain accesses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
     /// Reads as stored; writes are ignored.
     ReadOnly,
-    /// Bits of the mask hold what is written, the others read 0 (or are kept, where the register has read-only bits).
+    /// Bits of the mask hold what is written, the others read 0 (or are kept, where the register
+    /// has read-only bits).
     ReadWrite,
     /// A written 1 clears the bit.
     WriteOneClears,
@@ -70,7 +73,8 @@ const COALESCE: u32 = 0xDFE0_FFFF;
 /// Every register. Not there: FIFOCFG and IFCTRL, which the modelled part lacks.
 #[rustfmt::skip]
 pub static ROWS: &[Row] = &[
-    // HW 2.1; TSEC_ID and TSEC_ID2 come from the configuration, ECNTRL's interface bits from the straps.
+    // HW 2.1; TSEC_ID and TSEC_ID2 come from the configuration, ECNTRL's interface bits from the
+    // straps.
     ro(0x000, "TSEC_ID", 0x0124_0000),
     ro(0x004, "TSEC_ID2", 0x0030_00F0),
     w1c(0x010, "IEVENT", EVENTS),
@@ -143,17 +147,28 @@ pub static ROWS: &[Row] = &[
     Row { from: 1, ..many(0x548, 15, 8, "MACnADDR1", ALL) },
     Row { from: 1, ..many(0x54C, 15, 8, "MACnADDR2", 0xFFFF_0000) },
     // HW 2.5; RDRP is 16 bits wide (HW 18.12).
-    rw(0x680, "TR64", 0, ALL), rw(0x684, "TR127", 0, ALL), rw(0x688, "TR255", 0, ALL), rw(0x68C, "TR511", 0, ALL),
-    rw(0x690, "TR1K", 0, ALL), rw(0x694, "TRMAX", 0, ALL), rw(0x698, "TRMGV", 0, ALL), rw(0x69C, "RBYT", 0, ALL),
-    rw(0x6A0, "RPKT", 0, ALL), rw(0x6A4, "RFCS", 0, ALL), rw(0x6A8, "RMCA", 0, ALL), rw(0x6AC, "RBCA", 0, ALL),
-    rw(0x6B0, "RXCF", 0, ALL), rw(0x6B4, "RXPF", 0, ALL), rw(0x6B8, "RXUO", 0, ALL), rw(0x6BC, "RALN", 0, ALL),
-    rw(0x6C0, "RFLR", 0, ALL), rw(0x6C4, "RCDE", 0, ALL), rw(0x6C8, "RCSE", 0, ALL), rw(0x6CC, "RUND", 0, ALL),
-    rw(0x6D0, "ROVR", 0, ALL), rw(0x6D4, "RFRG", 0, ALL), rw(0x6D8, "RJBR", 0, ALL), rw(0x6DC, "RDRP", 0, 0xFFFF),
-    rw(0x6E0, "TBYT", 0, ALL), rw(0x6E4, "TPKT", 0, ALL), rw(0x6E8, "TMCA", 0, ALL), rw(0x6EC, "TBCA", 0, ALL),
-    rw(0x6F0, "TXPF", 0, ALL), rw(0x6F4, "TDFR", 0, ALL), rw(0x6F8, "TEDF", 0, ALL), rw(0x6FC, "TSCL", 0, ALL),
-    rw(0x700, "TMCL", 0, ALL), rw(0x704, "TLCL", 0, ALL), rw(0x708, "TXCL", 0, ALL), rw(0x70C, "TNCL", 0, ALL),
-    rw(0x714, "TDRP", 0, ALL), rw(0x718, "TJBR", 0, ALL), rw(0x71C, "TFCS", 0, ALL), rw(0x720, "TXCF", 0, ALL),
-    rw(0x724, "TOVR", 0, ALL), rw(0x728, "TUND", 0, ALL), rw(0x72C, "TFRG", 0, ALL),
+    rw(0x680, "TR64", 0, ALL), rw(0x684, "TR127", 0, ALL),
+    rw(0x688, "TR255", 0, ALL), rw(0x68C, "TR511", 0, ALL),
+    rw(0x690, "TR1K", 0, ALL), rw(0x694, "TRMAX", 0, ALL),
+    rw(0x698, "TRMGV", 0, ALL), rw(0x69C, "RBYT", 0, ALL),
+    rw(0x6A0, "RPKT", 0, ALL), rw(0x6A4, "RFCS", 0, ALL),
+    rw(0x6A8, "RMCA", 0, ALL), rw(0x6AC, "RBCA", 0, ALL),
+    rw(0x6B0, "RXCF", 0, ALL), rw(0x6B4, "RXPF", 0, ALL),
+    rw(0x6B8, "RXUO", 0, ALL), rw(0x6BC, "RALN", 0, ALL),
+    rw(0x6C0, "RFLR", 0, ALL), rw(0x6C4, "RCDE", 0, ALL),
+    rw(0x6C8, "RCSE", 0, ALL), rw(0x6CC, "RUND", 0, ALL),
+    rw(0x6D0, "ROVR", 0, ALL), rw(0x6D4, "RFRG", 0, ALL),
+    rw(0x6D8, "RJBR", 0, ALL), rw(0x6DC, "RDRP", 0, 0xFFFF),
+    rw(0x6E0, "TBYT", 0, ALL), rw(0x6E4, "TPKT", 0, ALL),
+    rw(0x6E8, "TMCA", 0, ALL), rw(0x6EC, "TBCA", 0, ALL),
+    rw(0x6F0, "TXPF", 0, ALL), rw(0x6F4, "TDFR", 0, ALL),
+    rw(0x6F8, "TEDF", 0, ALL), rw(0x6FC, "TSCL", 0, ALL),
+    rw(0x700, "TMCL", 0, ALL), rw(0x704, "TLCL", 0, ALL),
+    rw(0x708, "TXCL", 0, ALL), rw(0x70C, "TNCL", 0, ALL),
+    rw(0x714, "TDRP", 0, ALL), rw(0x718, "TJBR", 0, ALL),
+    rw(0x71C, "TFCS", 0, ALL), rw(0x720, "TXCF", 0, ALL),
+    rw(0x724, "TOVR", 0, ALL), rw(0x728, "TUND", 0, ALL),
+    rw(0x72C, "TFRG", 0, ALL),
     w1c(0x730, "CAR1", 0xFE03_FFFF),
     w1c(0x734, "CAR2", 0x000F_FFFD),
     rw(0x738, "CAM1", 0xFE03_FFFF, 0xFE03_FFFF),

@@ -1,4 +1,5 @@
-//! The transmitter: takes frames from rings, sends them, closes their descriptors (HW 3.7, 4.4, 18.5).
+//! The transmitter: takes frames from rings, sends them, closes their descriptors (HW 3.7, 4.4,
+//! 18.5).
 //!
 //! Which ring is next is `schedule.rs`; what becomes of a frame's bytes is `outgoing.rs`.
 
@@ -313,7 +314,8 @@ impl Model {
                 }
             }
             let word = u32::from(flags) << 16 | bd.len() as u32;
-            // The descriptor was readable a moment ago; if its region is gone now there is nobody to tell.
+            // The descriptor was readable a moment ago; if its region is gone now there is nobody
+            // to tell.
             if let Err(fault) = self.memory.close(at, word) {
                 self.sanitizer.blame_dma(place, at, 8, fault);
             }

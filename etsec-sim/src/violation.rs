@@ -123,9 +123,11 @@ pub enum Breach {
         /// Bus address of the first changed byte.
         byte: u64,
     },
-    /// A descriptor or its pointer was stored after the last `publish`, and the device was told or looked.
+    /// A descriptor or its pointer was stored after the last `publish`, and the device was told or
+    /// looked.
     NotPublished,
-    /// R or E was set in the same `publish` as its pointer: the device may see it with the old pointer.
+    /// R or E was set in the same `publish` as its pointer: the device may see it with the old
+    /// pointer.
     PublishedTogether,
     /// A descriptor the device owns was rewritten while the ring was running.
     Rewritten {
@@ -153,6 +155,8 @@ pub enum Breach {
     EndlessFrame,
     /// MACCFG2\[I/F mode\] was reserved when the MAC was enabled.
     NoInterfaceMode,
+    /// A MII command while MIIMIND showed Busy: it was ignored (HW 8.7).
+    MiiWhileBusy,
     /// A filer rule compares bits its mask hides; whether silicon masks RQFPR too is unknown.
     UnmaskedRule {
         /// The entry.
@@ -198,6 +202,7 @@ impl fmt::Display for Breach {
             Breach::EmptyBuffer => f.write_str("ready with length 0"),
             Breach::EndlessFrame => f.write_str("the frame has no end"),
             Breach::NoInterfaceMode => f.write_str("MAC enabled with a reserved I/F mode"),
+            Breach::MiiWhileBusy => f.write_str("MII command while busy"),
             Breach::UnmaskedRule { entry } => {
                 write!(f, "filer entry {entry} has RQFPR bits outside its mask")
             }

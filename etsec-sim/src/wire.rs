@@ -1,4 +1,5 @@
-//! What goes over the wire: frames with their check sequence, the queue of those that left, and how long each takes.
+//! What goes over the wire: frames with their check sequence, the queue of those that left, and how
+//! long each takes.
 //!
 //! It knows no register and no descriptor.
 

@@ -43,6 +43,16 @@ impl Default for Plan {
     }
 }
 
+impl Plan {
+    /// Bytes of memory it takes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let rings = self.rx.iter().chain(&self.tx).map(|&len| arena::ring_bytes(len));
+        let pool = arena::pool_bytes(self.buffers, self.config.buffer_size);
+        arena::HEADER_BYTES + rings.sum::<usize>() + pool
+    }
+}
+
 /// The usual configuration of a port with [`STATION`].
 #[must_use]
 pub fn config() -> Config {
@@ -97,7 +107,13 @@ impl Rig {
     /// The same on a model that is there already.
     #[must_use]
     pub fn on(sim: &Sim, plan: &Plan) -> Rig {
-        Rig::through(sim, plan, sim.bus())
+        Rig::in_region(sim, plan, sim.region(plan.bytes()))
+    }
+
+    /// The same in memory of [`Plan::bytes`] that is there already.
+    #[must_use]
+    pub fn in_region(sim: &Sim, plan: &Plan, region: SimRegion) -> Rig {
+        Rig::build(sim, plan, sim.bus(), region)
     }
 }
 
@@ -105,9 +121,10 @@ impl<B: Bus + Clone> Rig<B> {
     /// The same with `bus` in front of the model's registers.
     #[must_use]
     pub fn through(sim: &Sim, plan: &Plan, bus: B) -> Rig<B> {
-        let rings = plan.rx.iter().chain(&plan.tx).map(|&len| arena::ring_bytes(len));
-        let pool_bytes = arena::pool_bytes(plan.buffers, plan.config.buffer_size);
-        let region = sim.region(arena::HEADER_BYTES + rings.sum::<usize>() + pool_bytes);
+        Rig::build(sim, plan, bus, sim.region(plan.bytes()))
+    }
+
+    fn build(sim: &Sim, plan: &Plan, bus: B, region: SimRegion) -> Rig<B> {
         let mut arena = Arena::new(region).map_err(|(_, e)| e).expect("a good region");
         let mut delay = sim.delay();
         let mut port =
@@ -174,15 +191,16 @@ impl<B: Bus + Clone> Live<B> {
         self.tx.iter_mut().map(|tx| std::iter::from_fn(|| tx.reap()).count()).sum()
     }
 
-    /// Stops the port, drains every queue, gives back all memory, and fails if a buffer is missing or the sanitizer
-    /// has found anything.
+    /// Stops the port, drains every queue, gives back all memory, and fails if a buffer is missing
+    /// or the sanitizer has found anything.
     pub fn finish(self) {
         self.stop().finish();
     }
 }
 
 impl<B: Bus + Clone> Rig<B> {
-    /// Drains every queue, gives back all memory, and fails if a buffer is missing or the sanitizer has found anything.
+    /// Drains every queue, gives back all memory, and fails if a buffer is missing or the sanitizer
+    /// has found anything.
     pub fn finish(mut self) {
         for rx in &mut self.rx {
             while rx.drain().is_some() {}

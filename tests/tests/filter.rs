@@ -121,7 +121,8 @@ fn all_multicast_in_both_hash_modes_leaves_individual_addresses_alone() {
     }
 }
 
-/// The driver's own judgement and the model's, which share no code, over random filters and addresses.
+/// The driver's own judgement and the model's, which share no code, over random filters and
+/// addresses.
 #[test]
 fn what_the_driver_says_it_accepts_is_what_the_device_lets_in() {
     let mut live = Live::new();

@@ -24,7 +24,8 @@ impl Log {
     /// # Errors
     /// Where the file cannot be written.
     pub fn create(path: PathBuf) -> Result<Self> {
-        let named = || format!("cannot write {}", path.display());
+        let named =
+            || format!("cannot write {} (CARGO_TARGET_DIR can be another folder)", path.display());
         File::create(&path).with_context(named)?;
         let file = File::options().append(true).read(true).open(&path).with_context(named)?;
         Ok(Self { path, file })

@@ -42,7 +42,7 @@ impl Session {
         };
         let logs = target.join("xtask");
         std::fs::create_dir_all(&logs).with_context(|| {
-            format!("cannot create {}: set CARGO_TARGET_DIR to a folder of yours", logs.display())
+            format!("cannot create {} (CARGO_TARGET_DIR can be another folder)", logs.display())
         })?;
         Ok(Self {
             root,

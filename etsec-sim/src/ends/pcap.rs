@@ -47,6 +47,10 @@ impl Wire for PcapWire {
         }
     }
 
+    fn waits(&self) -> bool {
+        true
+    }
+
     fn ended(&self) -> bool {
         self.input.as_ref().is_none_or(CaptureReader::ended)
     }

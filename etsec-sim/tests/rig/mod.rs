@@ -1,5 +1,5 @@
-//! A driver without manners: pokes registers and ring memory directly, so that tests can do the right thing and every
-//! wrong one.
+//! A driver without manners: pokes registers and ring memory directly, so that tests can do the
+//! right thing and every wrong one.
 #![allow(dead_code)]
 
 use etsec_core::{Bus, BusAddr, Region};
@@ -165,8 +165,8 @@ impl Rig {
         bytes
     }
 
-    /// Stages a frame cut into pieces of the given lengths (0: the rest), as a good driver would. Returns its
-    /// descriptors' indices.
+    /// Stages a frame cut into pieces of the given lengths (0: the rest), as a good driver would.
+    /// Returns its descriptors' indices.
     pub fn stage(
         &mut self,
         ring: usize,
@@ -201,6 +201,10 @@ impl Rig {
         indices
     }
 
+    pub fn bus_publish(&self) {
+        self.bus.publish();
+    }
+
     pub fn kick(&self, ring: usize) {
         self.write(TSTAT, 0x8000_0000 >> ring);
     }
@@ -212,8 +216,9 @@ impl Rig {
         index
     }
 
-    /// The next frame of an RX ring: flags of its last descriptor, its bytes as stored, its descriptors; none if the
-    /// hardware still owns the next one. The descriptors are handed back as a good driver would.
+    /// The next frame of an RX ring: flags of its last descriptor, its bytes as stored, its
+    /// descriptors; none if the hardware still owns the next one. The descriptors are handed back
+    /// as a good driver would.
     pub fn take(&mut self, ring: usize) -> Option<(u16, Vec<u8>)> {
         let mut bytes = Vec::new();
         let mut used = Vec::new();

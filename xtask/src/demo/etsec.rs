@@ -11,6 +11,7 @@ use anyhow::{Context, Result, bail};
 use rustix::process::Signal;
 use serde_json::Value;
 
+use super::namespace;
 use crate::interrupt;
 use crate::run::{Ended, Group, POLL};
 
@@ -39,9 +40,7 @@ impl Etsec {
     pub fn serve(&self, tap: &str, address: &str, folder: &Path, log: &Path) -> Result<Serving> {
         let named = || format!("cannot write {}", log.display());
         let errors = std::fs::File::create(log).with_context(named)?;
-        // `etsec` ends when we do, however that comes about.
-        let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "TERM"]).arg(&self.0);
+        let mut command = namespace::tied(&self.0);
         command.args(["serve", "--json", "--quiet", "--device"]).arg(format!("sim,wire=tap:{tap}"));
         command.args(["--address", address, "--http-dir"]).arg(folder);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(errors);

@@ -12,6 +12,8 @@ use crate::interrupt;
 
 /// The longest answer head we take.
 const HEAD_BYTES_MAX: usize = 16 << 10;
+/// How long a connection may take to come about; Ctrl-C has to wait for it.
+const CONNECT: Duration = Duration::from_secs(5);
 /// How long a read may block before we look for Ctrl-C.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -51,7 +53,7 @@ pub fn digest(bytes: &[u8]) -> Digested {
 /// No connection, no answer within `limit`, another status than 200; Ctrl-C.
 pub fn get(server: SocketAddr, path: &str, limit: Duration) -> Result<Digested> {
     let started = Instant::now();
-    let mut stream = TcpStream::connect_timeout(&server, limit)
+    let mut stream = TcpStream::connect_timeout(&server, limit.min(CONNECT))
         .with_context(|| format!("cannot connect to {server}"))?;
     stream.set_read_timeout(Some(LOOK))?;
     write!(stream, "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", server.ip())?;

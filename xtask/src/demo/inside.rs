@@ -10,7 +10,8 @@ use clap::Args;
 
 use super::counters::Counters;
 use super::etsec::Etsec;
-use super::{DOWNLOAD_BYTES, PINGS, STEP_LIMIT, fetch};
+use super::{DOWNLOAD_BYTES, PINGS, STEP_LIMIT, fetch, namespace};
+use crate::interrupt::Interrupted;
 use crate::log::Log;
 use crate::progress::Progress;
 use crate::run;
@@ -27,7 +28,7 @@ const FILE: &str = "download.bin";
 pub struct Options {
     /// The `etsec` program.
     etsec: PathBuf,
-    /// A folder for files.
+    /// A folder for files; logs go beside it.
     scratch: PathBuf,
 }
 
@@ -36,14 +37,14 @@ pub struct Options {
 /// # Errors
 /// Where the device cannot be made or `etsec` does not serve; Ctrl-C.
 pub fn run(options: &Options) -> Result<bool> {
-    let mut log = Log::create(options.scratch.join("inside.log"))?;
+    let mut log = Log::create(options.scratch.with_file_name("demo-kernel.log"))?;
     let folder = options.scratch.join("www");
     std::fs::create_dir_all(&folder)?;
     let content = fetch::content(DOWNLOAD_BYTES);
     std::fs::write(folder.join(FILE), &content).context("cannot write the file to serve")?;
     make_tap(&mut log)?;
     let etsec = Etsec::new(options.etsec.clone());
-    let said = options.scratch.join("etsec.log");
+    let said = options.scratch.with_file_name("demo-serve.log");
     let served = serve_and_check(&etsec, &folder, &said, &mut log, &content);
     match served {
         Ok((good, counters)) => {
@@ -53,6 +54,7 @@ pub fn run(options: &Options) -> Result<bool> {
             }
             Ok(good)
         }
+        Err(error) if error.is::<Interrupted>() => Err(error),
         Err(error) => {
             show(&said, &log);
             Err(error)
@@ -87,7 +89,7 @@ fn make_tap(log: &mut Log) -> Result<()> {
         format!("link set {TAP} up"),
     ];
     for step in steps {
-        let mut ip = Command::new(crate::tools::find("ip").unwrap_or_else(|| "ip".into()));
+        let mut ip = Command::new(namespace::ip());
         ip.args(step.split(' '));
         if !run::logged(ip, log, &mut Progress::new())?.success() {
             bail!("`ip {step}` failed:\n{}", log.tail());
@@ -98,7 +100,7 @@ fn make_tap(log: &mut Log) -> Result<()> {
 
 /// The kernel's ping; how many replies came.
 fn ping(log: &mut Log) -> Result<u32> {
-    let mut ping = Command::new("ping");
+    let mut ping = namespace::tied("ping");
     ping.env("LC_ALL", "C").args(["-n", "-i", "0.05", "-c"]).arg(PINGS.to_string());
     ping.arg(DRIVER.to_string());
     run::limited(ping, log, &mut Progress::new(), Some(STEP_LIMIT))?;
@@ -121,7 +123,7 @@ fn download(content: &[u8]) -> Result<bool> {
             println!("http: {} bytes, sha256 {}", got.len, if good { "ok" } else { "WRONG" });
             Ok(good)
         }
-        Err(error) if error.is::<crate::interrupt::Interrupted>() => Err(error),
+        Err(error) if error.is::<Interrupted>() => Err(error),
         Err(error) => {
             println!("http: FAILED, {error:#}");
             Ok(false)

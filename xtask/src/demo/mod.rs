@@ -57,12 +57,15 @@ pub fn run(options: &Options) -> Result<bool> {
         Some(reason) => {
             println!("the kernel cannot take part: {reason}");
             println!("a TCP/IP stack in the same process takes its place");
-            in_process(&mut session, &etsec)?
+            in_process(&mut session, &etsec, scratch.path())?
         }
     };
-    good &= forward(&mut session, &etsec, scratch.path())?;
-    if let Some(serve) = Counters::load(scratch.path())? {
-        println!("counters of serve:\n{serve}");
+    let (forwarded, forward) = forward(&mut session, &etsec, scratch.path())?;
+    good &= forwarded;
+    for (name, counters) in [("serve", Counters::load(scratch.path())?), ("forward", forward)] {
+        if let Some(counters) = counters {
+            println!("counters of {name}:\n{counters}");
+        }
     }
     if blocked.is_some() && session.strict {
         println!("demo: FAILED, --strict wants the kernel to take part");
@@ -106,7 +109,7 @@ fn with_the_kernel(etsec: &Etsec, scratch: &Path) -> Result<bool> {
 }
 
 /// Ping and download by a second stack on the other end of an in-process cable.
-fn in_process(session: &mut Session, etsec: &Etsec) -> Result<bool> {
+fn in_process(session: &mut Session, etsec: &Etsec, scratch: &Path) -> Result<bool> {
     let mut log = session.log("demo-self-test")?;
     let command = etsec.self_test(DOWNLOAD_BYTES, PINGS);
     let ended = run::limited(command, &mut log, &mut session.progress, Some(STEP_LIMIT))?;
@@ -119,6 +122,9 @@ fn in_process(session: &mut Session, etsec: &Etsec) -> Result<bool> {
     let bytes = http.and_then(|e| e["bytes"].as_u64()).unwrap_or(0);
     let sha256_ok = http.and_then(|e| e["sha256_ok"].as_bool()).unwrap_or(false);
     println!("http: {bytes} bytes, sha256 {}", if sha256_ok { "ok" } else { "WRONG" });
+    if let Some(counters) = etsec::event(&events, "counters") {
+        Counters::store(scratch, counters)?;
+    }
     let good = ended.success()
         && replies == u64::from(PINGS)
         && bytes == DOWNLOAD_BYTES as u64
@@ -129,8 +135,13 @@ fn in_process(session: &mut Session, etsec: &Etsec) -> Result<bool> {
     Ok(good)
 }
 
-/// A capture goes into one simulated device and comes out of another.
-fn forward(session: &mut Session, etsec: &Etsec, scratch: &Path) -> Result<bool> {
+/// A capture goes into one simulated device and comes out of another. Whether it did so unchanged,
+/// and what the devices counted.
+fn forward(
+    session: &mut Session,
+    etsec: &Etsec,
+    scratch: &Path,
+) -> Result<(bool, Option<Counters>)> {
     let (input, output) = (scratch.join("in.pcap"), scratch.join("out.pcap"));
     let sent = capture::frames();
     capture::write(&input, &sent)?;
@@ -148,5 +159,6 @@ fn forward(session: &mut Session, etsec: &Etsec, scratch: &Path) -> Result<bool>
         };
         println!("{}\n    {why}", log.tail());
     }
-    Ok(good)
+    let said = etsec::events(&log.text()?);
+    Ok((good, etsec::event(&said, "counters").map(Counters::of)))
 }

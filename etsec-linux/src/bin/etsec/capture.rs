@@ -1,4 +1,5 @@
-//! `etsec capture`: received frames go to a pcapng file, which is complete whenever nothing arrives and at the end.
+//! `etsec capture`: received frames go to a pcapng file, which is complete whenever nothing arrives
+//! and at the end.
 
 use std::time::Duration;
 
@@ -26,9 +27,12 @@ pub fn run(args: &Capture, context: &Context) -> Result<()> {
     let written = ended.and_then(|()| file.finish(wall_clock(), lost).map(drop));
     // A port must be stopped whatever became of the file.
     let to_file = args.write.as_os_str() != "-";
-    let stopped = if to_file { station.finish(context.out, run.elapsed()) } else { station.stop().map(drop) };
+    let stopped =
+        if to_file { station.finish(context.out, run.elapsed()) } else { station.stop().map(drop) };
     match written {
-        Err(error) if !is_reader_gone(&error) => Err(error.context(format!("writing {}", args.write.display()))),
+        Err(error) if !is_reader_gone(&error) => {
+            Err(error.context(format!("writing {}", args.write.display())))
+        }
         _ => stopped,
     }
 }
@@ -65,6 +69,8 @@ fn copy_frames<W: std::io::Write>(
         }
         if idle {
             station.wait(run.nap())?;
+        } else {
+            station.look_after()?;
         }
     }
     Ok(())

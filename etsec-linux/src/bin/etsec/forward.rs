@@ -1,4 +1,5 @@
-//! `etsec forward`: frames move between two devices in the buffers they came in; only their owners change.
+//! `etsec forward`: frames move between two devices in the buffers they came in; only their owners
+//! change.
 
 use std::time::{Duration, Instant};
 
@@ -7,19 +8,17 @@ use etsec_core::{Buf, Reason};
 
 use crate::args::Forward;
 use crate::run::{Context, Run};
-use crate::station::{Setup, Station, finish_all};
+use crate::station::{Setup, Station, check_pair, finish_all};
 
 /// How long nothing may move after the end of the input before all is taken to have passed.
 const SETTLE_TIME: Duration = Duration::from_millis(50);
 
 /// Runs the command.
 pub fn run(args: &Forward, context: &Context) -> Result<()> {
-    let setup = |device: &etsec_linux::spec::Spec| Setup {
-        promiscuous: true,
-        ..Setup::of_device(device, &args.tuning)
-    };
+    let setup = |device| Setup { promiscuous: true, ..Setup::of_device(device, &args.tuning) };
     let mut a = Station::open(&setup(&args.a), context)?;
     let mut b = Station::open(&setup(&args.b), context)?;
+    check_pair(&a, &b)?;
     let mut run = Run::new(context, args.until);
     let ended = forward(args, &mut a, &mut b, &mut run);
     let finished = finish_all(vec![a, b], context.out, run.elapsed());
@@ -40,6 +39,8 @@ fn forward(args: &Forward, a: &mut Station, b: &mut Station, run: &mut Run) -> R
         run.meter.update(|| a.totals().plus(&b.totals()));
         if moved {
             moved_at = Instant::now();
+            a.look_after()?;
+            b.look_after()?;
             continue;
         }
         let still = moved_at.elapsed();
@@ -48,7 +49,8 @@ fn forward(args: &Forward, a: &mut Station, b: &mut Station, run: &mut Run) -> R
         if (idle || done) && there.is_done(b) && back.is_done(a) {
             return Ok(());
         }
-        // Each has a descriptor of its own to wait on; the shorter of two naps is soon enough for both.
+        // Each has a descriptor of its own to wait on; the shorter of two naps is soon enough for
+        // both.
         Station::wait_for_either(a, b, run.nap().min(Duration::from_millis(10)))?;
     }
     Ok(())
@@ -58,7 +60,8 @@ fn forward(args: &Forward, a: &mut Station, b: &mut Station, run: &mut Run) -> R
 #[derive(Debug, Default)]
 struct Direction {
     frames: u64,
-    /// A frame that the other device had no room for: nothing is dropped while there is a place to keep it.
+    /// A frame that the other device had no room for: nothing is dropped while there is a place to
+    /// keep it.
     held: Option<Buf>,
 }
 
@@ -67,7 +70,9 @@ impl Direction {
     fn step(&mut self, from: &mut Station, to: &mut Station, most: u64) -> bool {
         let before = self.frames;
         while self.frames - before < most {
-            let Some(buf) = self.held.take().or_else(|| from.rx.next().map(|(buf, _)| buf)) else { break };
+            let Some(buf) = self.held.take().or_else(|| from.rx.next().map(|(buf, _)| buf)) else {
+                break;
+            };
             match to.tx.stage(buf) {
                 Ok(()) => self.frames += 1,
                 Err(refused) if refused.why == Reason::Full => {
@@ -81,7 +86,8 @@ impl Direction {
         to.tx.commit();
         let mut reaped = false;
         while let Some(buf) = to.tx.reap() {
-            // Back to the ring it came from, without the detour through the pool; the ring being full, to the pool.
+            // Back to the ring it came from, without the detour through the pool; the ring being
+            // full, to the pool.
             drop(from.rx.refill(buf));
             reaped = true;
         }

@@ -6,23 +6,22 @@ use etsec_core::link::{Duplex, Interface, Link, Pause, Speed};
 use etsec_core::phy::{self, Phy, PhyStatus};
 use etsec_core::regs::Readable;
 use etsec_core::regs::control::{ECNTRL, Ecntrl, TBIPA, Tbipa};
-use etsec_core::regs::mac::{
-    MACCFG1, MACCFG2, MACSTNADDR1, MACSTNADDR2, Maccfg1, Maccfg2,
-};
+use etsec_core::regs::mac::{MACCFG1, MACCFG2, MACSTNADDR1, MACSTNADDR2, Maccfg1, Maccfg2};
 use serde::Serialize;
 
-use crate::args::Observe;
-use crate::observe::{Observer, ReadPage};
+use crate::args::{DeviceName, Observe};
+use crate::observe::{Observer, ReadPage, open_mdio};
 use crate::output::{Output, table};
 
 /// Runs the command.
 pub fn run(args: &Observe, out: Output) -> Result<()> {
-    let mut observer = Observer::open(&args.device)?;
+    let observer = Observer::open(&args.device)?;
     let mut shown = mac(&observer.page);
     match &observer.owner {
-        // Management frames of two programs would get mixed up, and a loss of link would be read away.
+        // Management frames of two programs would get mixed up, and a loss of link would be read
+        // away.
         Some(owner) => shown.phy = PhyShown::Unasked { owner: owner.clone() },
-        None => shown.phy = ask_phy(&mut observer)?,
+        None => shown.phy = ask_phy(&args.device, &observer)?,
     }
     out.show(&shown, text)
 }
@@ -58,7 +57,8 @@ fn mac(page: &ReadPage) -> Shown {
         (false, false) => Speed::Mbps10,
     };
     let full = maccfg2.is_set(Maccfg2::FULL_DUPLEX);
-    let pause = Pause { rx: maccfg1.is_set(Maccfg1::RX_FLOW), tx: maccfg1.is_set(Maccfg1::TX_FLOW) };
+    let pause =
+        Pause { rx: maccfg1.is_set(Maccfg1::RX_FLOW), tx: maccfg1.is_set(Maccfg1::TX_FLOW) };
     let set_to = Link::new(speed, if full { Duplex::Full } else { Duplex::Half }).with_pause(pause);
     Shown {
         event: "link",
@@ -71,16 +71,16 @@ fn mac(page: &ReadPage) -> Shown {
     }
 }
 
-fn ask_phy(observer: &mut Observer) -> Result<PhyShown> {
+fn ask_phy(device: &DeviceName, observer: &Observer) -> Result<PhyShown> {
     // The TBI answers on the MAC's own bus and is no PHY (HW 1.2).
     let tbi = TBIPA.on(&observer.page).read(Tbipa::TBIPA) as u8;
-    let Some(mut bus) = observer.phy_bus()? else { return Ok(PhyShown::Absent) };
-    let address = match observer.phy_address {
+    let mut bus = open_mdio(device)?;
+    let address = match observer.config.phy_address {
         Some(address) => Some(address),
-        None => phy::find(&mut bus, Some(tbi))?,
+        None => phy::find(&mut *bus, Some(tbi))?,
     };
     let Some(address) = address else { return Ok(PhyShown::Absent) };
-    let status: PhyStatus = Phy::new(address).status(&mut bus)?;
+    let status: PhyStatus = Phy::new(address).status(&mut *bus)?;
     Ok(PhyShown::Present {
         address,
         id: status.id.to_string(),
@@ -126,7 +126,8 @@ mod tests {
 
     #[test]
     fn what_the_mac_is_set_to_is_read_from_its_registers() {
-        // HW 3.3, 3.14, 3.15, 3.19: RGMII at 100 Mb/s, half duplex, receiving only; station 02:00:00:00:00:07.
+        // HW 3.3, 3.14, 3.15, 3.19: RGMII at 100 Mb/s, half duplex, receiving only; station
+        // 02:00:00:00:00:07.
         let page = ReadPage::new(|at| match at {
             0x020 => 0x1018,
             0x500 => 0x0000_0004,
@@ -136,7 +137,7 @@ mod tests {
             _ => 0,
         });
         let shown = mac(&page);
-        assert_eq!((shown.interface.as_str(), shown.set_to.as_str()), ("RGMII", "100/half"));
+        assert_eq!((shown.interface.as_str(), shown.set_to.as_str()), ("rgmii", "100/half"));
         assert_eq!(shown.mac, "02:00:00:00:00:07");
         assert!(shown.receiving && !shown.transmitting);
         assert!(text(&shown).contains("receiving only, set to 100/half"));

@@ -1,15 +1,138 @@
-//! The `etsec` command.
+//! The `etsec` command: drive, watch and diagnose eTSEC ports from a shell.
+//!
+//! One file per subcommand; what they share is in files of its own. Exit status: 0 done, 1 failed,
+//! 2 wrong command line, 130 and 143 ended by a second signal.
+
 mod args;
+mod capture;
+mod counters;
+mod echo;
+mod forward;
 mod frames;
+mod link;
+mod mdio;
 mod meter;
 mod net;
+mod observe;
 mod output;
 mod pace;
 mod pcapng;
+mod probe;
+mod regs;
+mod run;
+mod selftest;
+mod send;
+mod serve;
 mod signals;
+mod station;
+mod stats;
 mod units;
-fn main() {
-    use clap::Parser;
-    let cli = args::Cli::parse();
-    println!("{cli:?}");
+
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use clap::{CommandFactory, Parser};
+
+use args::{Cli, Command};
+use output::Output;
+use run::{Context, Usage};
+use signals::Stop;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    start_log(cli.verbose);
+    match run(&cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        // Whoever read our output has seen enough.
+        Err(error) if output::is_reader_gone(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            // A closed standard error leaves nobody to tell.
+            let _ = writeln!(std::io::stderr(), "etsec: {}", in_words(&error));
+            if is_usage(&error) { ExitCode::from(2) } else { ExitCode::FAILURE }
+        }
+    }
+}
+
+/// Whether other words on the command line would have been the cure.
+fn is_usage(error: &anyhow::Error) -> bool {
+    use etsec_linux::Error::{BadName, OutOfRange};
+    error.is::<Usage>() || matches!(error.downcast_ref(), Some(BadName { .. } | OutOfRange { .. }))
+}
+
+/// An error and its causes, leaving out those that the words before have named already.
+fn in_words(error: &anyhow::Error) -> String {
+    let mut words = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if !words.contains(&cause) {
+            let colon = if words.is_empty() { "" } else { ": " };
+            words.push_str(colon);
+            words.push_str(&cause);
+        }
+    }
+    words
+}
+
+fn run(cli: &Cli) -> Result<()> {
+    if let Command::Completions { shell } = &cli.command {
+        let mut script = Vec::new();
+        clap_complete::generate(*shell, &mut Cli::command(), "etsec", &mut script);
+        return Ok(std::io::stdout().write_all(&script)?);
+    }
+    let context = Context {
+        out: Output::new(cli.json),
+        quiet: cli.quiet,
+        cpu: cli.cpu,
+        stop: Stop::on_signals().context("cannot catch signals")?,
+    };
+    match &cli.command {
+        Command::Probe => probe::run(context.out),
+        Command::Regs(args) => regs::run(args, context.out),
+        Command::Mdio(args) => mdio::run(args, context.out),
+        Command::Link(args) => link::run(args, context.out),
+        Command::Stats(args) => stats::run(args, context.out, &context.stop),
+        Command::Send(args) => send::run(args, &context),
+        Command::Capture(args) => capture::run(args, &context),
+        Command::Echo(args) => echo::run(args, &context),
+        Command::Forward(args) => forward::run(args, &context),
+        Command::Serve(args) => serve::run(args, &context),
+        Command::Completions { .. } => Ok(()),
+    }
+}
+
+/// Log lines on standard error. RUST_LOG, if set, decides instead of -v.
+fn start_log(verbose: u8) {
+    let level = match verbose {
+        0 => "warn",
+        1 => "info",
+        2 => "debug",
+        _ => "trace",
+    };
+    let in_place = std::io::stderr().is_terminal();
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(level))
+        .format(move |out, record| {
+            // The line of rates may stand where this one goes.
+            let clear = if in_place { "\r\x1b[K" } else { "" };
+            let level = record.level().as_str().to_ascii_lowercase();
+            writeln!(out, "{clear}{level}: {}", record.args())
+        })
+        .init();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let error = anyhow::anyhow!("no space").context("x: cannot write: no space").context("out");
+        assert_eq!(in_words(&error), "out: x: cannot write: no space");
+    }
+
+    #[test]
+    fn wrong_words_are_told_from_failures() {
+        assert!(is_usage(&anyhow::Error::new(Usage("--x".into())).context("more")));
+        assert!(is_usage(&"nonsense".parse::<etsec_linux::Spec>().unwrap_err().into()));
+        assert!(!is_usage(&anyhow::anyhow!("it broke")));
+    }
 }

@@ -13,7 +13,7 @@ use crate::output::{Output, table};
 pub fn run(args: &Mdio, out: Output) -> Result<()> {
     match &args.action {
         MdioAction::Read { target, phy, reg } => {
-            let shown = read(&mut open_mdio(&target.device)?, *phy, *reg)?;
+            let shown = read(&mut *open_mdio(&target.device)?, *phy, *reg)?;
             for register in shown {
                 out.show(&register, |r| format!("{:2}  {:#06x}", r.reg, r.value))?;
             }
@@ -23,7 +23,7 @@ pub fn run(args: &Mdio, out: Output) -> Result<()> {
             Ok(open_mdio(&target.device)?.write(*phy, *reg, *value)?)
         }
         MdioAction::Scan { target } => {
-            let found = scan(&mut open_mdio(&target.device)?)?;
+            let found = scan(&mut *open_mdio(&target.device)?)?;
             out.show(&found, |found| scan_text(found))
         }
     }
@@ -42,17 +42,17 @@ struct Found {
     id: String,
 }
 
-fn read<M: MdioBus>(bus: &mut M, phy: u8, reg: Option<u8>) -> Result<Vec<Register>> {
+fn read(bus: &mut dyn MdioBus, phy: u8, reg: Option<u8>) -> Result<Vec<Register>> {
     let regs = reg.map_or(0..=31, |reg| reg..=reg);
     regs.map(|reg| Ok(Register { phy, reg, value: bus.read(phy, reg)? })).collect()
 }
 
-fn scan<M: MdioBus>(bus: &mut M) -> Result<Vec<Found>> {
+fn scan(bus: &mut dyn MdioBus) -> Result<Vec<Found>> {
     let mut found = Vec::new();
     for address in 0..32 {
         if let Some(id) = phy::id(bus, address)? {
-            // Not whether its link is up: a PHY keeps a loss of link until the bit is read (HW 8.10), and that reading
-            // belongs to the owner.
+            // Not whether its link is up: a PHY keeps a loss of link until the bit is read (HW
+            // 8.10), and that reading belongs to the owner.
             found.push(Found { phy: address, id: id.to_string() });
         }
     }

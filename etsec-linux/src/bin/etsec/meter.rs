@@ -20,6 +20,19 @@ pub struct Totals {
     pub lost: u64,
 }
 
+impl Totals {
+    /// What has passed through both of two devices.
+    pub fn plus(self, other: &Totals) -> Totals {
+        Totals {
+            rx_frames: self.rx_frames + other.rx_frames,
+            rx_bytes: self.rx_bytes + other.rx_bytes,
+            tx_frames: self.tx_frames + other.tx_frames,
+            tx_bytes: self.tx_bytes + other.tx_bytes,
+            lost: self.lost + other.lost,
+        }
+    }
+}
+
 /// Shows rates: in place on a terminal, as a line a second elsewhere.
 #[derive(Debug)]
 pub struct Meter {

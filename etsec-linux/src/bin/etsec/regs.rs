@@ -1,5 +1,5 @@
-//! `etsec regs`: registers with their fields, from core's catalogue. It reads what can be read beside a running owner
-//! and writes nothing.
+//! `etsec regs`: registers with their fields, from core's catalogue. It reads what can be read
+//! beside a running owner and writes nothing.
 
 use std::collections::BTreeMap;
 
@@ -12,12 +12,14 @@ use serde::Serialize;
 use crate::args::Regs;
 use crate::observe::{Observer, ReadPage};
 use crate::output::{Output, table};
+use crate::run::Usage;
 
 /// Runs the command.
 pub fn run(args: &Regs, out: Output) -> Result<()> {
     let observer = Observer::open(&args.target.device)?;
     let shown = dump(&observer.page, observer.mdio.as_ref(), &args.names);
-    ensure!(!shown.is_empty(), "no register's name begins with {}", args.names.join(" or "));
+    let unknown = || Usage(format!("no register's name begins with {}", args.names.join(" or ")));
+    ensure!(!shown.is_empty(), unknown());
     for register in &shown {
         if out.is_json() {
             out.show(register, |_| String::new())?;
@@ -46,7 +48,8 @@ struct Shown {
 fn dump(page: &ReadPage, mdio: Option<&ReadPage>, names: &[String]) -> Vec<Shown> {
     let autoz = ECNTRL.on(page).is_set(Ecntrl::AUTOZ);
     let wanted = |name: &str| {
-        let begins = |prefix: &String| name.to_ascii_uppercase().starts_with(&prefix.to_ascii_uppercase());
+        let begins =
+            |prefix: &String| name.to_ascii_uppercase().starts_with(&prefix.to_ascii_uppercase());
         names.is_empty() || names.iter().any(begins)
     };
     let mut shown = Vec::new();
@@ -63,7 +66,15 @@ fn dump(page: &ReadPage, mdio: Option<&ReadPage>, names: &[String]) -> Vec<Shown
         let unread = why_not(&register, autoz);
         let value = unread.is_none().then(|| from.get(register.offset()));
         let (fields, decoded) = decode(&register, value.unwrap_or(0));
-        shown.push(Shown { name, page: page_name, offset: register.offset(), value, unread, fields, decoded });
+        shown.push(Shown {
+            name,
+            page: page_name,
+            offset: register.offset(),
+            value,
+            unread,
+            fields,
+            decoded,
+        });
     }
     shown
 }
@@ -71,14 +82,17 @@ fn dump(page: &ReadPage, mdio: Option<&ReadPage>, names: &[String]) -> Vec<Shown
 fn why_not(register: &Register, autoz: bool) -> Option<&'static str> {
     match (register.entry.access, register.entry.reading) {
         (Access::Wo, _) => Some("write only"),
-        (_, Reading::SafeWithoutAutoz) if autoz => Some("ECNTRL[AUTOZ] is set: reading would clear it"),
+        (_, Reading::SafeWithoutAutoz) if autoz => {
+            Some("ECNTRL[AUTOZ] is set: reading would clear it")
+        }
         (_, Reading::Effect) => Some("reading would change the controller's state"),
         (_, Reading::Owner) => Some("means something to the owner only"),
         (_, Reading::Safe | Reading::SafeWithoutAutoz) => None,
     }
 }
 
-/// All fields by name, and as text: single bits by name where they are set, the others with their value.
+/// All fields by name, and as text: single bits by name where they are set, the others with their
+/// value.
 fn decode(register: &Register, value: u32) -> (BTreeMap<&'static str, u32>, String) {
     let mut fields: Vec<Field> = register.entry.fields().collect();
     fields.sort_by_key(|field| std::cmp::Reverse(field.mask));
@@ -108,7 +122,8 @@ fn text(shown: &[Shown], raw: bool) -> String {
     };
     let read: Vec<_> = shown.iter().filter(|register| !raw || register.value.is_some()).collect();
     // What was not read says why in words, which must not widen the column of values.
-    let (with, without): (Vec<_>, Vec<_>) = read.into_iter().partition(|register| register.value.is_some());
+    let (with, without): (Vec<_>, Vec<_>) =
+        read.into_iter().partition(|register| register.value.is_some());
     let rows = |part: Vec<&Shown>| part.into_iter().map(row).collect::<Vec<_>>();
     format!("{}{}", table(&rows(with)), table(&rows(without)))
 }
@@ -119,7 +134,9 @@ mod tests {
 
     /// A page whose registers hold given values, and 0.
     fn page(values: &'static [(u16, u32)]) -> ReadPage {
-        ReadPage::new(move |at| values.iter().find(|(reg, _)| *reg == at).map_or(0, |(_, value)| *value))
+        ReadPage::new(move |at| {
+            values.iter().find(|(reg, _)| *reg == at).map_or(0, |(_, value)| *value)
+        })
     }
 
     fn find<'a>(shown: &'a [Shown], name: &str) -> &'a Shown {
@@ -150,7 +167,8 @@ mod tests {
         let shown = dump(&page, None, &[]);
         assert!(find(&shown, "RBYT").unread.is_some());
         for register in CATALOG.iter().flat_map(Entry::registers) {
-            let kept = register.entry.reading == Reading::Safe && register.entry.access != Access::Wo;
+            let kept =
+                register.entry.reading == Reading::Safe && register.entry.access != Access::Wo;
             if register.entry.page == Page::Group {
                 assert_eq!(touched.borrow().contains(&register.offset()), kept, "{register}");
             }

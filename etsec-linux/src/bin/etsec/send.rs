@@ -11,6 +11,8 @@ use crate::pace::Pace;
 use crate::run::{Context, Run};
 use crate::station::{Setup, Station};
 
+/// How long to wait at the start for the link: negotiation takes two to four seconds.
+const LINK_TIME: Duration = Duration::from_secs(6);
 /// How long to wait at the end for frames that are still in the ring.
 const DRAIN_TIME: Duration = Duration::from_secs(2);
 
@@ -22,9 +24,19 @@ pub fn run(args: &Send, context: &Context) -> Result<()> {
     let mut station = Station::open(&setup, context)?;
     let frames = match recorded {
         Some(file) => Ok(Frames::Recorded(file)),
-        None => PatternFrames::new(args.pattern, args.size, args.destination, station.mac(), args.ethertype)
-            .map(Frames::Pattern),
+        None => PatternFrames::new(
+            args.pattern,
+            args.size,
+            args.destination,
+            station.mac(),
+            args.ethertype,
+        )
+        .map(Frames::Pattern),
     };
+    // What a MAC sends while there is no link is lost.
+    if !station.await_link(LINK_TIME, &context.stop)? {
+        log::warn!("{}: no link; sending all the same", args.port.device);
+    }
     let mut run = Run::new(context, args.until);
     let sent = frames.and_then(|mut frames| send_all(args, &mut frames, &mut station, &mut run));
     let drained = drain(&mut station, &mut run);
@@ -32,7 +44,9 @@ pub fn run(args: &Send, context: &Context) -> Result<()> {
     let stopped = station.finish(context.out, run.elapsed());
     let skipped = sent?;
     if skipped > 0 {
-        log::warn!("{skipped} frames of the file were not sent: cut short, or longer than the MTU allows");
+        log::warn!(
+            "{skipped} frames of the file were not sent: cut short, or longer than the MTU allows"
+        );
     }
     drained.and(stopped)
 }
@@ -56,9 +70,12 @@ fn send_all(args: &Send, frames: &mut Frames, station: &mut Station, run: &mut R
         run.meter.update(|| station.totals());
         if burst.sent == before && !burst.ended {
             let due = pace.as_ref().map_or(Duration::ZERO, |pace| pace.wait(run.elapsed()));
-            // Waiting for a place in the ring ends with an interrupt, waiting for the time does not.
+            // Waiting for a place in the ring ends with an interrupt, waiting for the time does
+            // not.
             let limit = if burst.waiting { run.nap() } else { due.min(run.nap()) };
             station.wait(limit)?;
+        } else {
+            station.look_after()?;
         }
     }
     let cut = if let Frames::Recorded(file) = frames { file.cut() } else { 0 };
@@ -79,10 +96,19 @@ struct Burst {
 
 impl Burst {
     /// Stages up to `most` frames.
-    fn stage(&mut self, most: u64, frames: &mut Frames, station: &mut Station, repeat: bool) -> Result<()> {
+    fn stage(
+        &mut self,
+        most: u64,
+        frames: &mut Frames,
+        station: &mut Station,
+        repeat: bool,
+    ) -> Result<()> {
         self.waiting = false;
         for _ in 0..most {
-            if self.used && !frames.advance()? && !(repeat && frames.rewind()? && frames.advance()?) {
+            if self.used
+                && !frames.advance()?
+                && !(repeat && frames.rewind()? && frames.advance()?)
+            {
                 self.ended = true;
                 return Ok(());
             }
@@ -100,7 +126,10 @@ impl Burst {
                     return Ok(());
                 }
                 Err(Reason::Full) => {
-                    bail!("a frame of {} bytes needs more of --ring or --buffers than there is", frame.len());
+                    bail!(
+                        "a frame of {} bytes needs more of --ring or --buffers than there is",
+                        frame.len()
+                    );
                 }
                 Err(_) if matches!(frames, Frames::Recorded(_)) => self.skipped += 1,
                 Err(why) => bail!("a frame of {} bytes cannot be sent: {why}", frame.len()),

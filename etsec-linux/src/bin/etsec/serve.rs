@@ -12,7 +12,7 @@ use crate::args::{AddressArg, Serve, Until};
 use crate::counters::Counters;
 use crate::net::Wire;
 use crate::net::content::Content;
-use crate::net::services::{Event, ServiceCounters, Services, Settings};
+use crate::net::services::{Event, Services, Settings};
 use crate::output::Output;
 use crate::run::{Context, Run};
 use crate::selftest;
@@ -22,10 +22,10 @@ use crate::station::{Bell, NetStation, Setup, Station, random_seed};
 pub fn run(args: &Serve, context: &Context) -> Result<()> {
     // The directory first: a port is not taken over for files that cannot be served.
     let content = content(args)?;
-    let station = Station::open(&Setup::of_port(&args.port), context)?;
     if args.self_test.self_test {
-        return selftest::run(args, station, content, context);
+        return selftest::run(args, context);
     }
+    let station = Station::open(&Setup::of_port(&args.port), context)?;
     let mut run = Run::new(context, Until { count: None, duration: args.duration });
     let mut server = Server::new(args, station, content)?;
     let served = server.serve(context.out, &mut run);
@@ -34,7 +34,7 @@ pub fn run(args: &Serve, context: &Context) -> Result<()> {
 }
 
 /// What the options say HTTP is to serve.
-pub fn content(args: &Serve) -> Result<Content> {
+fn content(args: &Serve) -> Result<Content> {
     match &args.http_dir {
         None => Ok(Content::Sequence),
         Some(directory) => Content::directory(directory)
@@ -44,7 +44,8 @@ pub fn content(args: &Serve) -> Result<Content> {
 
 impl Wire for SmoltcpPort<Bell> {
     fn poll(&mut self, iface: &mut Interface, now: Instant, sockets: &mut SocketSet<'_>) -> bool {
-        let changed = SmoltcpPort::poll(self, iface, now, sockets) == PollResult::SocketStateChanged;
+        let changed =
+            SmoltcpPort::poll(self, iface, now, sockets) == PollResult::SocketStateChanged;
         changed || self.is_behind()
     }
 }
@@ -70,7 +71,7 @@ impl Server {
             gateway: args.gateway,
             http: port(args.http_port).map(|port| (port, content)),
             echo: port(args.echo_port),
-            seed: random_seed()?,
+            seed: random_seed(),
         };
         let services = Services::new(settings, &mut station.port, Instant::ZERO);
         Ok(Server { services, station, started: Clock::now() })
@@ -81,10 +82,11 @@ impl Server {
             let moved = self.turn();
             self.tell(out)?;
             run.meter.update(|| self.station.totals());
-            if !moved {
-                self.station.wait(self.nap(run.nap()))?;
-            } else {
+            if moved {
                 self.station.look_after()?;
+            } else {
+                let nap = self.nap(run.nap());
+                self.station.wait(nap)?;
             }
         }
         Ok(())
@@ -131,11 +133,6 @@ impl Server {
         let services = self.services.counters();
         let port = self.station.stop()?;
         Counters::new(elapsed, vec![port]).with_services(services).show(out)
-    }
-
-    /// What was served so far.
-    pub fn counters(&self) -> ServiceCounters {
-        self.services.counters()
     }
 }
 

@@ -1,6 +1,7 @@
 //! `etsec stats`: the hardware's counters as they stand, read beside a running owner.
 //!
-//! They are shown as narrow as they are: the totals of 64 bits, and what wraps, belong to the owner.
+//! They are shown as narrow as they are: the totals of 64 bits, and what wraps, belong to the
+//! owner.
 
 use std::collections::BTreeMap;
 use std::thread;
@@ -87,7 +88,9 @@ fn grown(counter: Counter, before: u32, now: u32) -> u32 {
 fn totals(values: &Values, all: bool) -> String {
     let shown = Counter::ALL.iter().zip(values).filter(|(_, value)| all || **value > 0);
     let rows: Vec<_> = shown
-        .map(|(counter, value)| vec![counter.name().into(), right(*value, 13), counter.counts().into()])
+        .map(|(counter, value)| {
+            vec![counter.name().into(), right(*value, 13), counter.counts().into()]
+        })
         .collect();
     if rows.is_empty() { "all counters are 0\n".into() } else { table(&rows) }
 }

@@ -1,0 +1,217 @@
+//! Devices as observers see them: registers that can be read and nothing else, and the MDIO bus in
+//! turns with others.
+//!
+//! Nothing here stops, resets or owns a port. A simulated device lives in the process that opens
+//! it, so what is seen of one is a controller after power-on.
+
+use std::fmt;
+use std::fs::File;
+
+use anyhow::Result;
+use etsec_core::mdio::{Mdio, MdioBus};
+use etsec_core::regs::Readable;
+use etsec_core::regs::control::{TSEC_ID, TsecId};
+use etsec_core::{Bus, Mmio};
+use etsec_linux::devtree::Node;
+use etsec_linux::lock;
+use etsec_linux::mdio::SharedMdio;
+use etsec_linux::uio::{self, Uio, UioDevice};
+use etsec_linux::{AnyBus, Error, PortConfig, Roots, Spec};
+use etsec_sim::Sim;
+
+use crate::args::DeviceName;
+
+/// The suffixes of the three UIO devices one MAC may be.
+const PARTS: [&str; 3] = ["-tx", "-rx", "-err"];
+
+/// A page of registers that can only be read.
+pub struct ReadPage(Box<dyn Fn(u16) -> u32>);
+
+impl ReadPage {
+    /// The page that `read` reads, by byte offset.
+    pub fn new(read: impl Fn(u16) -> u32 + 'static) -> Self {
+        ReadPage(Box::new(read))
+    }
+
+    /// The register at byte offset `at`.
+    pub fn get(&self, at: u16) -> u32 {
+        (self.0)(at)
+    }
+}
+
+impl Bus for ReadPage {
+    fn read(&self, at: u16) -> u32 {
+        self.get(at)
+    }
+    /// Nothing is ever written: the device belongs to somebody else.
+    fn write(&self, at: u16, _: u32) {
+        debug_assert!(false, "an observer wrote to {at:#05x}");
+    }
+    fn publish(&self) {}
+    fn observe(&self) {}
+}
+
+impl fmt::Debug for ReadPage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ReadPage")
+    }
+}
+
+/// A port that is looked at.
+#[derive(Debug)]
+pub struct Observer {
+    /// Its registers.
+    pub page: ReadPage,
+    /// Its MDIO page, if that is not the same.
+    pub mdio: Option<ReadPage>,
+    /// Who owns it, in words.
+    pub owner: Option<String>,
+    /// What the device tree says of it.
+    pub config: PortConfig,
+}
+
+impl Observer {
+    /// Looks at `device` without taking it over.
+    ///
+    /// # Errors
+    /// If there is no such device, or it is no eTSEC.
+    pub fn open(device: &DeviceName) -> Result<Self> {
+        let observer = match &device.spec {
+            Spec::Uio(name) => Self::uio(&Roots::default(), name)?,
+            Spec::Sim(_) => {
+                let bus = simulated().bus();
+                let page = ReadPage::new(move |at| bus.read(at));
+                Observer { page, mdio: None, owner: None, config: PortConfig::default() }
+            }
+        };
+        observer.check()?;
+        Ok(observer)
+    }
+
+    /// Looks at the port called `name`.
+    pub fn uio(roots: &Roots, name: &str) -> Result<Self, Error> {
+        let devices = uio::list(roots)?;
+        let parts = parts(&devices, name)?;
+        let main = main_part(&parts);
+        let regs = Uio::open_shared(main)?;
+        let page = regs.registers(regs.map_named("regs").unwrap_or(0))?.into_bus();
+        let mdio = mdio_of(&devices, &parts, name)?;
+        let config = match Node::open(&main.sys.join("device/of_node")) {
+            Some(node) => PortConfig::read(roots, &node)?,
+            None => PortConfig::default(),
+        };
+        Ok(Observer {
+            page: ReadPage::new(move |at| page.read(at)),
+            mdio: mdio.map(|(page, _)| ReadPage::new(move |at| page.read(at))),
+            owner: owner(roots, main)?,
+            config,
+        })
+    }
+
+    /// Sees that there is an eTSEC behind the page (HW 3.1).
+    ///
+    /// # Errors
+    /// [`etsec_core::Error::Gone`] or [`etsec_core::Error::NotAnEtsec`].
+    pub fn check(&self) -> Result<(), etsec_core::Error> {
+        let id = TSEC_ID.on(&self.page);
+        match id.get() {
+            u32::MAX => Err(etsec_core::Error::Gone),
+            _ if id.read(TsecId::ID) == 0x0124 => Ok(()),
+            other => Err(etsec_core::Error::NotAnEtsec(other)),
+        }
+    }
+}
+
+/// The MDIO bus of `device`, used in turns with whoever else uses it.
+///
+/// # Errors
+/// If there is no such device, or its management registers cannot be reached.
+pub fn open_mdio(device: &DeviceName) -> Result<Box<dyn MdioBus>> {
+    let roots = Roots::default();
+    let Spec::Uio(name) = &device.spec else {
+        let sim = simulated();
+        let mut bus = Mdio::new(sim.bus(), sim.delay());
+        bus.reset()?;
+        return Ok(Box::new(bus));
+    };
+    let devices = uio::list(&roots)?;
+    let parts = parts(&devices, name)?;
+    let main = main_part(&parts);
+    let (page, address) = match mdio_of(&devices, &parts, name)? {
+        Some(found) => found,
+        None => {
+            let uio = Uio::open_shared(main)?;
+            let index = uio.map_named("regs").unwrap_or(0);
+            (uio.registers(index)?.into_bus(), uio.address(index))
+        }
+    };
+    let mut bus = SharedMdio::new(&roots, AnyBus::Mmio(page), Some(address))?;
+    // An owner has set the bus up, and may be in the middle of something longer than one access.
+    if owner(&roots, main)?.is_none() {
+        bus.reset()?;
+    }
+    Ok(Box::new(bus))
+}
+
+/// A simulated controller that has been switched on for a while.
+fn simulated() -> Sim {
+    let sim = Sim::default();
+    sim.advance(10_000_000_000);
+    sim
+}
+
+/// The UIO devices that are the MAC called `name`: one, or up to three.
+fn parts<'a>(devices: &'a [UioDevice], name: &str) -> Result<Vec<&'a UioDevice>, Error> {
+    let mut found = Vec::new();
+    for suffix in PARTS {
+        found.extend(uio::find(devices, &format!("{name}{suffix}"))?);
+    }
+    if found.is_empty() {
+        found.extend(uio::find(devices, name)?);
+    }
+    if found.is_empty() {
+        let names: Vec<&str> = devices.iter().map(|device| device.name.as_str()).collect();
+        let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+        return Err(Error::UnknownDevice { name: name.to_owned(), found: names });
+    }
+    Ok(found)
+}
+
+/// The part with the registers; the first, if none has any.
+fn main_part<'a>(parts: &[&'a UioDevice]) -> &'a UioDevice {
+    let has_registers =
+        |part: &&&UioDevice| part.maps.iter().any(|map| !matches!(&*map.name, "mdio" | "tbi"));
+    parts.iter().find(has_registers).copied().unwrap_or(parts[0])
+}
+
+/// The page of management registers apart from the MAC's own, and its physical address.
+fn mdio_of(
+    devices: &[UioDevice],
+    parts: &[&UioDevice],
+    name: &str,
+) -> Result<Option<(Mmio, u64)>, Error> {
+    let separate = uio::find(devices, &format!("{name}-mdio"))?;
+    for device in parts.iter().copied().chain(separate) {
+        let named = device.maps.iter().position(|map| map.name == "mdio");
+        let whole = separate.is_some_and(|separate| separate.id == device.id).then_some(0);
+        if let Some(index) = named.or(whole) {
+            let uio = Uio::open_shared(device)?;
+            return Ok(Some((uio.mdio(index)?.into_bus(), uio.address(index))));
+        }
+    }
+    Ok(None)
+}
+
+/// Who owns the port with this UIO device, in words; `None` if nobody does.
+pub fn owner(roots: &Roots, device: &UioDevice) -> Result<Option<String>, Error> {
+    let shut = |source| Error::Io { doing: "open", path: device.dev.clone(), source };
+    let file = File::open(&device.dev).map_err(shut)?;
+    match lock::acquire(roots, &file, &device.dev, &device.name) {
+        Err(Error::Busy { owner, .. }) => Ok(Some(owner.to_string())),
+        Err(error) => Err(error),
+        Ok(()) => {
+            lock::release(&file);
+            Ok(None)
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! `etsec probe`: what ports there are, and what keeps each from being used. It opens and maps, and
+//! changes nothing.
+
+use std::path::Path;
+
+use anyhow::Result;
+use etsec_linux::pagemap::Pagemap;
+use etsec_linux::uio::{self, UioDevice};
+use etsec_linux::{Error, Options, Roots, mounts, port};
+use serde::Serialize;
+
+use crate::observe::Observer;
+use crate::output::{Output, table};
+
+/// Runs the command.
+pub fn run(out: Output) -> Result<()> {
+    let found = probe(&Roots::default())?;
+    out.show(&found, text)
+}
+
+#[derive(Debug, Serialize)]
+struct Found {
+    event: &'static str,
+    uio: Vec<UioFound>,
+    ports: Vec<PortFound>,
+    /// What is wrong with the machine, whatever the port.
+    machine: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct UioFound {
+    id: String,
+    name: String,
+    maps: Vec<String>,
+    problems: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct PortFound {
+    device: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    owner: Option<String>,
+    problems: Vec<String>,
+}
+
+fn probe(roots: &Roots) -> Result<Found> {
+    let devices = uio::list(roots)?;
+    let ports = port::list(roots)?.into_iter().map(|name| look_at_port(roots, &name)).collect();
+    let uio = devices.iter().map(|device| look_at_uio(device, &devices)).collect();
+    Ok(Found { event: "probe", uio, ports, machine: look_at_machine(roots, devices.is_empty()) })
+}
+
+fn look_at_uio(device: &UioDevice, all: &[UioDevice]) -> UioFound {
+    let mut problems = Vec::new();
+    let open = std::fs::File::options().read(true).write(true).open(&device.dev);
+    if let Err(error) = open {
+        problems
+            .push(format!("cannot open {} for reading and writing: {error}", device.dev.display()));
+    }
+    if all.iter().filter(|other| other.name == device.name).count() > 1 {
+        problems.push("has the same name as another: give each a linux,uio-name".to_owned());
+    }
+    let maps = device.maps.iter().map(|map| {
+        let name = if map.name.is_empty() { format!("map{}", map.index) } else { map.name.clone() };
+        format!("{name} {:#x}+{:#x}", map.addr, map.size)
+    });
+    UioFound { id: device.id.clone(), name: device.name.clone(), maps: maps.collect(), problems }
+}
+
+fn look_at_port(roots: &Roots, name: &str) -> PortFound {
+    let mut port = PortFound { device: format!("uio:{name}"), owner: None, problems: Vec::new() };
+    match Observer::uio(roots, name) {
+        Err(error) => port.problems.push(error.to_string()),
+        Ok(observer) => {
+            port.problems.extend(observer.check().err().map(|error| error.to_string()));
+            if observer.config.station.is_none() {
+                port.problems.push(
+                    "no MAC address in its device tree node: a random one will be used".into(),
+                );
+            }
+            port.owner = observer.owner;
+        }
+    }
+    port
+}
+
+fn look_at_machine(roots: &Roots, no_uio: bool) -> Vec<String> {
+    let mut problems = Vec::new();
+    if no_uio {
+        problems.push(format!(
+            "no UIO devices in {}: is uio_pdrv_genirq loaded, and does the device tree name it?",
+            roots.uio_class().display()
+        ));
+    }
+    // What a port with the default options takes; the numbers are in range.
+    if let Ok(sizes) = Options::default().sizes() {
+        problems
+            .extend(mounts::choose(roots, sizes.region_bytes(), None).err().map(|e| e.to_string()));
+    }
+    problems.extend(look_at_pagemap(&roots.pagemap).err().map(|error| error.to_string()));
+    problems
+}
+
+/// Whether the kernel tells us physical addresses: it does so for a page that is there for certain.
+fn look_at_pagemap(path: &Path) -> Result<(), Error> {
+    let touched = Box::new(1u8);
+    let at = std::ptr::from_ref(&*touched).addr();
+    match Pagemap::open(path)?.translate(at) {
+        // An ordinary page may lie where the device cannot reach; huge pages are checked when they
+        // are taken.
+        Ok(_) | Err(Error::BeyondBus { .. }) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+fn text(found: &Found) -> String {
+    let mut text = String::new();
+    if !found.uio.is_empty() {
+        let mut rows = vec![vec!["UIO".to_owned(), "name".into(), "maps".into()]];
+        rows.extend(
+            found.uio.iter().map(|uio| vec![uio.id.clone(), uio.name.clone(), uio.maps.join(", ")]),
+        );
+        text.push_str(&table(&rows));
+        for uio in found.uio.iter().filter(|uio| !uio.problems.is_empty()) {
+            text.push_str(&format!("{}: {}\n", uio.id, uio.problems.join("; ")));
+        }
+        text.push('\n');
+    }
+    for port in &found.ports {
+        let state = match (&port.owner, port.problems.is_empty()) {
+            (Some(owner), _) => format!("in use by {owner}"),
+            (None, true) => "ready".to_owned(),
+            (None, false) => "not ready".to_owned(),
+        };
+        text.push_str(&format!("{}: {state}\n", port.device));
+        port.problems.iter().for_each(|problem| text.push_str(&format!("  {problem}\n")));
+    }
+    if found.ports.is_empty() {
+        text.push_str("no ports\n");
+    }
+    if !found.machine.is_empty() {
+        text.push_str("this machine:\n");
+        found.machine.iter().for_each(|problem| text.push_str(&format!("  {problem}\n")));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    /// A machine with UIO devices of these names, each with a page of registers that holds `id`.
+    fn machine(names: &[&str], id: u32) -> (tempfile::TempDir, Roots) {
+        let dir = tempfile::tempdir().unwrap();
+        let roots = Roots::below(dir.path());
+        fs::create_dir_all(roots.proc.join("self")).unwrap();
+        fs::write(roots.proc.join("mounts"), "").unwrap();
+        fs::create_dir_all(&roots.dev).unwrap();
+        for (number, name) in names.iter().enumerate() {
+            let sys = roots.uio_class().join(format!("uio{number}"));
+            fs::create_dir_all(sys.join("maps/map0")).unwrap();
+            fs::write(sys.join("name"), name).unwrap();
+            for (file, value) in
+                [("addr", "0xfe24000\n"), ("size", "0x1000\n"), ("offset", "0x0\n")]
+            {
+                fs::write(sys.join("maps/map0").join(file), value).unwrap();
+            }
+            let mut page = id.to_be_bytes().to_vec();
+            page.resize(rustix::param::page_size(), 0);
+            fs::write(roots.dev.join(format!("uio{number}")), page).unwrap();
+        }
+        (dir, roots)
+    }
+
+    #[test]
+    fn a_machine_without_uio_is_told_what_is_missing() {
+        let dir = tempfile::tempdir().unwrap();
+        let roots = Roots::below(dir.path());
+        fs::create_dir_all(&roots.proc).unwrap();
+        fs::write(roots.proc.join("mounts"), "").unwrap();
+        let text = text(&probe(&roots).unwrap());
+        assert!(text.starts_with("no ports\n"), "{text}");
+        for part in ["no UIO devices", "hugetlbfs", "pagemap"] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+    }
+
+    #[test]
+    fn an_etsec_is_ready_and_another_device_is_not() {
+        let (_dir, roots) = machine(&["eth1"], 0x0124_0000);
+        let found = probe(&roots).unwrap();
+        assert_eq!(found.ports[0].device, "uio:eth1");
+        assert_eq!(found.ports[0].problems.len(), 1, "{found:?}");
+        assert!(found.ports[0].problems[0].contains("MAC address"));
+
+        let (_dir, roots) = machine(&["gpio"], 0x1234_5678);
+        let found = probe(&roots).unwrap();
+        assert!(found.ports[0].problems[0].contains("0x12345678"), "{found:?}");
+        assert!(text(&found).contains("uio:gpio: not ready\n"));
+    }
+
+    #[test]
+    fn an_owner_is_named_and_twins_are_told_apart() {
+        let (_dir, roots) = machine(&["eth1", "twin", "twin"], 0x0124_0000);
+        let file = fs::File::open(roots.dev.join("uio0")).unwrap();
+        file.lock().unwrap();
+        let found = probe(&roots).unwrap();
+        assert!(found.ports[0].owner.is_some(), "{found:?}");
+        assert!(text(&found).contains("uio:eth1: in use by "));
+        assert!(found.uio[1].problems[0].contains("linux,uio-name"));
+        assert!(found.ports[1].problems[0].contains("uio2"), "{found:?}");
+        // Looking has not taken the lock of the others.
+        let other = fs::File::open(roots.dev.join("uio1")).unwrap();
+        other.try_lock().unwrap();
+    }
+}

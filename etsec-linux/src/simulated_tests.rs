@@ -1,0 +1,191 @@
+//! Tests of simulated devices as a program sees them: opened by name, run, waited for, closed.
+
+use std::time::{Duration, Instant};
+
+use etsec_core::link::{Duplex, Link, Speed};
+use etsec_core::phy::LinkChange;
+use etsec_core::{Buf, Running};
+
+use super::*;
+use crate::{Device, Options};
+
+const LIMIT: Duration = Duration::from_secs(10);
+
+fn open(spec: &str) -> Device {
+    Device::open(spec, &Options::default()).unwrap()
+}
+
+fn run(spec: &str) -> Device<Running<AnyBus>> {
+    let mut device = open(spec).start().map_err(|(_, error)| error).unwrap();
+    let service = device.service(0).unwrap();
+    assert!(matches!(service.link, Ok(Some(LinkChange::Up(_)))), "{service:?}");
+    device
+}
+
+fn stop(device: Device<Running<AnyBus>>) -> Device {
+    device.stop().map_err(|(_, error)| error).unwrap()
+}
+
+fn broadcast(number: u8) -> [u8; 60] {
+    let mut frame = [number; 60];
+    frame[..6].fill(0xFF);
+    frame
+}
+
+fn send(device: &mut Device<Running<AnyBus>>, buf: Buf) {
+    device.tx[0].stage(buf).unwrap();
+    assert_eq!(device.tx[0].commit(), 1);
+}
+
+/// The next frame, waiting for interrupts as a program would.
+fn receive(device: &mut Device<Running<AnyBus>>) -> Buf {
+    let events = device.port.events();
+    let start = Instant::now();
+    loop {
+        if let Some((buf, _)) = device.rx[0].next() {
+            return buf;
+        }
+        assert!(start.elapsed() < LIMIT, "no frame came");
+        device.waiter.enable().unwrap();
+        let woken = device.waiter.wait(Some(LIMIT)).unwrap();
+        assert!(woken.lines.any(), "no interrupt came");
+        for line in Line::ALL {
+            events.take(line);
+        }
+    }
+}
+
+#[test]
+fn frames_cross_a_cable_between_two_devices() {
+    let mut a = run("sim,wire=cable:test-cross");
+    let mut b = run("sim,wire=cable:test-cross");
+    for number in 0..10 {
+        let buf = a.pool.frame(&broadcast(number)).unwrap();
+        send(&mut a, buf);
+        assert_eq!(&receive(&mut b)[..], &broadcast(number));
+    }
+    stop(a).close().unwrap();
+    stop(b).close().unwrap();
+}
+
+#[test]
+fn a_buffer_goes_from_device_to_device_without_a_copy() {
+    let mut from = run("sim,wire=cable:test-forward-in");
+    let mut a = run("sim,wire=cable:test-forward-in");
+    let mut b = run("sim,wire=cable:test-forward-out");
+    let mut to = run("sim,wire=cable:test-forward-out");
+    crate::device::check_exchange(&a.pool, &b.pool).unwrap();
+    let home = a.pool.free();
+    for number in 0..100 {
+        let buf = from.pool.frame(&broadcast(number)).unwrap();
+        send(&mut from, buf);
+        while from.tx[0].reap().is_some() {}
+
+        let buf = receive(&mut a);
+        let bytes = buf.as_ptr();
+        send(&mut b, buf);
+        assert_eq!(&receive(&mut to)[..], &broadcast(number));
+        let sent = b.tx[0].reap().unwrap();
+        assert_eq!(sent.as_ptr(), bytes);
+        // The very buffer goes back into the ring it came from.
+        a.rx[0].refill(sent).unwrap();
+        a.rx[0].commit();
+    }
+    assert_eq!(a.pool.free(), home);
+    for device in [from, a, b, to] {
+        stop(device).close().unwrap();
+    }
+}
+
+#[test]
+fn a_fixed_link_and_a_station_address_go_over_what_is_found() {
+    let link = Link::new(Speed::Mbps100, Duplex::Full);
+    let station = etsec_core::MacAddr([2, 0, 0, 0, 0, 9]);
+    let port = PortConfig { station: Some(station), fixed_link: Some(link), ..Default::default() };
+    let options = Options { port, rx_rings: 8, tx_rings: 8, ring: 16, ..Options::default() };
+    let device = Device::open("sim", &options).unwrap();
+    assert_eq!(device.link.link(), Some(link));
+    assert_eq!(device.port.config().link, link);
+    assert_eq!(device.config.station, Some(station));
+    assert_eq!((device.rx.len(), device.tx.len()), (8, 8));
+    // Rings are full, and there are buffers left to send with.
+    assert!(device.rx.iter().all(|queue| queue.space() == 0));
+    assert_eq!(device.pool.free(), device.pool.buffers() - 8 * 16);
+    device.close().unwrap();
+}
+
+#[test]
+fn without_a_phy_and_without_a_fixed_link_there_is_a_cure() {
+    // The model's PHY is at address 1.
+    let port = PortConfig { phy_address: Some(7), ..Default::default() };
+    let error = Device::open("sim", &Options { port, ..Options::default() }).unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("no PHY answers at address 7") && text.contains("fixed link"), "{text}");
+}
+
+#[test]
+fn a_lost_link_is_told_and_so_is_its_return() {
+    let mut device = run("sim");
+    let sim = device.memory.simulated().unwrap().sim().clone();
+    sim.set_link_up(false);
+    let down = device.service(1000).unwrap().link;
+    assert_eq!(down, Ok(Some(LinkChange::Down)));
+    assert_eq!(device.link.link(), None);
+    sim.set_link_up(true);
+    sim.advance(POWERED_NS);
+    let up = device.service(2000).unwrap().link;
+    assert!(matches!(up, Ok(Some(LinkChange::Up(_)))), "{up:?}");
+    stop(device).close().unwrap();
+}
+
+#[test]
+fn memory_with_a_buffer_elsewhere_stays_lent() {
+    let device = open("sim");
+    let buf = device.pool.alloc().unwrap();
+    assert!(matches!(device.close(), Err(Error::MemoryInUse { .. })));
+    drop(buf);
+}
+
+#[test]
+fn a_wire_that_cannot_be_had_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("absent.pcap");
+    let spec = format!("sim,wire=pcap:{}", path.display());
+    let error = Device::open(&spec, &Options::default()).unwrap_err();
+    assert!(matches!(error, Error::Wire { .. }), "{error}");
+    assert!(error.to_string().contains("absent.pcap"), "{error}");
+}
+
+#[test]
+fn the_other_end_going_away_is_told() {
+    let a = run("sim,wire=cable:test-unplug");
+    let mut b = run("sim,wire=cable:test-unplug");
+    stop(a).close().unwrap();
+    let start = Instant::now();
+    let error = loop {
+        let buf = b.pool.frame(&broadcast(0)).unwrap();
+        send(&mut b, buf);
+        while b.tx[0].reap().is_some() {}
+        if let Some(error) = b.memory.simulated().unwrap().wire_error() {
+            break error;
+        }
+        assert!(start.elapsed() < LIMIT, "nobody noticed");
+        std::thread::sleep(Duration::from_millis(1));
+    };
+    assert!(matches!(error, WireError::Unplugged), "{error}");
+    stop(b).close().unwrap();
+}
+
+#[test]
+fn ranges_of_bus_addresses_are_apart_and_used_again() {
+    const MIB: u64 = 1 << 20;
+    let first = place(&[], MIB).unwrap();
+    assert_eq!(first, (FIRST, FIRST + 2 * MIB));
+    let second = place(&[first], 3 * MIB).unwrap();
+    assert_eq!(second, (first.1, first.1 + 4 * MIB));
+    // What fits into the gap in front goes there, what does not goes behind.
+    assert_eq!(place(&[second], MIB).unwrap(), first);
+    assert_eq!(place(&[second], 2 * MIB).unwrap().0, second.1);
+    assert_eq!(place(&[], WINDOW_END), None);
+    assert_eq!(place(&[], u64::MAX), None);
+}
