@@ -238,7 +238,8 @@ impl<B: Bus + Clone> Running<B> {
     }
 
     /// Changes what the address filter lets in (HW 7). Reception stops for the moment: frames that
-    /// arrive in it are counted by the controller (RDRP).
+    /// arrive in it are counted by the controller (RDRP). If it does not stop, the controller is
+    /// reset as by [`Running::reset`].
     ///
     /// # Errors
     /// [`Error::Gone`] or [`Error::NotAnEtsec`] if the device does not answer.
@@ -249,7 +250,10 @@ impl<B: Bus + Clone> Running<B> {
     ) -> Result<(), Error> {
         self.port.check_alive()?;
         self.port.config.filter = *filter;
-        let _ = self.port.quiesce(Sides::RX, delay);
+        if !self.port.quiesce(Sides::RX, delay).is_empty() {
+            // HW 3.11: RCTRL may not change under a receiver that runs. Erratum A002 ends here.
+            return self.reset(delay);
+        }
         self.port.program_filter(filter);
         self.port.resume();
         self.port.check_alive()
