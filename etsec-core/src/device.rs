@@ -206,7 +206,7 @@ impl<B: Bus + Clone> Running<B> {
         match self.watch.check_transmit(&self.port, now_ms, sent) {
             Transmitter::Hanging => self.end_hang(delay)?,
             _ if events.contains(Event::DPE) => self.reset(delay)?,
-            Transmitter::Halting => self.end_halting(delay),
+            Transmitter::Halting(ring) => self.end_halting(ring, delay),
             Transmitter::Well => {}
         }
         Ok(events)
@@ -311,8 +311,7 @@ impl<B: Bus + Clone> Running<B> {
         self.restart(delay)
     }
 
-    fn end_halting(&mut self, delay: &mut dyn DelayNs) {
-        let Some(ring) = self.watch.find_failing(&self.port, delay) else { return };
+    fn end_halting(&mut self, ring: usize, delay: &mut dyn DelayNs) {
         let given_up = self.port.skip_failing(ring, delay);
         self.events.faults_mut().given_up += u64::from(given_up);
     }

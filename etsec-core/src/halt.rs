@@ -162,3 +162,36 @@ pub(crate) fn close_frame(view: &RingView, mut at: u32) -> u32 {
     }
     at
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arena::Arena;
+    use crate::testing::Heap;
+
+    const FIRST: TxFlags = TxFlags::empty();
+    const LAST: TxFlags = TxFlags::L;
+
+    #[test]
+    fn the_tail_of_a_frame_that_was_begun_is_closed_and_the_next_frame_is_not() {
+        let (region, _alive) = Heap::new(4096);
+        let mut arena = Arena::new(region).map_err(|(_, e)| e).unwrap();
+        let ring = arena.ring(4).unwrap();
+        let view = ring.view();
+        let set = |at: u32, flags: TxFlags| view.bd(at).set_control(Control::tx(flags, 100));
+        // A frame of three buffers from descriptor 3 on, of which the hardware has closed the first.
+        set(3, FIRST);
+        set(0, FIRST | TxFlags::R);
+        set(1, LAST | TxFlags::R);
+        set(2, LAST | TxFlags::R);
+        assert_eq!(close_begun(&view, 0), 2);
+        for at in [0, 1] {
+            let flags = view.bd(at).control().tx_flags();
+            assert!(flags.contains(TxFlags::UN) && !flags.contains(TxFlags::R), "{at}");
+        }
+        assert!(view.bd(2).control().tx_flags().contains(TxFlags::R));
+        // Between frames there is nothing to close.
+        assert_eq!(close_begun(&view, 2), 2);
+        assert!(view.bd(2).is_owned());
+    }
+}

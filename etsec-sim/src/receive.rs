@@ -20,8 +20,6 @@ const QUEUED: usize = 10_000;
 #[derive(Debug, Default)]
 pub(crate) struct Receiver {
     pub stop_pending: bool,
-    /// Rings halted for want of descriptors or by an error, 0x80 for ring 0.
-    pub failed: u8,
     /// The table's unmasked rule has been reported.
     pub lint_given: bool,
     /// The frame QEMU's model keeps until the ring is restarted, and those that queue up behind it (HW 15.3).
@@ -201,15 +199,11 @@ impl Model {
 
     /// Halts an RX ring because of an error or for want of descriptors.
     pub(crate) fn fail_rx(&mut self, ring: usize) {
-        self.rx.failed |= 0x80 >> ring;
         self.set_reg(at::RSTAT, self.reg(at::RSTAT) | qhlt(ring));
     }
 
-    /// QHLTn bits are being cleared: the rings go on at RBPTRn (HW 18.7).
-    ///
-    /// `halted` is RSTAT from before.
+    /// QHLTn bits have been cleared: the rings go on at RBPTRn (HW 18.7). `halted` is RSTAT from before.
     pub(crate) fn restart_rx(&mut self, halts: u32, halted: u32) {
-        self.rx.failed &= !((halts >> 16) as u8);
         if self.config.switches.qemu && halts & qhlt(0) != 0 && halted & qhlt(0) == 0 {
             // The second write delivers what was kept (HW 15.3).
             let mut waiting = core::mem::take(&mut self.rx.kept);

@@ -48,7 +48,13 @@ pub fn start(sim: SimConfig) -> Live {
 /// The same on a model that is there already.
 #[must_use]
 pub fn start_on(sim: &Sim) -> Live {
-    let mut rig = Rig::on(sim, &plan(SimConfig::default()));
+    start_as(sim, &plan(SimConfig::default()))
+}
+
+/// The same with a plan that began as [`plan`].
+#[must_use]
+pub fn start_as(sim: &Sim, plan: &Plan) -> Live {
+    let mut rig = Rig::on(sim, plan);
     steer(&mut rig);
     rig.start()
 }

@@ -4,10 +4,15 @@
 //! not among them: the driver gives a frame to the device whole, so only a broken memory could make one.
 
 use etsec_core::mib::Counter;
-use etsec_core::{Arena, BusAddr, Event, FaultCounters, Reason, RxCounters, TxCounters, arena};
+use etsec_core::{
+    Arena, Bus as _, BusAddr, Event, FaultCounters, Line, Pool, Reason, RxCounters, Schedule,
+    TxCounters, arena,
+};
 use etsec_sim::{Breach, Fault, Fcs, Sim, SimConfig, SimRegion, Switches, WireFrame, WireSpeed};
 use etsec_tests::all_rings::{self, LEN, RINGS, talker};
-use etsec_tests::rig::{Live, PEER, STATION, frame};
+use etsec_tests::at;
+use etsec_tests::rig::{Live, PEER, Plan, Rig, STATION, frame};
+use etsec_tests::trace::Traced;
 
 /// The normal model, each switch alone, and all that go together.
 fn readings() -> Vec<Switches> {
@@ -110,7 +115,7 @@ fn a_bus_error_on_transmit_data_costs_its_frame_or_nothing() {
 }
 
 /// A pool in memory that the model of `live` does not reach: sending from it fails as often as it is tried.
-fn unreachable(elsewhere: &Sim) -> (Arena<SimRegion>, etsec_core::Pool) {
+fn unreachable(elsewhere: &Sim) -> (Arena<SimRegion>, Pool) {
     let at = BusAddr::new(0xE000_0000).unwrap();
     let region = elsewhere.region_at(at, arena::HEADER_BYTES + arena::pool_bytes(4, 1536));
     let mut arena = Arena::new(region).map_err(|(_, e)| e).unwrap();
@@ -118,32 +123,46 @@ fn unreachable(elsewhere: &Sim) -> (Arena<SimRegion>, etsec_core::Pool) {
     (arena, pool)
 }
 
+/// Four good frames on every ring, and before those of `ring` one whose bytes the device cannot read.
+fn with_an_unreadable_frame(switches: Switches, mut live: Live, far: &Pool, ring: usize) {
+    // All rings are loaded before any of them is served.
+    let bus = live.sim.bus();
+    bus.write(at::DMACTRL, at::DMACTRL_RUNNING | at::GTS);
+    live.tx[ring].stage(far.frame(&frame(PEER, STATION, 500, 0)).unwrap()).unwrap();
+    live.tx[ring].commit();
+    let out = live.load(3);
+    bus.write(at::DMACTRL, at::DMACTRL_RUNNING);
+    live.settle(10);
+    let breaches = live.sim.violations();
+    let outside = |what| matches!(what, Breach::OutsideRegion { .. });
+    assert!(breaches.iter().all(|v| outside(v.what)), "{breaches:?}");
+    live.assert_sent(&out);
+    assert_eq!(live.reap(), out.len() + 1);
+    let faults = *live.port.faults();
+    assert_eq!(faults.given_up, u64::from(switches.bus_error_recurs), "ring {ring}");
+    assert_eq!(faults.resets, 0);
+    // The bound: no more tries than looks and kicks.
+    assert!((1..10).contains(&faults.bus_errors), "{} bus errors", faults.bus_errors);
+    assert!(breaches.len() < 20, "{} tries", breaches.len());
+    assert_eq!(live.tx[ring].counters().underruns, 1);
+    assert_eq!(tx_counters(&live).errors(), 1);
+    live.exchange(1);
+    live.finish();
+}
+
 #[test]
-fn a_frame_that_can_never_be_read_is_given_up_and_holds_up_the_others_for_a_moment_only() {
+fn a_frame_that_can_never_be_read_is_given_up_and_costs_nobody_else() {
     let elsewhere = Sim::default();
     let (_arena, far) = unreachable(&elsewhere);
     for ring in 0..RINGS {
-        everywhere(|switches, mut live| {
-            let bad = far.frame(&frame(PEER, STATION, 500, 0)).unwrap();
-            live.tx[ring].stage(bad).unwrap();
-            live.tx[ring].commit();
-            let out = live.load(3);
-            live.settle(10);
-            let breaches = live.sim.violations();
-            let outside = |what| matches!(what, Breach::OutsideRegion { .. });
-            assert!(breaches.iter().all(|v| outside(v.what)), "{breaches:?}");
-            live.assert_sent(&out);
-            assert_eq!(live.reap(), out.len() + 1);
-            let faults = *live.port.faults();
-            assert_eq!(faults.given_up, u64::from(switches.bus_error_recurs), "ring {ring}");
-            // The bound: not more tries than looks.
-            assert!((1..10).contains(&faults.bus_errors), "{} bus errors", faults.bus_errors);
-            assert!(breaches.len() < 20, "{} tries", breaches.len());
-            assert_eq!(live.tx[ring].counters().underruns, 1);
-            assert_eq!(tx_counters(&live).errors(), 1);
-            live.exchange(1);
-            live.finish();
-        });
+        everywhere(|switches, live| with_an_unreadable_frame(switches, live, &far, ring));
+        // Where rings take turns it is not the first of those that wait.
+        for switches in readings() {
+            let mut plan = all_rings::plan(SimConfig { switches, ..SimConfig::default() });
+            plan.config.schedule = Schedule::RoundRobin([1; 8]);
+            let live = all_rings::start_as(&Sim::new(plan.sim.clone()), &plan);
+            with_an_unreadable_frame(switches, live, &far, ring);
+        }
     }
 }
 
@@ -301,7 +320,7 @@ fn a_parity_error_resets_the_controller() {
 fn a_frame_that_the_filer_has_no_ring_for_is_counted() {
     let mut plan = all_rings::plan(SimConfig::default());
     plan.rx.truncate(1);
-    let mut rig = etsec_tests::rig::Rig::new(&plan);
+    let mut rig = Rig::new(&plan);
     all_rings::steer(&mut rig);
     let mut live = rig.start();
     live.sim.receive(&frame(STATION, talker(5), 64, 0));
@@ -353,6 +372,17 @@ fn a_frame_that_hangs_twice_is_given_up() {
 }
 
 #[test]
+fn a_ring_of_weight_0_is_no_hang() {
+    let mut plan = all_rings::plan(SimConfig::default());
+    plan.config.schedule = Schedule::RoundRobin([1, 1, 1, 0, 1, 1, 1, 1]);
+    let mut live = all_rings::start_as(&Sim::default(), &plan);
+    live.send(3, &frame(PEER, STATION, 60, 0));
+    live.settle(50);
+    assert_eq!((live.port.faults().transmit_hangs, live.sent().len()), (0, 0));
+    live.finish();
+}
+
+#[test]
 fn waiting_behind_busier_rings_is_no_hang() {
     let sim = SimConfig { wire: WireSpeed::Link, ..SimConfig::default() };
     let mut live = all_rings::start(sim);
@@ -373,6 +403,59 @@ fn waiting_behind_busier_rings_is_no_hang() {
     assert_eq!((live.port.faults().transmit_hangs, live.port.faults().resets), (0, 0));
     live.settle(3);
     assert!(live.sent().contains(&waits));
+    live.finish();
+}
+
+#[test]
+fn a_small_ring_that_is_busy_is_no_hang() {
+    let sim = SimConfig { wire: WireSpeed::Link, ..SimConfig::default() };
+    let mut plan = Plan { sim, tx: vec![4], ..Plan::default() };
+    plan.config.hang_ms = 100;
+    let mut live = Rig::new(&plan).start();
+    let out = frame(PEER, STATION, 1000, 0);
+    (0..4).for_each(|_| live.send(0, &out));
+    for tick in 0..50 {
+        // Once around: whenever it is looked at, the hardware stands at the same descriptor.
+        for _ in 0..4 {
+            live.sim.advance(8192);
+            assert_eq!(live.reap(), 1);
+            live.send(0, &out);
+        }
+        live.port.tick(10 * tick, &mut live.delay).unwrap();
+        assert_eq!(live.sent().len(), 4);
+    }
+    assert_eq!((live.port.faults().transmit_hangs, live.port.faults().resets), (0, 0));
+    live.finish();
+}
+
+#[test]
+fn a_kick_that_is_lost_is_made_good() {
+    let sim = Sim::default();
+    let bus = Traced::new(sim.bus());
+    let mut live = Rig::through(&sim, &Plan::default(), bus.clone()).start();
+    bus.die_after(0);
+    live.send(0, &frame(PEER, STATION, 60, 0));
+    bus.revive();
+    assert_eq!((live.sent().len(), live.reap()), (0, 0));
+    live.settle(2);
+    assert_eq!((live.sent().len(), live.reap()), (1, 1));
+    // The receive side's: its ring has run dry, and the restart after the refill is lost.
+    let come = frame(STATION, PEER, 60, 1);
+    (0..17).for_each(|_| live.sim.receive(&come));
+    assert_eq!(live.port.events().take(Line::Err), Event::BSY, "and nobody acts on it");
+    while let Some((buf, _)) = live.rx[0].next() {
+        drop(buf);
+    }
+    live.rx[0].fill(&live.pool);
+    bus.die_after(0);
+    live.rx[0].commit();
+    bus.revive();
+    live.sim.receive(&come);
+    assert_eq!(live.receive(0), None);
+    live.settle(1);
+    live.sim.receive(&come);
+    assert_eq!(live.receive(0), Some(come));
+    live.exchange(1);
     live.finish();
 }
 
