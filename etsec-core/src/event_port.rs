@@ -1,15 +1,17 @@
 //! Acknowledging events and restarting what an error halted (HW 8.6, 9.2).
 //!
-//! All it does is write ones to clear, so several of these may work on one controller, in several threads: a waiter for
-//! each line and the periodic tick.
+//! All it does is write ones to clear, so several of these may work on one controller, in several
+//! threads: a waiter for each line and the periodic tick.
 
 use core::fmt;
 
 use crate::bus::Bus;
 use crate::event::{Event, Line};
+use crate::port::RINGS;
+use crate::regs::Readable;
 use crate::regs::control::IEVENT;
 use crate::regs::receive::{RSTAT, Rstat};
-use crate::regs::transmit::{TSTAT, Tstat};
+use crate::regs::transmit::{TBPTR, TSTAT, Tstat};
 
 /// Error events by cause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -41,13 +43,17 @@ pub struct FaultCounters {
     pub transmit_hangs: u64,
     /// Resets of the controller.
     pub resets: u64,
+    /// Frames given up because the transmitter failed or hung at them again and again. Their queues
+    /// count them as underruns.
+    pub given_up: u64,
     /// Frames that were inside the controller at a reset, transmit side.
     pub lost_in_transmit: u64,
     /// Frames that were inside the controller at a reset, receive side, as far as descriptors show.
     pub lost_in_receive: u64,
 }
 
-/// What [`EventPort::recover`] acknowledges: errors. The rest of the error line belongs to whoever caused it.
+/// What [`EventPort::recover`] acknowledges: errors. The rest of the error line belongs to whoever
+/// caused it.
 const RECOVERED: Event = Event::BABR
     .union(Event::BSY)
     .union(Event::EBERR)
@@ -61,34 +67,52 @@ const RECOVERED: Event = Event::BABR
     .union(Event::FIR)
     .union(Event::FIQ);
 
+/// What whoever stops a direction waits for, perhaps in another thread.
+const AWAITED: Event = Event::GRSC.union(Event::GTSC);
+/// Causes of TXE that close the descriptor of the frame they hit (HW 8.6).
+const CLOSING: Event = Event::LC.union(Event::CRL).union(Event::XFUN);
+
 /// The events of one interrupt group.
 #[derive(Clone)]
 pub struct EventPort<B> {
     bus: B,
     thlt: Tstat,
     qhlt: Rstat,
+    /// Where the transmit rings stood at the last error that may recur.
+    stood: Option<[u32; RINGS]>,
     faults: FaultCounters,
 }
 
 impl<B: Bus> EventPort<B> {
-    pub(crate) fn new(bus: B, thlt: Tstat, qhlt: Rstat) -> Self {
-        EventPort { bus, thlt, qhlt, faults: FaultCounters::default() }
+    pub(crate) fn new(bus: B, thlt: Tstat, qhlt: Rstat, faults: FaultCounters) -> Self {
+        EventPort { bus, thlt, qhlt, stood: None, faults }
     }
 
     /// The events of one line that are set; clears exactly those. Scan the rings after it (HW 9.2).
+    ///
+    /// GRSC and GTSC are left to the stop that waits for them. Nothing is restarted here: for the
+    /// error line, call [`EventPort::recover`] instead, or first. A bus without a device has no
+    /// events.
     #[inline]
     pub fn take(&self, line: Line) -> Event {
-        let events = IEVENT.on(&self.bus).peek() & line.mask();
-        if !events.is_empty() {
+        let seen = IEVENT.on(&self.bus).peek();
+        let events = seen & line.mask().difference(AWAITED);
+        if !events.is_empty() && seen.bits() != u32::MAX {
             IEVENT.on(&self.bus).clear(events);
+            return events;
         }
-        events
+        Event::empty()
     }
 
     /// Acknowledges error events, counts them by cause and restarts the rings they halted (HW 8.6).
     ///
-    /// A halted ring whose descriptors are in order goes on where it stopped; a failed frame's descriptor is closed
-    /// already and its queue counts it.
+    /// A halted ring whose descriptors are in order goes on where it stopped; a failed frame's
+    /// descriptor is closed already and its queue counts it. A descriptor that fails again is left
+    /// halted, so that interrupts end: [`Running::tick`](crate::Running::tick) restarts the ring,
+    /// or gives the frame up.
+    ///
+    /// [`Event::DPE`] in the result asks for a [`Running::reset`](crate::Running::reset), which
+    /// only the port's owner can do.
     pub fn recover(&mut self) -> Event {
         let seen = IEVENT.on(&self.bus).peek();
         let events = seen & RECOVERED;
@@ -98,7 +122,7 @@ impl<B: Bus> EventPort<B> {
         }
         IEVENT.on(&self.bus).clear(events);
         self.count(events);
-        if events.intersects(Event::TXE | Event::EBERR) {
+        if events.intersects(Event::TXE | Event::EBERR) && !self.recurs(events) {
             // TSTAT is cleared for every ring in use: an error of one halts all (HW 3.7).
             TSTAT.on(&self.bus).clear(self.thlt);
         }
@@ -106,6 +130,17 @@ impl<B: Bus> EventPort<B> {
             RSTAT.on(&self.bus).clear(self.qhlt);
         }
         events
+    }
+
+    /// Whether no transmit ring has moved on since the last error that leaves its descriptor as it
+    /// is.
+    fn recurs(&mut self, events: Event) -> bool {
+        if events.intersects(CLOSING) {
+            self.stood = None;
+            return false;
+        }
+        let here = core::array::from_fn(|n| TBPTR.nth(n).on(&self.bus).get());
+        self.stood.replace(here) == Some(here)
     }
 
     /// What this port has acknowledged so far.

@@ -1,6 +1,7 @@
 //! The register procedures of a port: bring-up, start, stop, reset (HW 8.1–8.4).
 //!
-//! What is here touches registers in the order the manual wants. Who may call what when is decided in `device`.
+//! What is here touches registers in the order the manual wants. Who may call what when is decided
+//! in `device`.
 
 use embedded_hal::delay::DelayNs;
 
@@ -12,10 +13,10 @@ use crate::event::Event;
 use crate::halt::Sides;
 use crate::mib::Mib;
 use crate::regs::control::{
-    DMACTRL, Dmactrl, ECNTRL, Ecntrl, FIFO_TX_STARVE, FIFO_TX_STARVE_SHUTOFF, FIFO_TX_THR, IEVENT,
-    IMASK, PTV, Ptv, TBIPA, TSEC_ID, TsecId,
+    DMACTRL, Dmactrl, ECNTRL, EDIS, Ecntrl, FIFO_TX_STARVE, FIFO_TX_STARVE_SHUTOFF, FIFO_TX_THR,
+    IEVENT, IMASK, PTV, Ptv, TBIPA, TSEC_ID, TsecId,
 };
-use crate::regs::group::{ISRG, Isrg};
+use crate::regs::group::{ISRG, Isrg, RXIC_RING, TXIC_RING};
 use crate::regs::hash::{GADDR, IGADDR};
 use crate::regs::mac::{
     MACADDR1, MACADDR2, MACCFG1, MACCFG2, MACSTNADDR1, MACSTNADDR2, MAXFRM, Maccfg1, Maccfg2,
@@ -71,9 +72,11 @@ impl<B: Bus> Port<B> {
     pub(crate) fn bring_up(&mut self, delay: &mut dyn DelayNs) -> Result<(), Error> {
         self.check_alive()?;
         let bus = self.bus();
+        self.mask_events();
         RQUEUE.on(bus).assign(Rqueue::empty());
         TQUEUE.on(bus).assign(Tqueue::empty());
-        // Whoever had the controller before may have left it in any state: if it does not stop, the reset will.
+        // Whoever had the controller before may have left it in any state: if it does not stop, the
+        // reset will.
         let _ = self.quiesce(Sides::BOTH, delay);
         self.soft_reset(delay);
         self.program()?;
@@ -97,10 +100,7 @@ impl<B: Bus> Port<B> {
     /// Programs everything that a reset may have cleared (HW 8.1, steps 4 to 14).
     pub(crate) fn program(&self) -> Result<(), Error> {
         self.config.check()?;
-        for page in [Some(&self.pages.group0), self.pages.group1.as_ref()].into_iter().flatten() {
-            IMASK.on(page).assign(Event::empty());
-            IEVENT.on(page).clear(Event::from_bits_retain(u32::MAX));
-        }
+        self.mask_events();
         self.program_mac();
         self.program_transmit();
         self.program_receive();
@@ -108,8 +108,18 @@ impl<B: Bus> Port<B> {
         Ok(())
     }
 
+    /// No line is raised from here on, and no event is left from before (HW 8.1 step 4, 8.3 step
+    /// 1).
+    fn mask_events(&self) {
+        for page in [Some(&self.pages.group0), self.pages.group1.as_ref()].into_iter().flatten() {
+            IMASK.on(page).assign(Event::empty());
+            IEVENT.on(page).clear(Event::from_bits_retain(u32::MAX));
+        }
+    }
+
     fn program_mac(&self) {
         let (bus, config) = (self.bus(), &self.config);
+        EDIS.on(bus).assign(Event::empty());
         MAXFRM.on(bus).set(config.maxfrm());
         MRBLR.on(bus).set(config.buffer_size as u32);
         let usual = Maccfg2::PREAMBLE_LENGTH.val(7) + Maccfg2::PAD_CRC::SET;
@@ -124,6 +134,11 @@ impl<B: Bus> Port<B> {
             // HW 9.4: all rings interrupt through group 0.
             ISRG.nth(0).on(bus).assign(Isrg::all());
             ISRG.nth(1).on(bus).assign(Isrg::empty());
+            // HW 9.3: parts with groups have thresholds for each ring besides the common ones.
+            for n in 0..RINGS {
+                TXIC_RING.nth(n).on(bus).set(0);
+                RXIC_RING.nth(n).on(bus).set(0);
+            }
         }
     }
 
@@ -154,7 +169,8 @@ impl<B: Bus> Port<B> {
         RXIC.on(bus).set(0);
     }
 
-    /// Writes the address filter and RCTRL. RCTRL is changed only with the receiver stopped (HW 3.11).
+    /// Writes the address filter and RCTRL. RCTRL is changed only with the receiver stopped (HW
+    /// 3.11).
     pub(crate) fn program_filter(&self, filter: &AddressFilter) {
         let bus = self.bus();
         let values = filter.registers();
@@ -203,20 +219,32 @@ impl<B: Bus> Port<B> {
         }
         RQUEUE.on(bus).assign(self.rx_numbers().map(Rqueue::en).collect());
         TQUEUE.on(bus).assign(self.tx_numbers().map(Tqueue::en).collect());
-        let running = Dmactrl::TDSEN::SET + Dmactrl::TBDSEN::SET;
-        DMACTRL.on(bus).modify(running + Dmactrl::WWR::SET + Dmactrl::WOP::SET);
-        DMACTRL.on(bus).modify(Dmactrl::GRS::CLEAR + Dmactrl::GTS::CLEAR);
+        // HW 3.4: 0xC3, whatever an owner before us had set; GRS and GTS end with it.
+        let snoop = Dmactrl::TDSEN::SET + Dmactrl::TBDSEN::SET;
+        let stop = Dmactrl::GRS::CLEAR + Dmactrl::GTS::CLEAR;
+        let wait = Dmactrl::WWR::SET + Dmactrl::WOP::SET;
+        DMACTRL.on(bus).modify(Dmactrl::LE::CLEAR + snoop + wait + stop);
         IEVENT.on(bus).clear(Event::GRSC | Event::GTSC);
         TSTAT.on(bus).clear(self.thlt());
         RSTAT.on(bus).clear(self.qhlt());
         let enables = Maccfg1::RX_EN::SET + Maccfg1::TX_EN::SET;
         let loopback = Maccfg1::LOOP_BACK.val(u32::from(self.config.loopback));
         MACCFG1.on(bus).modify(enables + loopback + self.config.link.maccfg1());
+        // HW 8.2: QEMU forgets a kick that comes before Tx_EN; on a running ring another one is
+        // harmless.
+        TSTAT.on(bus).clear(self.thlt());
         IMASK.on(bus).assign(Event::DEFAULT_MASK);
     }
 
-    /// Writes bases and positions. A base also sets the position to the first descriptor (HW 3.21), so positions other
-    /// than that follow it.
+    /// Whether both directions are let run, as [`Port::start`] left them.
+    pub(crate) fn is_running(&self) -> bool {
+        let bus = self.bus();
+        MACCFG1.on(bus).matches_all(Maccfg1::RX_EN::SET + Maccfg1::TX_EN::SET)
+            && DMACTRL.on(bus).matches_all(Dmactrl::GRS::CLEAR + Dmactrl::GTS::CLEAR)
+    }
+
+    /// Writes bases and positions. A base also sets the position to the first descriptor (HW 3.21),
+    /// so positions other than that follow it.
     fn load_rings(&self) {
         let (bus, window) = (self.bus(), self.window.unwrap_or(0));
         for high in [TBASEH, TBDBPH, RBASEH, RBDBPH] {

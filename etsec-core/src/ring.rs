@@ -15,7 +15,7 @@ use core::ptr::NonNull;
 use core::slice;
 
 use crate::arena::{Handle, LINE, Place};
-use crate::bd::{self, Bd, TxFlags};
+use crate::bd::Bd;
 use crate::buf::{Buf, Slot};
 use crate::dma::BusAddr;
 use crate::word::Word;
@@ -69,9 +69,7 @@ impl RingMemory {
         };
         // The arena checked that the region ends inside its window, so the sum exists.
         let bus = place.bus.checked_add(bds_at() as u64).unwrap_or(place.bus);
-        let ring = RingMemory { control, bds, slots, len: len as u32, bus, region };
-        ring.clear(ring.len - 1);
-        ring
+        RingMemory { control, bds, slots, len: len as u32, bus, region }
     }
 
     /// How many descriptors the ring has.
@@ -122,13 +120,6 @@ impl RingMemory {
         debug_assert!(at < self.len);
         // SAFETY: every index of a queue is less than `len`, and the descriptors live as long as `region`.
         unsafe { self.bds.add(at as usize).as_ref() }
-    }
-
-    /// Takes a descriptor back from the device. The last one keeps W: the device prefetches, and would run on behind the
-    /// ring (HW 4.4).
-    pub(crate) fn clear(&self, at: u32) {
-        let wrap = if self.is_last(at) { TxFlags::W } else { TxFlags::empty() };
-        self.bd(at).set_control(bd::Control::tx(wrap, 0));
     }
 
     /// The descriptors from `from` to the ring's end, at most `count`.

@@ -1,5 +1,6 @@
-//! Finding what no event tells: a transmitter that hangs, a ring that waits for a lost kick, a receive queue and a
-//! hardware that disagree (HW 8.6). It looks at pointers and descriptors, from outside the data path.
+//! Finding what no event tells: a transmitter that hangs, a descriptor that fails again and again,
+//! a ring that waits for a lost kick, a receive queue and a hardware that disagree (HW 8.6). It
+//! looks at pointers and descriptors, from outside the data path, and stops nothing.
 
 use crate::bus::Bus;
 use crate::event::Event;
@@ -10,67 +11,113 @@ use crate::regs::receive::{RBPTR, RSTAT, Rstat};
 use crate::regs::transmit::{TBPTR, TCTRL, TSTAT, Tctrl, Tstat};
 use crate::report::warning;
 
+/// How often in a row a ring is found halted at one ready descriptor before its frame is given up.
+/// It has been restarted after each time but the last.
+const STRIKES: u8 = 3;
+
 /// A transmit ring's progress.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Progress {
-    /// The descriptor the hardware waits at, and since when; `None` while nothing is ready there.
-    waiting: Option<(u32, u32)>,
-    /// Where the last hang was found.
-    hung_at: Option<u32>,
+    /// The ready descriptor the hardware stands at; `None` while nothing is ready there.
+    waiting: Option<u32>,
+    /// How often it was found halted there although it had been restarted.
+    strikes: u8,
+    /// Whether a hang was found while it stood there.
+    hung: bool,
 }
 
 /// What is remembered between two looks.
 #[derive(Debug, Default)]
 pub(crate) struct Watch {
     tx: [Progress; RINGS],
+    /// Where each receive ring stood at the last look.
+    rx: [Option<u32>; RINGS],
+    /// When the transmitter last got on, or had nothing to do; `None`: to be taken from the next
+    /// look.
+    moved_ms: Option<u32>,
+    /// Frames sent, as the controller counts them.
+    sent: u64,
+}
+
+/// What a look at the transmitter found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Transmitter {
+    /// It works, or has nothing to do.
+    Well,
+    /// This ring halts again and again at the same descriptor.
+    Halting(usize),
+    /// It has had frames to send and sent none for too long.
+    Hanging,
 }
 
 impl Watch {
-    /// Looks for a ring that has had a ready descriptor for too long. Returns one that hangs.
-    pub(crate) fn check_transmit<B: Bus>(&mut self, port: &Port<B>, now_ms: u32) -> Option<usize> {
+    /// Looks how the transmitter gets on, and restarts rings that wait for nothing. `sent` is the
+    /// number of frames the controller has counted so far.
+    ///
+    /// A ring that waits is no hang while others get on: it may have to wait for them (HW 10). An
+    /// error of one ring halts all (HW 3.7), so rings are restarted one at a time from the lowest:
+    /// of those that do not get on, the lowest is the one that fails.
+    pub(crate) fn check_transmit<B: Bus>(
+        &mut self,
+        port: &Port<B>,
+        now_ms: u32,
+        sent: u64,
+    ) -> Transmitter {
         let bus = port.bus();
+        let halted = TSTAT.on(bus).peek();
         // A pause frame holds the transmitter up rightly (HW 11.1).
-        let paused = TCTRL.on(bus).is_set(Tctrl::RFC_PAUSE);
-        let mut hung = None;
-        for n in 0..RINGS {
-            let Some(view) = &port.tx[n] else { continue };
+        let mut moved = TCTRL.on(bus).is_set(Tctrl::RFC_PAUSE) || self.sent != sent;
+        self.sent = sent;
+        let (mut waits, mut halting) = (false, None);
+        for n in port.tx_numbers().filter(|&n| !port.config.schedule.blocks(n)) {
+            let at = ready(port, n);
             let progress = &mut self.tx[n];
-            let at = view.index_of(TBPTR.nth(n).on(bus).get());
-            let Some(at) = at.filter(|&at| view.bd(at).is_owned() && !paused) else {
-                progress.waiting = None;
-                continue;
-            };
-            match progress.waiting {
-                Some((place, since)) if place == at => {
-                    // Harmless while the ring runs (HW 8.5), and the cure for a kick that was lost.
-                    TSTAT.on(bus).clear(Tstat::thlt(n));
-                    if now_ms.wrapping_sub(since) >= port.config.hang_ms {
-                        warning!("transmit ring {} hangs at descriptor {}", n, at);
-                        hung = Some(n);
-                        progress.waiting = None;
-                    }
-                }
-                _ => progress.waiting = Some((at, now_ms)),
+            if progress.waiting != at {
+                moved = true;
+                *progress = Progress { waiting: at, ..Progress::default() };
+            } else if at.is_some() {
+                let again = halted.contains(Tstat::thlt(n));
+                progress.strikes = if again { progress.strikes.saturating_add(1) } else { 0 };
+                halting = halting.or((progress.strikes >= STRIKES).then_some(n));
+                // Harmless while the ring runs (HW 8.5), and the cure for a kick that was lost.
+                TSTAT.on(bus).clear(Tstat::thlt(n));
             }
+            waits |= at.is_some();
         }
-        hung
+        let since = match self.moved_ms {
+            Some(since) if waits && !moved => since,
+            _ => now_ms,
+        };
+        self.moved_ms = Some(since);
+        if waits && !moved && now_ms.wrapping_sub(since) >= port.config.hang_ms {
+            self.moved_ms = None;
+            warning!("the transmitter has not moved for {} ms", port.config.hang_ms);
+            return Transmitter::Hanging;
+        }
+        halting.map_or(Transmitter::Well, Transmitter::Halting)
     }
 
-    /// After a hang, on a halted port: a frame that has hung before is closed as failed, so that the ring goes on
-    /// behind it. Returns whether one was.
-    pub(crate) fn give_up_if_stuck<B: Bus>(&mut self, port: &Port<B>, n: usize) -> bool {
-        let Some(view) = &port.tx[n] else { return false };
-        let at = view.position();
-        let again = self.tx[n].hung_at.replace(at) == Some(at) && view.bd(at).is_owned();
-        if again {
-            view.set_position(close_frame(view, at));
-            self.tx[n].hung_at = None;
+    /// After a hang, on a halted port: the first of the frames that the transmitter has hung at
+    /// before is closed as failed, so that its ring goes on behind it. Returns whether there was
+    /// one.
+    pub(crate) fn give_up_if_stuck<B: Bus>(&mut self, port: &Port<B>) -> bool {
+        let stuck = port.tx_numbers().find(|&n| {
+            let progress = self.tx[n];
+            progress.hung && progress.waiting == port.tx[n].as_ref().map(|view| view.position())
+        });
+        for progress in &mut self.tx {
+            progress.hung = progress.waiting.is_some();
         }
-        again
+        let Some(n) = stuck else { return false };
+        self.tx[n] = Progress::default();
+        if let Some(view) = &port.tx[n] {
+            view.set_position(close_frame(view, view.position()));
+        }
+        true
     }
 
     /// Tells queues to check their position where it may be wrong, and answers those that ask.
-    pub(crate) fn check_receive<B: Bus>(&self, port: &Port<B>, events: Event) {
+    pub(crate) fn check_receive<B: Bus>(&mut self, port: &Port<B>, events: Event) {
         let bus = port.bus();
         let halted = RSTAT.on(bus).peek();
         for n in 0..RINGS {
@@ -80,16 +127,27 @@ impl Watch {
             if let Some(number) = question {
                 view.answer(number, at);
             }
-            // A filled descriptor before the hardware's position is either not taken yet or will never be looked at.
+            // A filled descriptor before the hardware's position is either not taken yet or will
+            // never be looked at.
             let filled = !view.bd(at + view.len() - 1).is_owned();
             let halt = halted.intersects(port.qhlt()) || events.contains(Event::BSY);
             if filled || halt {
                 view.suspect();
             }
-            if halted.contains(Rstat::qhlt(n)) && view.bd(at).is_owned() {
-                // Halted before an empty descriptor: the restart was lost.
+            // Halted before an empty descriptor, the restart was lost. Where nothing has come since
+            // the last look it is harmless, and QEMU's model gives the frame it has kept only at a
+            // second write (HW 15.3).
+            let idle = self.rx[n].replace(at) == Some(at);
+            if (idle || halted.contains(Rstat::qhlt(n))) && view.bd(at).is_owned() {
                 RSTAT.on(bus).clear(Rstat::qhlt(n));
             }
         }
     }
+}
+
+/// The ready descriptor that the hardware stands at in transmit ring `n`.
+fn ready<B: Bus>(port: &Port<B>, n: usize) -> Option<u32> {
+    let view = port.tx[n].as_ref()?;
+    let at = view.index_of(TBPTR.nth(n).on(port.bus()).get())?;
+    view.bd(at).is_owned().then_some(at)
 }

@@ -1,2 +1,6 @@
 //! Shared scaffolding of the tests.
+pub mod all_rings;
+pub mod at;
 pub mod rig;
+pub mod still;
+pub mod trace;

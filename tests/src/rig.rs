@@ -1,8 +1,8 @@
 //! A driver on a model, ready to use: what most tests begin with.
 
 use etsec_core::{
-    AddressFilter, Arena, Buf, Config, MacAddr, PageBell, Pages, Pool, Running, RxQueue, Stopped,
-    TxQueue, arena,
+    AddressFilter, Arena, Buf, Bus, Config, MacAddr, PageBell, Pages, Pool, Running, RxQueue,
+    Stopped, TxQueue, arena,
 };
 use etsec_sim::{Sim, SimBus, SimConfig, SimDelay, SimRegion};
 
@@ -12,9 +12,9 @@ pub const STATION: MacAddr = MacAddr([0x02, 0x00, 0x00, 0x00, 0x00, 0x01]);
 pub const PEER: MacAddr = MacAddr([0x02, 0x00, 0x00, 0x00, 0x00, 0x02]);
 
 /// A receive queue on a model.
-pub type Rx = RxQueue<PageBell<SimBus>>;
+pub type Rx<B = SimBus> = RxQueue<PageBell<B>>;
 /// A transmit queue on a model.
-pub type Tx = TxQueue<PageBell<SimBus>>;
+pub type Tx<B = SimBus> = TxQueue<PageBell<B>>;
 
 /// What a rig is built of.
 #[derive(Debug, Clone)]
@@ -61,15 +61,15 @@ pub fn config() -> Config {
 
 /// A stopped port on a model, its queues and its memory.
 #[derive(Debug)]
-pub struct Rig {
+pub struct Rig<B: Bus = SimBus> {
     /// The model.
     pub sim: Sim,
     /// The port.
-    pub port: Stopped<SimBus>,
+    pub port: Stopped<B>,
     /// Receive queues, from ring 0; filled, not yet committed to a running device.
-    pub rx: Vec<Rx>,
+    pub rx: Vec<Rx<B>>,
     /// Transmit queues, from ring 0.
-    pub tx: Vec<Tx>,
+    pub tx: Vec<Tx<B>>,
     /// The pool of all buffers.
     pub pool: Pool,
     /// The memory.
@@ -80,13 +80,13 @@ pub struct Rig {
 
 /// A rig whose port is running.
 #[derive(Debug)]
-pub struct Live {
+pub struct Live<B: Bus = SimBus> {
     /// The port.
-    pub port: Running<SimBus>,
+    pub port: Running<B>,
     /// Receive queues, from ring 0.
-    pub rx: Vec<Rx>,
+    pub rx: Vec<Rx<B>>,
     /// Transmit queues, from ring 0.
-    pub tx: Vec<Tx>,
+    pub tx: Vec<Tx<B>>,
     /// The pool of all buffers.
     pub pool: Pool,
     /// The memory.
@@ -113,13 +113,25 @@ impl Rig {
     /// The same in memory of [`Plan::bytes`] that is there already.
     #[must_use]
     pub fn in_region(sim: &Sim, plan: &Plan, region: SimRegion) -> Rig {
+        Rig::build(sim, plan, sim.bus(), region)
+    }
+}
+
+impl<B: Bus + Clone> Rig<B> {
+    /// The same with `bus` in front of the model's registers.
+    #[must_use]
+    pub fn through(sim: &Sim, plan: &Plan, bus: B) -> Rig<B> {
+        Rig::build(sim, plan, bus, sim.region(plan.bytes()))
+    }
+
+    fn build(sim: &Sim, plan: &Plan, bus: B, region: SimRegion) -> Rig<B> {
         let mut arena = Arena::new(region).map_err(|(_, e)| e).expect("a good region");
         let mut delay = sim.delay();
-        let mut port = Stopped::attach(Pages::single(sim.bus()), plan.config.clone(), &mut delay)
-            .expect("an eTSEC");
+        let mut port =
+            Stopped::attach(Pages::single(bus), plan.config.clone(), &mut delay).expect("an eTSEC");
         let rings: Vec<_> = plan.rx.iter().map(|&len| arena.ring(len).expect("a ring")).collect();
         let rx = rings.into_iter().enumerate().map(|(n, ring)| port.add_rx(n, ring));
-        let mut rx: Vec<Rx> = rx.collect::<Result<_, _>>().expect("receive rings");
+        let mut rx: Vec<Rx<B>> = rx.collect::<Result<_, _>>().expect("receive rings");
         let rings: Vec<_> = plan.tx.iter().map(|&len| arena.ring(len).expect("a ring")).collect();
         let tx = rings.into_iter().enumerate().map(|(n, ring)| port.add_tx(n, ring));
         let tx = tx.collect::<Result<_, _>>().expect("transmit rings");
@@ -133,7 +145,7 @@ impl Rig {
 
     /// Starts the port.
     #[must_use]
-    pub fn start(self) -> Live {
+    pub fn start(self) -> Live<B> {
         let Rig { sim, port, rx, tx, pool, arena, mut delay } = self;
         let port = port.start(&mut delay).map_err(|(_, e)| e).expect("a start");
         Live { port, rx, tx, pool, arena, delay, sim }
@@ -145,6 +157,16 @@ impl Live {
     #[must_use]
     pub fn new() -> Live {
         Rig::new(&Plan::default()).start()
+    }
+}
+
+impl<B: Bus + Clone> Live<B> {
+    /// Stops the port, gracefully or not.
+    #[must_use]
+    pub fn stop(self) -> Rig<B> {
+        let Live { sim, port, rx, tx, pool, arena, mut delay } = self;
+        let port = port.stop(&mut delay).map_err(|(_, e)| e).expect("a stop");
+        Rig { sim, port, rx, tx, pool, arena, delay }
     }
 
     /// Sends one frame on ring `ring`.
@@ -169,10 +191,17 @@ impl Live {
         self.tx.iter_mut().map(|tx| std::iter::from_fn(|| tx.reap()).count()).sum()
     }
 
-    /// Stops the port, drains every queue, gives back all memory, and fails if a buffer is missing or the sanitizer
+    /// Stops the port, drains every queue, gives back all memory, and fails if a buffer is missing
+    /// or the sanitizer has found anything.
+    pub fn finish(self) {
+        self.stop().finish();
+    }
+}
+
+impl<B: Bus + Clone> Rig<B> {
+    /// Drains every queue, gives back all memory, and fails if a buffer is missing or the sanitizer
     /// has found anything.
     pub fn finish(mut self) {
-        let port = self.port.stop(&mut self.delay).map_err(|(_, e)| e).expect("a stop");
         for rx in &mut self.rx {
             while rx.drain().is_some() {}
         }
@@ -180,7 +209,7 @@ impl Live {
             while tx.drain().is_some() {}
         }
         assert_eq!(self.pool.free(), self.pool.buffers(), "buffers are missing");
-        drop((port, self.rx, self.tx, self.pool));
+        drop((self.port, self.rx, self.tx, self.pool));
         assert!(self.arena.retire().is_ok(), "somebody still holds memory");
     }
 }

@@ -33,7 +33,7 @@ impl Counters {
     }
 
     /// All numbers in an object, but for zeros.
-    fn of(said: &Value) -> Self {
+    pub fn of(said: &Value) -> Self {
         let mut found = Vec::new();
         flatten("", said, &mut found);
         Self(found)

@@ -89,7 +89,7 @@ fn make_tap(log: &mut Log) -> Result<()> {
         format!("link set {TAP} up"),
     ];
     for step in steps {
-        let mut ip = Command::new(crate::tools::find("ip").unwrap_or_else(|| "ip".into()));
+        let mut ip = Command::new(namespace::ip());
         ip.args(step.split(' '));
         if !run::logged(ip, log, &mut Progress::new())?.success() {
             bail!("`ip {step}` failed:\n{}", log.tail());

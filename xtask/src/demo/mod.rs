@@ -60,9 +60,12 @@ pub fn run(options: &Options) -> Result<bool> {
             in_process(&mut session, &etsec, scratch.path())?
         }
     };
-    good &= forward(&mut session, &etsec, scratch.path())?;
-    if let Some(serve) = Counters::load(scratch.path())? {
-        println!("counters of serve:\n{serve}");
+    let (forwarded, forward) = forward(&mut session, &etsec, scratch.path())?;
+    good &= forwarded;
+    for (name, counters) in [("serve", Counters::load(scratch.path())?), ("forward", forward)] {
+        if let Some(counters) = counters {
+            println!("counters of {name}:\n{counters}");
+        }
     }
     if blocked.is_some() && session.strict {
         println!("demo: FAILED, --strict wants the kernel to take part");
@@ -132,8 +135,13 @@ fn in_process(session: &mut Session, etsec: &Etsec, scratch: &Path) -> Result<bo
     Ok(good)
 }
 
-/// A capture goes into one simulated device and comes out of another.
-fn forward(session: &mut Session, etsec: &Etsec, scratch: &Path) -> Result<bool> {
+/// A capture goes into one simulated device and comes out of another. Whether it did so unchanged,
+/// and what the devices counted.
+fn forward(
+    session: &mut Session,
+    etsec: &Etsec,
+    scratch: &Path,
+) -> Result<(bool, Option<Counters>)> {
     let (input, output) = (scratch.join("in.pcap"), scratch.join("out.pcap"));
     let sent = capture::frames();
     capture::write(&input, &sent)?;
@@ -151,5 +159,6 @@ fn forward(session: &mut Session, etsec: &Etsec, scratch: &Path) -> Result<bool>
         };
         println!("{}\n    {why}", log.tail());
     }
-    Ok(good)
+    let said = etsec::events(&log.text()?);
+    Ok((good, etsec::event(&said, "counters").map(Counters::of)))
 }
