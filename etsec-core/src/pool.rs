@@ -48,6 +48,8 @@ pub(crate) struct PoolHeader {
     window: u32,
     buffers: u32,
     size: u32,
+    /// Size and window in one word: buffers of one kind are as good as each other to any ring.
+    kind: u32,
     stride: NonZeroU32,
     /// From this header to the first buffer.
     first: u32,
@@ -81,6 +83,12 @@ impl PoolRef {
     #[inline(always)]
     pub(crate) fn size(&self) -> usize {
         self.get().size as usize
+    }
+
+    /// What a ring must know of a buffer, as a number that is not 0.
+    #[inline(always)]
+    pub(crate) fn kind(&self) -> u32 {
+        self.get().kind
     }
 
     #[inline(always)]
@@ -200,6 +208,8 @@ impl Pool {
             window: place.bus.window(),
             buffers: buffers as u32,
             size: size as u32,
+            // A size is a multiple of 64, a window has four bits.
+            kind: size as u32 | place.bus.window(),
             stride: NonZeroU32::new(stride(size) as u32).unwrap_or(NonZeroU32::MIN),
             first: first(buffers) as u32,
             head: Word::new(0),
@@ -378,6 +388,18 @@ mod tests {
         assert_eq!(buf.len(), 64);
         buf.trim_front(1000);
         assert_eq!((buf.len(), buf.capacity()), (0, 0));
+    }
+
+    #[test]
+    fn bytes_written_behind_a_buffer_give_no_capacity_there() {
+        let (_arena, pool) = pool(1, 64);
+        let mut buf = pool.alloc().unwrap();
+        // What QEMU's model may do: HW 15.3.
+        buf.describe(0, 64 + SPARE as u16);
+        buf.trim_front(70);
+        assert_eq!((buf.len(), buf.capacity()), (58, 0));
+        buf.set_len(usize::MAX);
+        assert_eq!(buf.len(), 0);
     }
 
     #[test]
