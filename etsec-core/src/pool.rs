@@ -288,12 +288,19 @@ pub(crate) const fn size_is_valid(size: usize) -> bool {
     size >= 64 && size <= MAX_SIZE && size.is_multiple_of(64)
 }
 
+/// Bytes from one buffer to the next; saturates.
 const fn stride(size: usize) -> usize {
-    HEADROOM + size + SPARE
+    size.saturating_add(HEADROOM + SPARE)
 }
 
+/// Bytes in front of the first buffer; saturates.
 const fn first(buffers: usize) -> usize {
-    (size_of::<PoolHeader>() + buffers * size_of::<Meta>()).next_multiple_of(LINE)
+    let table = buffers.saturating_mul(size_of::<Meta>());
+    let end = table.saturating_add(size_of::<PoolHeader>());
+    match end.checked_next_multiple_of(LINE) {
+        Some(first) => first,
+        None => usize::MAX,
+    }
 }
 
 /// Bytes a pool takes; saturates where no region could hold it.

@@ -134,8 +134,7 @@ impl<D: Doorbell> TxQueue<D> {
         let fits = (buf.len() as u32).wrapping_sub(1) < self.limits.frame;
         let room =
             self.staged + self.sent != self.ring.len() as u32 && !self.ring.is_last(self.tail);
-        let near = buf.pool().window() == self.limits.window;
-        if buf.is_chain() || !fits || !room || !near {
+        if buf.is_chain() || !fits || !room || buf.pool().window() != self.limits.window {
             return self.stage_slowly(buf);
         }
         self.describe(&buf, TxFlags::L);
