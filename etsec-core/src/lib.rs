@@ -65,3 +65,8 @@ pub use queues::{Layout, Queues};
 pub use ring::RingMemory;
 pub use rx::{RxCounters, RxMeta, RxQueue};
 pub use tx::{Reason, Refused, TxCounters, TxQueue};
+
+// The example of the crate's front page is compiled with the other documentation tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct FrontPage;

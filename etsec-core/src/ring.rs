@@ -1,7 +1,7 @@
 //! A descriptor ring in DMA memory: descriptors, the buffers lent with them, and the words its device side shares.
 //!
 //! A ring moves memory and knows no register. Transmit and receive rules are in `tx` and `rx`; the device sees a ring
-//! through a [`RingView`].
+//! through a `RingView`.
 //!
 //! | in the region | size |
 //! |---|---|

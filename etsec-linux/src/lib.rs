@@ -17,6 +17,7 @@ pub mod lock;
 pub mod mdio;
 pub mod memory;
 pub mod mounts;
+pub mod observer;
 pub mod options;
 pub mod pagemap;
 pub mod port;

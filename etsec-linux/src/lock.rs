@@ -3,7 +3,8 @@
 //! It knows files and processes, not what they stand for. The kernel drops the lock with the
 //! process, however it dies.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -29,6 +30,25 @@ pub fn release(file: &File) {
     let _ = sys::unlock(file);
 }
 
+/// Who has locked the file at `path`, `None` if nobody has. It only looks: the file is not opened,
+/// and a lock that is free stays free all the time for whoever comes to take it.
+///
+/// The kernel has no call that asks for such a lock without taking it, so its table is read. That
+/// table leaves out processes of other PID namespaces unless they are within this one's.
+///
+/// # Errors
+/// What the system says about the file or the table.
+pub fn owner(roots: &Roots, path: &Path) -> Result<Option<Owner>, Error> {
+    let meta = path.metadata().map_err(io("look at", path))?;
+    let locks = roots.proc.join("locks");
+    match std::fs::read_to_string(&locks) {
+        Ok(table) => Ok(find_holder(&table, &file_id(&meta))),
+        // A kernel without locks has no table of them either.
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(io("read", &locks)(error)),
+    }
+}
+
 /// Who holds a lock, as far as it is known; prints as the end of a sentence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Owner(pub Option<u32>);
@@ -46,23 +66,27 @@ impl std::fmt::Display for Owner {
 fn holder(roots: &Roots, file: &File) -> Option<u32> {
     let meta = file.metadata().ok()?;
     let table = std::fs::read_to_string(roots.proc.join("locks")).ok()?;
+    find_holder(&table, &file_id(&meta))?.0
+}
+
+/// How the kernel's table calls a file.
+fn file_id(meta: &Metadata) -> String {
     let (major, minor) = sys::split_device(meta.dev());
-    let file_id = format!("{major:02x}:{minor:02x}:{}", meta.ino());
-    find_holder(&table, &file_id)
+    format!("{major:02x}:{minor:02x}:{}", meta.ino())
 }
 
 /// Searches the text of `/proc/locks` for a whole-file lock on `file_id`.
 ///
 /// A line is `1: FLOCK ADVISORY WRITE 3058 00:1d:1234 0 EOF`; who waits for a lock has `->` in
 /// second place. A holder outside this process's namespace has number 0, which names nobody.
-fn find_holder(table: &str, file_id: &str) -> Option<u32> {
+fn find_holder(table: &str, file_id: &str) -> Option<Owner> {
     table.lines().find_map(|line| {
         let mut fields = line.split_whitespace().skip(1);
         if fields.next()? != "FLOCK" {
             return None;
         }
         let pid: u32 = fields.nth(2)?.parse().ok()?;
-        (fields.next()? == file_id && pid != 0).then_some(pid)
+        (fields.next()? == file_id).then_some(Owner((pid != 0).then_some(pid)))
     })
 }
 
@@ -81,9 +105,33 @@ mod tests {
 3: FLOCK  ADVISORY  WRITE 30 00:1d:77 0 EOF
 4: FLOCK  ADVISORY  WRITE 0 00:1d:78 0 EOF
 5: FLOCK";
-        assert_eq!(find_holder(table, "00:1d:77"), Some(30));
-        assert_eq!(find_holder(table, "00:1d:78"), None);
+        assert_eq!(find_holder(table, "00:1d:77"), Some(Owner(Some(30))));
+        assert_eq!(find_holder(table, "00:1d:78"), Some(Owner(None)));
+        assert_eq!(find_holder(table, "00:1d:76"), Some(Owner(Some(20))));
+        assert_eq!(find_holder(table, "00:1d:79"), None);
         assert_eq!(find_holder("", "00:1d:77"), None);
+    }
+
+    #[test]
+    fn looking_for_the_owner_takes_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let roots = Roots::below(dir.path());
+        std::fs::create_dir_all(&roots.proc).unwrap();
+        let path = dir.path().join("uio0");
+        let file = File::create(&path).unwrap();
+        // No table, no locks.
+        assert_eq!(owner(&roots, &path).unwrap(), None);
+        let locks = roots.proc.join("locks");
+        let id = file_id(&file.metadata().unwrap());
+        std::fs::write(&locks, format!("1: FLOCK  ADVISORY  WRITE 77 {id} 0 EOF\n")).unwrap();
+        assert_eq!(owner(&roots, &path).unwrap(), Some(Owner(Some(77))));
+        // It is the table that is believed: a lock that is taken and not listed is not noticed,
+        // which it would be by trying to take it.
+        std::fs::write(&locks, "").unwrap();
+        assert!(sys::try_lock(&file).unwrap());
+        assert_eq!(owner(&roots, &path).unwrap(), None);
+        let gone = owner(&roots, &dir.path().join("uio1")).unwrap_err().to_string();
+        assert!(gone.contains("uio1"), "{gone}");
     }
 
     /// Not a test of its own: [`a_second_process_is_refused_and_told_by_whom`] runs it in a second

@@ -13,6 +13,7 @@ use memmap2::{MmapOptions, MmapRaw};
 
 use crate::error::{Error, io};
 use crate::lock;
+use crate::observer::UioObserver;
 use crate::roots::{Roots, read_number, read_text};
 
 /// A UIO device as sysfs describes it; nothing is open yet.
@@ -122,6 +123,8 @@ pub struct Uio {
     taken: u32,
     /// Whether this is the device's one owner.
     exclusive: bool,
+    /// Whether registers are mapped for writing too.
+    writes: bool,
 }
 
 impl Uio {
@@ -143,14 +146,26 @@ impl Uio {
     /// # Errors
     /// What the system says.
     pub fn open_shared(device: &UioDevice) -> Result<Self, Error> {
+        Self::open_as(device, true)
+    }
+
+    /// Opens `device` to look at it: beside its owner, and without any way to write to it.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn open_observer(device: &UioDevice) -> Result<UioObserver, Error> {
+        Ok(UioObserver::new(Self::open_as(device, false)?))
+    }
+
+    fn open_as(device: &UioDevice, writes: bool) -> Result<Self, Error> {
         // The standard library opens close-on-exec.
         let mut options = OpenOptions::new();
-        let file = options.read(true).write(true).open(&device.dev);
+        let file = options.read(true).write(writes).open(&device.dev);
         let file = file.map_err(io("open", &device.dev))?;
         // Interrupts from before are not news. Without the attribute the first wait counts them
         // too, which is harmless.
         let taken = read_number(&device.sys.join("event")).unwrap_or(0) as u32;
-        Ok(Uio { device: device.clone(), file, taken, exclusive: false })
+        Ok(Uio { device: device.clone(), file, taken, exclusive: false, writes })
     }
 
     /// What sysfs says of it.
@@ -269,7 +284,11 @@ impl Uio {
             return Err(self.bad_map(map, wanted));
         }
         let mut options = MmapOptions::new();
-        let memory = options.len(length as usize).offset(offset as u64).map_raw(&self.file);
+        options.len(length as usize).offset(offset as u64);
+        let memory = match self.writes {
+            true => options.map_raw(&self.file),
+            false => options.map_raw_read_only(&self.file),
+        };
         let memory = memory.map_err(io("map", &self.device.dev))?;
         Ok(Page { memory, start: start as usize })
     }
@@ -316,7 +335,8 @@ impl Page {
         std::mem::forget(self.memory);
         // SAFETY: `Uio::page` mapped at least a whole register page behind `start`, which is a
         // multiple of 4, from a device file; UIO maps device memory uncached. The mapping was just
-        // made permanent. Copies stay inside this crate's devices, whose users are as trusted as
+        // made permanent. A page that may only be read stays inside `UioObserver`'s bus, which
+        // never writes. Copies stay inside this crate's devices, whose users are as trusted as
         // the kernel (design of the process: it owns the MAC).
         unsafe { Mmio::new(base.cast()) }
     }

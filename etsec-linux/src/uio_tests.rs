@@ -69,7 +69,10 @@ pub(crate) fn interrupt(taken: u32) -> (Uio, UnixStream) {
         sys: PathBuf::new(),
         dev: "/dev/uio7".into(),
     };
-    (Uio { device, file: OwnedFd::from(ours).into(), taken, exclusive: false }, kernel)
+    (
+        Uio { device, file: OwnedFd::from(ours).into(), taken, exclusive: false, writes: true },
+        kernel,
+    )
 }
 
 #[test]

@@ -219,6 +219,18 @@ fn sending_keeps_to_count_and_rate() {
     assert!((1000..=2010).contains(&sent), "{sent}");
 }
 
+#[test]
+fn every_frame_that_was_sent_is_in_the_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let (input, output) = (dir.path().join("in.pcap"), dir.path().join("out.pcap"));
+    let given = frames(5000);
+    write_pcap(&input, &given);
+    let device = format!("sim,wire=pcap:,{}", output.display());
+    let sent = run(&["send", "-d", &device, "--pcap", input.to_str().unwrap()]);
+    assert_eq!(code(&sent), Some(0), "{}", said(&sent));
+    assert!(read_pcap(&output) == given);
+}
+
 /// Starts a command, lets it run, and ends it by `signal`.
 fn interrupted(words: &[&str], signal: Signal) -> (Output, Duration) {
     let child = etsec(words).spawn().unwrap();

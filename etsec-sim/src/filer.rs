@@ -28,7 +28,7 @@ pub const ENTRIES: usize = 256;
 /// What the filer makes of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {
-    /// File to virtual queue 0–63; the ring is its low three bits unless RCTRL[FSQEN] is set.
+    /// File to virtual queue 0–63; the ring is its low three bits unless RCTRL\[FSQEN\] is set.
     File(u8),
     /// Discard and count in RREJ.
     Reject,
@@ -54,7 +54,7 @@ pub struct Verdict {
     pub decision: Decision,
     /// The entry that decided; 255 when none did.
     pub entry: u8,
-    /// IEVENT[FGPI] is due once the frame is in memory (HW 6.1).
+    /// IEVENT\[FGPI\] is due once the frame is in memory (HW 6.1).
     pub interrupt: bool,
     /// The first entry compared whose RQFPR has bits outside the mask: whether silicon masks them
     /// too is unclear (HW 6.1), so the driver should have.

@@ -132,7 +132,7 @@ impl Parsed<'_> {
         self.flags |= flag::EER;
     }
 
-    /// Where the four bytes of the VLAN tag begin that RCTRL[VLEX] deletes.
+    /// Where the four bytes of the VLAN tag begin that RCTRL\[VLEX\] deletes.
     #[must_use]
     pub fn vlan_at(&self) -> Option<usize> {
         self.vlan.map(|(_, at)| at)

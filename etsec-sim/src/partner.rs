@@ -23,7 +23,7 @@ pub struct PhyConfig {
     pub autonegotiation_ns: u64,
     /// How long a link of fixed speed takes to come up, in nanoseconds.
     pub fixed_link_ns: u64,
-    /// How long BMCR[reset] stays set, in nanoseconds; at most 500 ms on real parts (HW 8.10).
+    /// How long BMCR\[reset\] stays set, in nanoseconds; at most 500 ms on real parts (HW 8.10).
     pub reset_ns: u64,
 }
 

@@ -126,7 +126,7 @@ impl Phy {
         self.link.is_some() && self.bmcr & (BMCR_ISOLATE | BMCR_LOOPBACK) == 0
     }
 
-    /// Whether the PHY returns what the MAC sends to the MAC (BMCR[loopback]).
+    /// Whether the PHY returns what the MAC sends to the MAC (BMCR\[loopback\]).
     #[must_use]
     pub fn loops_back(&self) -> bool {
         self.bmcr & BMCR_LOOPBACK != 0 && self.bmcr & (BMCR_ISOLATE | BMCR_POWER_DOWN) == 0

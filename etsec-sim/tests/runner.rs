@@ -150,6 +150,24 @@ fn a_capture_waits_for_the_receiver_and_for_room() {
 }
 
 #[test]
+fn what_was_sent_is_in_the_file_when_the_runner_is_dropped() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = dir.path().join("out.pcap");
+    let (mut rig, runner) = on_wire(PcapWire::open(None, Some(&output)).unwrap());
+    // Far more than is moved in a turn, and no time for the thread to move it in.
+    let frames: Vec<_> = (0..2000).map(|n| frame(60 + n % 1000)).collect();
+    for frame in &frames {
+        rig.stage(0, frame, 0, &[0]);
+        rig.write(TSTAT, 0x8000_0000);
+    }
+    drop(runner);
+    let mut reader = CaptureReader::open(&output).unwrap();
+    let written: Vec<_> = std::iter::from_fn(|| reader.next_frame().unwrap()).collect();
+    assert_eq!(written.len(), frames.len());
+    assert!(written.iter().map(|frame| &frame.data).eq(&frames));
+}
+
+#[test]
 fn a_cut_capture_is_reported_after_its_frames() {
     let dir = tempfile::tempdir().unwrap();
     let input = dir.path().join("in.pcap");

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::{LINES, Shared, lock};
 use crate::ends::{Wire, WireError};
+use crate::model::Model;
 use crate::room::Room;
 use crate::wire::WireFrame;
 
@@ -18,6 +19,10 @@ const BUSY_SLEEP: Duration = Duration::from_micros(200);
 const BUSY_FOR: Duration = Duration::from_millis(2);
 /// How long a sleep lasts otherwise: what the model does by itself then needs no more precision.
 const IDLE_SLEEP: Duration = Duration::from_millis(10);
+
+/// How many batches are given to the wire after the end: all that a model keeps, and a bound for
+/// one that still sends.
+const LAST_BATCHES: usize = 4096;
 
 /// Moves frames between a model and a wire.
 pub(super) struct Mover {
@@ -64,6 +69,29 @@ impl Mover {
             let fd = if self.waiting() || !self.receives { None } else { self.wire.fd() };
             self.shared.kick.sleep(fd, limit);
         }
+        self.empty();
+    }
+
+    /// Gives the wire what the model has sent by now; what the wire still supplies is not wanted.
+    fn empty(&mut self) {
+        let shared = Arc::clone(&self.shared);
+        shared.catch_up();
+        for _ in 0..LAST_BATCHES {
+            if !self.sends || shared.sim.with(|model| self.collect(model)) == 0 {
+                return;
+            }
+            self.give_to_wire();
+        }
+    }
+
+    /// Takes up to a batch of frames that the model has sent; returns how many.
+    fn collect(&mut self, model: &mut Model) -> usize {
+        for given in self.outbox.drain(..) {
+            model.recycle(given.data);
+        }
+        let sent = std::iter::from_fn(|| model.transmitted());
+        self.outbox.extend(sent.take(BATCH));
+        self.outbox.len()
     }
 
     /// Whether frames from the wire wait for the driver.
@@ -79,9 +107,6 @@ impl Mover {
         let before = self.given;
         let notifier = shared.notifier();
         let lines = shared.sim.with(|model| {
-            for sent in self.outbox.drain(..) {
-                model.recycle(sent.data);
-            }
             while self.given < self.taken {
                 let frame = &self.inbox[self.given];
                 match model.room(frame.len()) {
@@ -91,8 +116,7 @@ impl Mover {
                 }
                 self.given += 1;
             }
-            let sent = std::iter::from_fn(|| model.transmitted());
-            self.outbox.extend(sent.take(BATCH));
+            self.collect(model);
             LINES.map(|line| notifier.is_some() && shared.due(model, line))
         });
         if let Some(notify) = notifier {

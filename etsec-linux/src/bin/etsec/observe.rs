@@ -5,13 +5,12 @@
 //! it, so what is seen of one is a controller after power-on.
 
 use std::fmt;
-use std::fs::File;
 
 use anyhow::Result;
+use etsec_core::Bus;
 use etsec_core::mdio::{Mdio, MdioBus};
 use etsec_core::regs::Readable;
 use etsec_core::regs::control::{TSEC_ID, TsecId};
-use etsec_core::{Bus, Mmio};
 use etsec_linux::devtree::Node;
 use etsec_linux::lock;
 use etsec_linux::mdio::SharedMdio;
@@ -93,16 +92,19 @@ impl Observer {
         let devices = uio::list(roots)?;
         let parts = parts(&devices, name)?;
         let main = main_part(&parts);
-        let regs = Uio::open_shared(main)?;
-        let page = regs.registers(regs.map_named("regs").unwrap_or(0))?.into_bus();
-        let mdio = mdio_of(&devices, &parts, name)?;
+        let regs = Uio::open_observer(main)?;
+        let page = regs.registers(regs.map_named("regs").unwrap_or(0))?;
+        let mdio = match mdio_of(&devices, &parts, name)? {
+            Some((device, index)) => Some(Uio::open_observer(device)?.mdio(index)?),
+            None => None,
+        };
         let config = match Node::open(&main.sys.join("device/of_node")) {
             Some(node) => PortConfig::read(roots, &node)?,
             None => PortConfig::default(),
         };
         Ok(Observer {
             page: ReadPage::new(move |at| page.read(at)),
-            mdio: mdio.map(|(page, _)| ReadPage::new(move |at| page.read(at))),
+            mdio: mdio.map(|page| ReadPage::new(move |at| page.read(at))),
             owner: owner(roots, main)?,
             config,
         })
@@ -138,7 +140,10 @@ pub fn open_mdio(device: &DeviceName) -> Result<Box<dyn MdioBus>> {
     let parts = parts(&devices, name)?;
     let main = main_part(&parts);
     let (page, address) = match mdio_of(&devices, &parts, name)? {
-        Some(found) => found,
+        Some((device, index)) => {
+            let uio = Uio::open_shared(device)?;
+            (uio.mdio(index)?.into_bus(), uio.address(index))
+        }
         None => {
             let uio = Uio::open_shared(main)?;
             let index = uio.map_named("regs").unwrap_or(0);
@@ -184,19 +189,18 @@ fn main_part<'a>(parts: &[&'a UioDevice]) -> &'a UioDevice {
     parts.iter().find(has_registers).copied().unwrap_or(parts[0])
 }
 
-/// The page of management registers apart from the MAC's own, and its physical address.
-fn mdio_of(
-    devices: &[UioDevice],
-    parts: &[&UioDevice],
+/// The device and map with the management registers, if they are apart from the MAC's own.
+fn mdio_of<'a>(
+    devices: &'a [UioDevice],
+    parts: &[&'a UioDevice],
     name: &str,
-) -> Result<Option<(Mmio, u64)>, Error> {
+) -> Result<Option<(&'a UioDevice, usize)>, Error> {
     let separate = uio::find(devices, &format!("{name}-mdio"))?;
     for device in parts.iter().copied().chain(separate) {
         let named = device.maps.iter().position(|map| map.name == "mdio");
         let whole = separate.is_some_and(|separate| separate.id == device.id).then_some(0);
         if let Some(index) = named.or(whole) {
-            let uio = Uio::open_shared(device)?;
-            return Ok(Some((uio.mdio(index)?.into_bus(), uio.address(index))));
+            return Ok(Some((device, index)));
         }
     }
     Ok(None)
@@ -204,14 +208,5 @@ fn mdio_of(
 
 /// Who owns the port with this UIO device, in words; `None` if nobody does.
 pub fn owner(roots: &Roots, device: &UioDevice) -> Result<Option<String>, Error> {
-    let shut = |source| Error::Io { doing: "open", path: device.dev.clone(), source };
-    let file = File::open(&device.dev).map_err(shut)?;
-    match lock::acquire(roots, &file, &device.dev, &device.name) {
-        Err(Error::Busy { owner, .. }) => Ok(Some(owner.to_string())),
-        Err(error) => Err(error),
-        Ok(()) => {
-            lock::release(&file);
-            Ok(None)
-        }
-    }
+    Ok(lock::owner(roots, &device.dev)?.map(|owner| owner.to_string()))
 }

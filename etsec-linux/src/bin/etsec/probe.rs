@@ -149,6 +149,7 @@ fn text(found: &Found) -> String {
 mod tests {
     use super::*;
     use std::fs;
+    use std::os::unix::fs::MetadataExt;
 
     /// A machine with UIO devices of these names, each with a page of registers that holds `id`.
     fn machine(names: &[&str], id: u32) -> (tempfile::TempDir, Roots) {
@@ -205,13 +206,15 @@ mod tests {
         let (_dir, roots) = machine(&["eth1", "twin", "twin"], 0x0124_0000);
         let file = fs::File::open(roots.dev.join("uio0")).unwrap();
         file.lock().unwrap();
+        let meta = file.metadata().unwrap();
+        let (major, minor) = (rustix::fs::major(meta.dev()), rustix::fs::minor(meta.dev()));
+        let line =
+            format!("1: FLOCK  ADVISORY  WRITE 77 {major:02x}:{minor:02x}:{} 0 EOF\n", meta.ino());
+        fs::write(roots.proc.join("locks"), line).unwrap();
         let found = probe(&roots).unwrap();
         assert!(found.ports[0].owner.is_some(), "{found:?}");
-        assert!(text(&found).contains("uio:eth1: in use by "));
+        assert!(text(&found).contains("uio:eth1: in use by process 77\n"));
         assert!(found.uio[1].problems[0].contains("linux,uio-name"));
         assert!(found.ports[1].problems[0].contains("uio2"), "{found:?}");
-        // Looking has not taken the lock of the others.
-        let other = fs::File::open(roots.dev.join("uio1")).unwrap();
-        other.try_lock().unwrap();
     }
 }
