@@ -1,14 +1,15 @@
 //! The main loop of a firmware that sends every frame back to where it came from, by polling.
 //!
-//! A board hands `serve` its register page (`Mmio`), memory, a delay and a clock. On a PC, `main` shows what the driver
-//! says where there is no controller.
+//! A board hands `serve` its register page (`Mmio`), memory, a delay and a clock. On a PC, `main`
+//! shows what the driver says where there is no controller.
 
 use embedded_hal::delay::DelayNs;
 use etsec_core::{AddressFilter, Arena, Bus, Config, Error, MacAddr, Pages, Region, Stopped};
 
 const STATION: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
 
-/// Runs until the controller is gone. Too little `memory` is a mistake in the board's layout, so it panics.
+/// Runs until the controller is gone. Too little `memory` is a mistake in the board's layout, so it
+/// panics.
 #[allow(dead_code, reason = "a board calls it, and so does a test of this project")]
 pub fn serve<B: Bus + Clone>(
     pages: Pages<B>,

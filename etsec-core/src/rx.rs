@@ -388,21 +388,27 @@ impl<D: Doorbell> RxQueue<D> {
         let Some(position) = self.ring.answer(self.question) else { return };
         self.asked_at = None;
         self.ring.settle();
-        if position != self.head && self.ring.bd(self.head).is_owned() {
-            self.turn(position);
+        let first = self.oldest(position);
+        if first != self.head && self.ring.bd(self.head).is_owned() {
+            self.head = first;
+            self.tail = first;
+            self.counters.resyncs += 1;
         }
     }
 
-    /// Makes the hardware's position the head, or the oldest of the filled descriptors right before it.
-    fn turn(&mut self, position: u32) {
-        let mut first = position;
-        while !self.ring.bd(self.ring.back(first, 1)).is_owned() {
-            // This ends: the old head's descriptor is not filled.
-            first = self.ring.back(first, 1);
+    /// The descriptor of a full ring that was filled first, if the hardware goes on at `position`; that one if none is
+    /// filled. It may have left out others in between, once for each time it found the ring full.
+    fn oldest(&self, position: u32) -> u32 {
+        let (behind, front) = self.ring.runs(position, self.ring.len() as u32);
+        let steps = behind.iter().chain(front).position(|bd| !bd.is_owned());
+        self.bell.observe();
+        match steps {
+            // What is being filled in this very moment begins at `position`, and is no reason to leave it out.
+            Some(steps) if self.ring.bd(position).is_owned() => {
+                self.ring.back(position, self.ring.len() as u32 - steps as u32)
+            }
+            _ => position,
         }
-        self.head = first;
-        self.tail = first;
-        self.counters.resyncs += 1;
     }
 }
 

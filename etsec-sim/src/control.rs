@@ -138,19 +138,19 @@ impl Model {
 
     pub(crate) fn write_rstat(&mut self, value: u32) {
         self.ring_doorbells(Direction::Rx, (value >> 16) as u8);
-        self.restart_rx(value & 0x00FF_0000);
+        let halted = self.reg(at::RSTAT);
         self.store(at::RSTAT, value);
+        self.restart_rx(value & 0x00FF_0000, halted);
     }
 
+    /// Lets the sanitizer judge a restart of `rings`, 0x80 for ring 0.
     fn ring_doorbells(&mut self, direction: Direction, rings: u8) {
         if !self.sanitizer.is_on() {
             return;
         }
-        for ring in 0..8 {
-            if rings & (0x80 >> ring) != 0 {
-                let state = self.ring_state(direction, ring);
-                self.sanitizer.doorbell(&self.memory, direction, ring, state);
-            }
+        for ring in (0..8).filter(|ring| rings & (0x80 >> ring) != 0) {
+            let state = self.ring_state(direction, ring);
+            self.sanitizer.doorbell(&self.memory, direction, ring, state);
         }
     }
 
@@ -205,7 +205,6 @@ impl Model {
     /// What the sanitizer needs to know of a ring.
     pub(crate) fn ring_state(&self, direction: Direction, ring: usize) -> RingState {
         let n = ring as u16;
-        let bit = 0x80 >> ring;
         match direction {
             Direction::Tx => RingState {
                 base: self.bus_address(at::TBASEH, at::TBASE0 + 8 * n),
@@ -213,7 +212,6 @@ impl Model {
                 span: 0,
                 quiet: !self.sends(ring) && (self.stopped(direction) || !self.tx_enabled(ring)),
                 halted: self.reg(at::TSTAT) & thlt(ring) != 0,
-                failed: self.tx.failed & bit != 0,
             },
             Direction::Rx => RingState {
                 base: self.bus_address(at::RBASEH, at::RBASE0 + 8 * n),
@@ -221,7 +219,6 @@ impl Model {
                 span: self.reg(at::MRBLR),
                 quiet: self.stopped(direction) || !self.rx_enabled(ring),
                 halted: self.reg(at::RSTAT) & qhlt(ring) != 0,
-                failed: self.rx.failed & bit != 0,
             },
         }
     }

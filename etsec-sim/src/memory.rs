@@ -298,8 +298,8 @@ impl Memory {
         self.blocks.iter().filter(in_use).cloned().collect()
     }
 
-    /// Makes another model's regions reachable: two devices on one memory. `false`: one of them overlaps a region in
-    /// use, and none was added.
+    /// Makes another model's regions reachable: two devices on one memory. `false`: one of them
+    /// overlaps a region in use, and none was added.
     pub(crate) fn reach(&mut self, theirs: &[Arc<Block>]) -> bool {
         self.blocks.retain(|block| !block.retired.load(Ordering::Acquire));
         let overlaps =

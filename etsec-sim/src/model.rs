@@ -355,6 +355,10 @@ impl Model {
         self.sanitizer.take()
     }
 
+    pub(crate) fn set_caller(&mut self, caller: std::thread::ThreadId) {
+        self.sanitizer.set_caller(caller);
+    }
+
     pub(crate) fn report(&mut self, violation: Violation) {
         self.sanitizer.report(violation);
     }

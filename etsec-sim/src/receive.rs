@@ -3,6 +3,8 @@
 //!
 //! Writing the frame into a ring's buffers is `store.rs`.
 
+use std::collections::VecDeque;
+
 use crate::bits::{at, ievent, maccfg2, qhlt, rctrl, rxbd};
 use crate::fault::Fault;
 use crate::filter::{self, Admission};
@@ -11,16 +13,17 @@ use crate::model::Model;
 use crate::violation::Direction;
 use crate::wire::{Fcs, WireFrame};
 
+/// How many frames QEMU's net layer holds while its controller takes none.
+const QUEUED: usize = 10_000;
+
 /// State of the receive side.
 #[derive(Debug, Default)]
 pub(crate) struct Receiver {
     pub stop_pending: bool,
-    /// Rings halted for want of descriptors or by an error, 0x80 for ring 0.
-    pub failed: u8,
     /// The table's unmasked rule has been reported.
     pub lint_given: bool,
-    /// A frame QEMU's model would keep until the ring is restarted.
-    pub kept: Option<WireFrame>,
+    /// The frame QEMU's model keeps until the ring is restarted, and those that queue up behind it (HW 15.3).
+    pub kept: VecDeque<WireFrame>,
 }
 
 /// A frame at the MAC's receiver.
@@ -68,6 +71,13 @@ impl Model {
     /// A frame arrives at the MAC, from the wire or looped back.
     pub(crate) fn arrive(&mut self, mut frame: Incoming<'_>) {
         if !self.mac_runs(Direction::Rx) {
+            return;
+        }
+        if !self.rx.kept.is_empty() {
+            if self.rx.kept.len() < QUEUED {
+                let waiting = WireFrame::exact(frame.data.to_vec(), frame.fcs);
+                self.rx.kept.push_back(waiting);
+            }
             return;
         }
         if self.faults.take(Fault::CrcError) {
@@ -189,19 +199,20 @@ impl Model {
 
     /// Halts an RX ring because of an error or for want of descriptors.
     pub(crate) fn fail_rx(&mut self, ring: usize) {
-        self.rx.failed |= 0x80 >> ring;
         self.set_reg(at::RSTAT, self.reg(at::RSTAT) | qhlt(ring));
     }
 
-    /// QHLTn bits are being cleared: the rings go on at RBPTRn (HW 18.7).
-    pub(crate) fn restart_rx(&mut self, halts: u32) {
-        let halted = self.reg(at::RSTAT);
-        self.rx.failed &= !((halts >> 16) as u8);
+    /// QHLTn bits have been cleared: the rings go on at RBPTRn (HW 18.7). `halted` is RSTAT from before.
+    pub(crate) fn restart_rx(&mut self, halts: u32, halted: u32) {
         if self.config.switches.qemu && halts & qhlt(0) != 0 && halted & qhlt(0) == 0 {
             // The second write delivers what was kept (HW 15.3).
-            if let Some(frame) = self.rx.kept.take() {
+            let mut waiting = core::mem::take(&mut self.rx.kept);
+            while self.rx.kept.is_empty()
+                && let Some(frame) = waiting.pop_front()
+            {
                 self.arrive((&frame).into());
             }
+            self.rx.kept.append(&mut waiting);
         }
     }
 }

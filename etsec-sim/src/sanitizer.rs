@@ -5,6 +5,8 @@
 //! R or E is set is *live*: the device may look at it at any moment, so from then on its buffer
 //! belongs to the device. It changes no memory and no register.
 
+use std::thread::ThreadId;
+
 use crate::lines::Lines;
 use crate::memory::{Bd, DmaFault, Memory, RawBd};
 use crate::violation::{Breach, Direction, Place, Violation, Who};
@@ -22,8 +24,6 @@ pub(crate) struct RingState {
     pub quiet: bool,
     /// THLTn or QHLTn.
     pub halted: bool,
-    /// Halted by an error, so that anybody may be mending and restarting it.
-    pub failed: bool,
 }
 
 /// A buffer the device owns.
@@ -47,6 +47,18 @@ struct Watch {
     known_halted: bool,
     /// Nothing was published yet when the base was written.
     unpublished: bool,
+    /// Who rings this ring's doorbell.
+    ringer: Ringer,
+}
+
+/// Who has rung a doorbell so far.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Ringer {
+    #[default]
+    Nobody,
+    /// Always the same caller.
+    One(Option<ThreadId>),
+    Many,
 }
 
 const LONGEST_RING: usize = 65536;
@@ -59,6 +71,7 @@ pub(crate) struct Sanitizer {
     rings: [[Watch; 8]; 2],
     lines: Lines,
     published: bool,
+    caller: Option<ThreadId>,
 }
 
 fn id(place: Place) -> u32 {
@@ -83,6 +96,7 @@ impl Sanitizer {
             rings: Default::default(),
             lines: Lines::default(),
             published: false,
+            caller: None,
         }
     }
 
@@ -201,15 +215,25 @@ impl Sanitizer {
         }
     }
 
+    /// Tells who makes the next accesses. Callers are told apart and nothing more.
+    pub(crate) fn set_caller(&mut self, caller: ThreadId) {
+        self.caller = Some(caller);
+    }
+
     /// THLTn or QHLTn is written: what is live must have been published.
     ///
-    /// A ring that failed may be restarted by somebody other than its owner, who may be in the
-    /// middle of a hand-over; its check waits for the next doorbell.
+    /// After an error a ring may be restarted by another than its owner, who may be in the middle
+    /// of a hand-over. So a ring is judged only as long as all its doorbells come from one caller.
     pub(crate) fn doorbell(&mut self, m: &Memory, d: Direction, ring: usize, state: RingState) {
         let watch = &mut self.rings[d as usize][ring];
         watch.known_halted = false;
         let unpublished = core::mem::take(&mut watch.unpublished);
-        if state.failed || watch.base != state.base {
+        watch.ringer = match watch.ringer {
+            Ringer::Nobody => Ringer::One(self.caller),
+            Ringer::One(first) if first == self.caller => Ringer::One(first),
+            _ => Ringer::Many,
+        };
+        if watch.ringer == Ringer::Many || watch.base != state.base {
             return;
         }
         let there = m.ring(state.base, watch.copy.len());

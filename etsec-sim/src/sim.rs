@@ -94,10 +94,11 @@ impl Sim {
             .expect("a region needs a free place, aligned to 64 bytes, within 36 bits")
     }
 
-    /// Lets this device reach the regions that `other` has now, as two controllers reach one memory: buffers can then
-    /// go from one to the other.
+    /// Lets this device reach the regions that `other` has now, as two controllers reach one
+    /// memory: buffers can then go from one to the other.
     ///
-    /// Returns `false`, and changes nothing, if a region of the two is at the same place: see [`Sim::region_at`].
+    /// Returns `false`, and changes nothing, if a region of the two is at the same place: see
+    /// [`Sim::region_at`].
     pub fn reach(&self, other: &Sim) -> bool {
         // One lock after the other, so that two devices may be joined from two threads.
         let theirs = other.with(|model| model.memory.blocks());
@@ -229,6 +230,7 @@ impl Bus for SimBus {
 
     fn write(&self, at: u16, value: u32) {
         let mut model = self.shared.lock();
+        model.set_caller(std::thread::current().id());
         match self.page {
             Page::Group0 => model.write(at, value),
             Page::Mdio => model.write_mdio(at, value),

@@ -200,11 +200,8 @@ impl Model {
 
     /// As QEMU does on a full ring: no BSY, the frame kept, the pointer one too far (HW 15.3).
     fn keep(&mut self, ring: usize, frame: &Accepted<'_>) {
-        if self.rx.kept.is_some() {
-            return;
-        }
         let tail = frame.tail;
-        self.rx.kept = Some(WireFrame::exact(frame.data.to_vec(), Fcs::Given(tail)));
+        self.rx.kept.push_back(WireFrame::exact(frame.data.to_vec(), Fcs::Given(tail)));
         if self.reg(at::RSTAT) & qhlt(ring) == 0 {
             let at = self.bus_address(at::RBASEH, pointer_at(Direction::Rx, ring));
             let wraps = self.memory.descriptor(at).is_ok_and(Bd::wraps);

@@ -98,7 +98,8 @@ impl fmt::Debug for Tap {
 impl Tap {
     /// Attaches to the TAP device `name`, or creates it until the value is dropped.
     ///
-    /// Its addresses and whether it is up are left as they are.
+    /// Its addresses and whether it is up are left as they are. Linux activates the interface's
+    /// queue a few milliseconds after this returns, and drops what it would send before.
     ///
     /// # Errors
     /// See [`TapError`].

@@ -116,3 +116,25 @@ fn it_can_be_switched_off() {
     rig.bus.write(0x3, 0);
     clean(&rig);
 }
+
+#[test]
+fn another_thread_may_restart_a_ring_in_mid_hand_over() {
+    for (elsewhere, found) in [(true, 0), (false, 1)] {
+        let mut rig = Rig::running();
+        rig.send(0, &frame(64));
+        // The owner has set R and not published it when somebody mends an error.
+        let at = rig.tx_bd(0, 1);
+        let buffer = rig.tx_buffer(0, 1);
+        rig.put(buffer, &frame(64));
+        rig.pointer(at, rig.low(buffer));
+        rig.bus.publish();
+        rig.flags(at, R | L, 64);
+        if elsewhere {
+            let bus = rig.bus.clone();
+            std::thread::spawn(move || bus.write(TSTAT, 0x8000_0000)).join().unwrap();
+        } else {
+            rig.kick(0);
+        }
+        assert_eq!(rig.sim.violations().len(), found);
+    }
+}

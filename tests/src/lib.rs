@@ -2,4 +2,5 @@
 pub mod all_rings;
 pub mod at;
 pub mod rig;
+pub mod still;
 pub mod trace;

@@ -1,6 +1,7 @@
 //! Does a smoltcp stack work on the driver, and does a turn of it ring each doorbell once?
 //!
-//! A port on the model at one end, a second smoltcp stack without any driver at the other, in virtual time.
+//! A port on the model at one end, a second smoltcp stack without any driver at the other, in
+//! virtual time.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -321,7 +322,7 @@ fn buffers_too_small_for_the_mtu_are_refused_by_name() {
     let tx = stopped.add_tx(0, arena.ring(8).unwrap()).unwrap();
     let pool = arena.pool(16, 512).unwrap();
     let error = SmoltcpPort::new(rx, tx, pool, 1500).unwrap_err();
-    assert_eq!(error.to_string().contains("1518"), true, "{error}");
+    assert!(error.to_string().contains("1518"), "{error}");
 }
 
 #[test]

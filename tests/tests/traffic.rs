@@ -131,3 +131,28 @@ fn a_full_ring_goes_out_with_one_doorbell() {
     assert_eq!((live.reap(), live.tx[0].space()), (16, 16));
     live.finish();
 }
+
+#[test]
+fn a_drained_ring_gives_the_device_nothing_to_write_to() {
+    let mut live = Live::new();
+    for turn in 0..3 {
+        let port = live.port.stop(&mut live.delay).map_err(|(_, e)| e).expect("a stop");
+        while live.rx[0].drain().is_some() {}
+        // Fewer buffers than there were: what lies behind them is not the device's any more.
+        for _ in 0..4 {
+            live.rx[0].refill(live.pool.alloc().expect("a free buffer")).expect("room");
+        }
+        live.rx[0].commit();
+        live.port = port.start(&mut live.delay).map_err(|(_, e)| e).expect("a start");
+        for n in 0..9 {
+            live.sim.receive(&frame(STATION, PEER, 60, n));
+        }
+        let came = std::iter::from_fn(|| live.rx[0].next()).map(|(buf, _)| buf[14]);
+        let first = frame(STATION, PEER, 60, 0)[14];
+        assert_eq!(came.collect::<Vec<_>>(), [0, 1, 2, 3].map(|n| first + n), "turn {turn}");
+        live.rx[0].fill(&live.pool);
+        live.rx[0].commit();
+        both_ways(&mut live, 100);
+    }
+    live.finish();
+}

@@ -1,11 +1,12 @@
 //! One receive queue, one transmit queue and a pool as a [`smoltcp::phy::Device`].
 //!
-//! smoltcp asks for frames one by one; the hardware wants bursts. [`SmoltcpPort::poll`] lets a whole turn of the stack
-//! stage its work and rings each doorbell once at the end. The adapter knows no controller: whoever owns it ticks,
-//! waits and stops.
+//! smoltcp asks for frames one by one; the hardware wants bursts. [`SmoltcpPort::poll`] lets a
+//! whole turn of the stack stage its work and rings each doorbell once at the end. The adapter
+//! knows no controller: whoever owns it ticks, waits and stops.
 //!
-//! A received frame is lent to the stack where the device put it; a frame to send is built by the stack in the buffer
-//! that goes into the ring. Nothing is copied, nothing is allocated but from the pool. Checksums are the stack's work.
+//! A received frame is lent to the stack where the device put it; a frame to send is built by the
+//! stack in the buffer that goes into the ring. Nothing is copied, nothing is allocated but from
+//! the pool. Checksums are the stack's work.
 
 use core::fmt;
 
@@ -66,8 +67,9 @@ pub struct SmoltcpPort<D: Doorbell> {
     mtu: usize,
     /// How many buffers the receive ring is kept at.
     level: usize,
-    /// The buffer the next frame to send is built in. It is kept from turn to turn: most received frames have no
-    /// answer, and taking a buffer out of the pool for each would cost two atomic operations.
+    /// The buffer the next frame to send is built in. It is kept from turn to turn: most received
+    /// frames have no answer, and taking a buffer out of the pool for each would cost two atomic
+    /// operations.
     spare: Option<Buf>,
     /// Whether the stack has built a frame in `spare`.
     built: bool,
@@ -79,7 +81,8 @@ pub struct SmoltcpPort<D: Doorbell> {
 impl<D: Doorbell> SmoltcpPort<D> {
     /// A port of these queues, for an IP MTU of `mtu` bytes: the `mtu` of the port's configuration.
     ///
-    /// The receive ring is filled from the pool, as far as that leaves a quarter of the pool to send from.
+    /// The receive ring is filled from the pool, as far as that leaves a quarter of the pool to
+    /// send from.
     ///
     /// # Errors
     /// If a frame of that MTU does not fit into one of the pool's buffers.
@@ -110,8 +113,8 @@ impl<D: Doorbell> SmoltcpPort<D> {
         Ok(port)
     }
 
-    /// One turn of `iface`: reaps what was sent, hands the stack what was received, lets it send, and rings each
-    /// doorbell once. Returns what [`Interface::poll`] does.
+    /// One turn of `iface`: reaps what was sent, hands the stack what was received, lets it send,
+    /// and rings each doorbell once. Returns what [`Interface::poll`] does.
     ///
     /// A turn takes as many received frames as the ring is long, so that it ends under any load.
     pub fn poll(
@@ -128,7 +131,8 @@ impl<D: Doorbell> SmoltcpPort<D> {
 
     /// Ends a turn: hands staged frames and empty buffers to the device.
     ///
-    /// [`SmoltcpPort::poll`] does it; call it yourself after using the port as a [`Device`] directly.
+    /// [`SmoltcpPort::poll`] does it; call it yourself after using the port as a [`Device`]
+    /// directly.
     pub fn commit(&mut self) {
         self.flush();
         while self.rx.pending() < self.level
@@ -206,7 +210,8 @@ impl<D: Doorbell> SmoltcpPort<D> {
         if self.tx.space() > 0 && self.spare.is_some() {
             return true;
         }
-        // What is staged holds descriptors and buffers, and only leaves once the device knows of it.
+        // What is staged holds descriptors and buffers, and only leaves once the device knows of
+        // it.
         self.tx.commit();
         self.reap();
         if self.spare.is_none() {
@@ -267,7 +272,8 @@ impl<D: Doorbell> Device for SmoltcpPort<D> {
         let mut capabilities = DeviceCapabilities::default();
         capabilities.medium = Medium::Ethernet;
         capabilities.max_transmission_unit = self.mtu + HEADER;
-        // smoltcp bounds the TCP windows it announces by this: what may arrive at once must fit into the ring.
+        // smoltcp bounds the TCP windows it announces by this: what may arrive at once must fit
+        // into the ring.
         capabilities.max_burst_size = Some(self.level);
         capabilities
     }

@@ -49,15 +49,18 @@ fn ip(arguments: &str) {
     assert!(output.status.success(), "ip {arguments}: {output:?}");
 }
 
-/// The next frame within two seconds that `wanted` takes.
-fn next(tap: &mut Tap, wanted: impl Fn(&[u8]) -> bool) -> Option<Vec<u8>> {
-    let end = Instant::now() + Duration::from_secs(2);
+/// Sends `request` again and again, as a station would, until a frame arrives that `wanted` takes.
+fn ask(tap: &mut Tap, request: &[u8], wanted: impl Fn(&[u8]) -> bool) -> Option<Vec<u8>> {
     let mut frame = Vec::new();
-    while Instant::now() < end {
-        if !tap.receive(&mut frame).unwrap() {
-            std::thread::sleep(Duration::from_millis(1));
-        } else if wanted(&frame) {
-            return Some(frame);
+    for _ in 0..100 {
+        Wire::send(tap, request).unwrap();
+        let end = Instant::now() + Duration::from_millis(100);
+        while Instant::now() < end {
+            if !tap.receive(&mut frame).unwrap() {
+                std::thread::sleep(Duration::from_millis(1));
+            } else if wanted(&frame) {
+                return Some(frame);
+            }
         }
     }
     None
@@ -79,8 +82,8 @@ fn the_kernel_answers_over_a_persistent_tap() {
     let mut request = vec![0xFF; 6];
     request.extend([2, 0, 0, 0, 0, 9, 0x08, 0x06, 0, 1, 8, 0, 6, 4, 0, 1]);
     request.extend([2, 0, 0, 0, 0, 9, 192, 0, 2, 9, 0, 0, 0, 0, 0, 0, 192, 0, 2, 1]);
-    Wire::send(&mut tap, &request).unwrap();
-    let reply = next(&mut tap, |frame| frame[12..14] == [0x08, 0x06]).expect("an ARP reply");
+    let reply = ask(&mut tap, &request, |frame| frame[12..14] == [0x08, 0x06]);
+    let reply = reply.expect("an ARP reply");
     assert_eq!(reply[..6], [2, 0, 0, 0, 0, 9]);
     assert_eq!(reply[20..22], [0, 2]);
 

@@ -1,4 +1,5 @@
-//! The grammar of the command line: every command, option and unit. It knows what a word means, not what it does.
+//! The grammar of the command line: every command, option and unit. It knows what a word means, not
+//! what it does.
 
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
@@ -33,7 +34,12 @@ Exit status:
   0    done, also when ended by Ctrl-C or SIGTERM
   1    failed; the reason is on standard error
   2    the command line was wrong
-  130  ended at once by a second Ctrl-C, 143 by a second SIGTERM: the port may not have been stopped";
+  130  ended at once by a second Ctrl-C, 143 by a second SIGTERM: the port may
+       not have been stopped";
+
+const GENERAL: &str = "General options";
+const SET_UP: &str = "Device set-up";
+const SELF_TEST: &str = "Self-test";
 
 /// Drive eTSEC Ethernet controllers from user space.
 ///
@@ -42,16 +48,16 @@ Exit status:
 #[command(name = "etsec", version, after_help = EXAMPLES, max_term_width = 100)]
 pub struct Cli {
     /// Log more to standard error: warnings without it, -v progress, -vv details, -vvv everything.
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = GENERAL)]
     pub verbose: u8,
     /// Print no rates while running.
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, help_heading = GENERAL)]
     pub quiet: bool,
     /// Print results on standard output as JSON, one object per line.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = GENERAL)]
     pub json: bool,
     /// Run on this processor only.
-    #[arg(long, global = true, value_name = "N")]
+    #[arg(long, global = true, value_name = "N", help_heading = GENERAL)]
     pub cpu: Option<usize>,
     /// What to do.
     #[command(subcommand)]
@@ -102,8 +108,9 @@ pub struct Port {
     /// The device: `uio:NAME` or `sim,wire=…` (see `etsec --help`).
     #[arg(short, long, value_name = "DEVICE")]
     pub device: DeviceName,
-    /// Station address, such as 02:00:00:00:00:01 [default: the device tree's, else a random local one].
-    #[arg(long, value_name = "MAC")]
+    /// Station address, such as 02:00:00:00:00:01 [default: the device tree's, else a random local
+    /// one].
+    #[arg(long, value_name = "MAC", help_heading = SET_UP)]
     pub mac: Option<MacAddr>,
     #[command(flatten)]
     pub tuning: Tuning,
@@ -111,22 +118,21 @@ pub struct Port {
 
 /// How a device is set up.
 #[derive(Debug, Clone, Copy, Args)]
-#[command(next_help_heading = "Device set-up")]
 pub struct Tuning {
     /// Payload bytes of the longest frame, 46 to 9578 [default: 1500].
-    #[arg(long, value_name = "BYTES")]
+    #[arg(long, value_name = "BYTES", help_heading = SET_UP)]
     pub mtu: Option<usize>,
-    /// Descriptors in each ring, 4 to 65536.
-    #[arg(long, value_name = "N")]
+    /// Descriptors in each ring, 4 to 65536 [default: 256].
+    #[arg(long, value_name = "N", help_heading = SET_UP)]
     pub ring: Option<usize>,
-    /// Frame buffers in the pool; more than the receive rings hold.
-    #[arg(long, value_name = "N")]
+    /// Frame buffers in the pool, 2 to 65535 [default: three rings' worth].
+    #[arg(long, value_name = "N", help_heading = SET_UP)]
     pub buffers: Option<usize>,
     /// `auto` (ask the PHY), or a fixed link such as 1000, 100/half or 1000/full/rx+tx.
-    #[arg(long, value_name = "LINK")]
+    #[arg(long, value_name = "LINK", help_heading = SET_UP)]
     pub link: Option<LinkArg>,
     /// MDIO address of the PHY, 0 to 31 [default: the device tree's].
-    #[arg(long, value_name = "ADDRESS", value_parser = parse_u8)]
+    #[arg(long, value_name = "ADDRESS", value_parser = parse_u8, help_heading = SET_UP)]
     pub phy: Option<u8>,
 }
 
@@ -202,7 +208,8 @@ pub enum MdioAction {
 pub struct Stats {
     #[command(flatten)]
     pub target: Observe,
-    /// Repeat every so many seconds, showing what was added [default when given without a value: 1].
+    /// Repeat every so many seconds, showing what was added [default when given without a value:
+    /// 1].
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "1",
           value_parser = parse_seconds)]
     pub watch: Option<Duration>,
@@ -235,13 +242,17 @@ pub struct Send {
     #[arg(short, long, value_name = "PPS", value_parser = parse_count)]
     pub rate: Option<u64>,
     /// Transmit queue, 0 to 7.
-    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..8))]
+    #[arg(long, value_name = "N", default_value_t = 0,
+          value_parser = clap::value_parser!(u8).range(0..8))]
     pub queue: u8,
     /// Frames handed to the controller at a time.
-    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(long, value_name = "N", default_value_t = 32,
+          value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub burst: u16,
-    /// Send the frames of this pcap or pcapng file, once unless --count or --duration asks for more.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["pattern", "size", "destination", "ethertype"])]
+    /// Send the frames of this pcap or pcapng file, once unless --count or --duration asks for
+    /// more.
+    #[arg(long, value_name = "FILE",
+          conflicts_with_all = ["pattern", "size", "destination", "ethertype"])]
     pub pcap: Option<PathBuf>,
     /// What pattern frames contain.
     #[arg(long, value_enum, default_value = "counting")]
@@ -336,16 +347,17 @@ pub struct Serve {
 
 /// The options of `etsec serve --self-test`.
 #[derive(Debug, Clone, Copy, Args)]
-#[command(next_help_heading = "Self-test")]
 pub struct SelfTest {
-    /// Use the services from a second simulated device at the other end of a `sim,wire=cable:ID`, then end.
-    #[arg(long, conflicts_with = "http_dir")]
+    /// Use the services from a second simulated device at the other end of a `sim,wire=cable:ID`,
+    /// then end.
+    #[arg(long, conflicts_with = "http_dir", help_heading = SELF_TEST)]
     pub self_test: bool,
     /// How many bytes to download (k, M and G are understood, and Ki, Mi, Gi).
-    #[arg(long, value_name = "N", default_value = "16Mi", value_parser = parse_count)]
+    #[arg(long, value_name = "N", default_value = "16Mi", value_parser = parse_count,
+          help_heading = SELF_TEST)]
     pub bytes: u64,
     /// How many pings to send.
-    #[arg(long, value_name = "N", default_value_t = 20)]
+    #[arg(long, value_name = "N", default_value_t = 20, help_heading = SELF_TEST)]
     pub pings: u16,
 }
 
@@ -389,7 +401,8 @@ impl std::str::FromStr for AddressArg {
         }
         let shape = || {
             format!(
-                "`{text}` is neither `dhcp` nor an address with its prefix length, such as 192.0.2.2/24"
+                "`{text}` is neither `dhcp` nor an address with its prefix length, \
+                 such as 192.0.2.2/24"
             )
         };
         let cidr: Ipv4Cidr = text.parse().map_err(|()| shape())?;

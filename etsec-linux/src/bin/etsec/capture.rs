@@ -1,4 +1,5 @@
-//! `etsec capture`: received frames go to a pcapng file, which is complete whenever nothing arrives and at the end.
+//! `etsec capture`: received frames go to a pcapng file, which is complete whenever nothing arrives
+//! and at the end.
 
 use std::time::Duration;
 

@@ -37,7 +37,8 @@ pub fn run(args: &Echo, context: &Context) -> Result<()> {
     station.finish(context.out, run.elapsed())
 }
 
-/// Makes the sender the destination, and us the sender. What is too short to have them stays as it is.
+/// Makes the sender the destination, and us the sender. What is too short to have them stays as it
+/// is.
 fn turn_round(frame: &mut [u8], own: [u8; 6]) {
     if frame.len() >= 12 {
         frame.copy_within(6..12, 0);

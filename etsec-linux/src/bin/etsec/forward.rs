@@ -1,4 +1,5 @@
-//! `etsec forward`: frames move between two devices in the buffers they came in; only their owners change.
+//! `etsec forward`: frames move between two devices in the buffers they came in; only their owners
+//! change.
 
 use std::time::{Duration, Instant};
 
@@ -48,7 +49,8 @@ fn forward(args: &Forward, a: &mut Station, b: &mut Station, run: &mut Run) -> R
         if (idle || done) && there.is_done(b) && back.is_done(a) {
             return Ok(());
         }
-        // Each has a descriptor of its own to wait on; the shorter of two naps is soon enough for both.
+        // Each has a descriptor of its own to wait on; the shorter of two naps is soon enough for
+        // both.
         Station::wait_for_either(a, b, run.nap().min(Duration::from_millis(10)))?;
     }
     Ok(())
@@ -58,7 +60,8 @@ fn forward(args: &Forward, a: &mut Station, b: &mut Station, run: &mut Run) -> R
 #[derive(Debug, Default)]
 struct Direction {
     frames: u64,
-    /// A frame that the other device had no room for: nothing is dropped while there is a place to keep it.
+    /// A frame that the other device had no room for: nothing is dropped while there is a place to
+    /// keep it.
     held: Option<Buf>,
 }
 
@@ -83,7 +86,8 @@ impl Direction {
         to.tx.commit();
         let mut reaped = false;
         while let Some(buf) = to.tx.reap() {
-            // Back to the ring it came from, without the detour through the pool; the ring being full, to the pool.
+            // Back to the ring it came from, without the detour through the pool; the ring being
+            // full, to the pool.
             drop(from.rx.refill(buf));
             reaped = true;
         }

@@ -13,6 +13,7 @@ use pcap_file::pcapng::PcapNgReader;
 
 use crate::args::Pattern;
 use crate::net::bytes;
+use crate::run::Usage;
 
 /// Destination, source and EtherType.
 const HEADER: usize = 14;
@@ -51,7 +52,8 @@ impl Frames {
         }
     }
 
-    /// Makes the first frame of a file the next one. False if the file has none: there would be no end to looking.
+    /// Makes the first frame of a file the next one. False if the file has none: there would be no
+    /// end to looking.
     pub fn rewind(&mut self) -> Result<bool> {
         match self {
             Frames::Pattern(_) => Ok(true),
@@ -79,10 +81,8 @@ impl PatternFrames {
         source: MacAddr,
         ethertype: u16,
     ) -> Result<Self> {
-        ensure!(
-            size >= 60,
-            "--size {size}: the shortest Ethernet frame has 60 bytes without its FCS"
-        );
+        let shortest = "the shortest Ethernet frame has 60 bytes without its FCS";
+        ensure!(size >= 60, Usage(format!("--size {size}: {shortest}")));
         let mut frame = vec![0; size];
         frame[..6].copy_from_slice(&destination.0);
         frame[6..12].copy_from_slice(&source.0);

@@ -18,7 +18,8 @@ pub fn run(args: &Observe, out: Output) -> Result<()> {
     let observer = Observer::open(&args.device)?;
     let mut shown = mac(&observer.page);
     match &observer.owner {
-        // Management frames of two programs would get mixed up, and a loss of link would be read away.
+        // Management frames of two programs would get mixed up, and a loss of link would be read
+        // away.
         Some(owner) => shown.phy = PhyShown::Unasked { owner: owner.clone() },
         None => shown.phy = ask_phy(&args.device, &observer)?,
     }
@@ -125,7 +126,8 @@ mod tests {
 
     #[test]
     fn what_the_mac_is_set_to_is_read_from_its_registers() {
-        // HW 3.3, 3.14, 3.15, 3.19: RGMII at 100 Mb/s, half duplex, receiving only; station 02:00:00:00:00:07.
+        // HW 3.3, 3.14, 3.15, 3.19: RGMII at 100 Mb/s, half duplex, receiving only; station
+        // 02:00:00:00:00:07.
         let page = ReadPage::new(|at| match at {
             0x020 => 0x1018,
             0x500 => 0x0000_0004,
@@ -135,7 +137,7 @@ mod tests {
             _ => 0,
         });
         let shown = mac(&page);
-        assert_eq!((shown.interface.as_str(), shown.set_to.as_str()), ("RGMII", "100/half"));
+        assert_eq!((shown.interface.as_str(), shown.set_to.as_str()), ("rgmii", "100/half"));
         assert_eq!(shown.mac, "02:00:00:00:00:07");
         assert!(shown.receiving && !shown.transmitting);
         assert!(text(&shown).contains("receiving only, set to 100/half"));

@@ -1,7 +1,7 @@
 //! The `etsec` command: drive, watch and diagnose eTSEC ports from a shell.
 //!
-//! One file per subcommand; what they share is in files of its own. Exit status: 0 done, 1 failed, 2 wrong command line,
-//! 130 and 143 ended by a second signal.
+//! One file per subcommand; what they share is in files of its own. Exit status: 0 done, 1 failed,
+//! 2 wrong command line, 130 and 143 ended by a second signal.
 
 mod args;
 mod capture;
@@ -36,7 +36,7 @@ use clap::{CommandFactory, Parser};
 
 use args::{Cli, Command};
 use output::Output;
-use run::Context;
+use run::{Context, Usage};
 use signals::Stop;
 
 fn main() -> ExitCode {
@@ -48,10 +48,29 @@ fn main() -> ExitCode {
         Err(error) if output::is_reader_gone(&error) => ExitCode::SUCCESS,
         Err(error) => {
             // A closed standard error leaves nobody to tell.
-            let _ = writeln!(std::io::stderr(), "etsec: {error:#}");
-            ExitCode::FAILURE
+            let _ = writeln!(std::io::stderr(), "etsec: {}", in_words(&error));
+            if is_usage(&error) { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
+}
+
+/// Whether other words on the command line would have been the cure.
+fn is_usage(error: &anyhow::Error) -> bool {
+    use etsec_linux::Error::{BadName, OutOfRange};
+    error.is::<Usage>() || matches!(error.downcast_ref(), Some(BadName { .. } | OutOfRange { .. }))
+}
+
+/// An error and its causes, leaving out those that the words before have named already.
+fn in_words(error: &anyhow::Error) -> String {
+    let mut words = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if !words.contains(&cause) {
+            let colon = if words.is_empty() { "" } else { ": " };
+            words.push_str(colon);
+            words.push_str(&cause);
+        }
+    }
+    words
 }
 
 fn run(cli: &Cli) -> Result<()> {
@@ -98,4 +117,22 @@ fn start_log(verbose: u8) {
             writeln!(out, "{clear}{level}: {}", record.args())
         })
         .init();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let error = anyhow::anyhow!("no space").context("x: cannot write: no space").context("out");
+        assert_eq!(in_words(&error), "out: x: cannot write: no space");
+    }
+
+    #[test]
+    fn wrong_words_are_told_from_failures() {
+        assert!(is_usage(&anyhow::Error::new(Usage("--x".into())).context("more")));
+        assert!(is_usage(&"nonsense".parse::<etsec_linux::Spec>().unwrap_err().into()));
+        assert!(!is_usage(&anyhow::anyhow!("it broke")));
+    }
 }

@@ -51,8 +51,8 @@ fn scan(bus: &mut dyn MdioBus) -> Result<Vec<Found>> {
     let mut found = Vec::new();
     for address in 0..32 {
         if let Some(id) = phy::id(bus, address)? {
-            // Not whether its link is up: a PHY keeps a loss of link until the bit is read (HW 8.10), and that reading
-            // belongs to the owner.
+            // Not whether its link is up: a PHY keeps a loss of link until the bit is read (HW
+            // 8.10), and that reading belongs to the owner.
             found.push(Found { phy: address, id: id.to_string() });
         }
     }

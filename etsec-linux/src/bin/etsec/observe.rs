@@ -1,7 +1,8 @@
-//! Devices as observers see them: registers that can be read and nothing else, and the MDIO bus in turns with others.
+//! Devices as observers see them: registers that can be read and nothing else, and the MDIO bus in
+//! turns with others.
 //!
-//! Nothing here stops, resets or owns a port. A simulated device lives in the process that opens it, so what is seen of
-//! one is a controller after power-on.
+//! Nothing here stops, resets or owns a port. A simulated device lives in the process that opens
+//! it, so what is seen of one is a controller after power-on.
 
 use std::fmt;
 use std::fs::File;

@@ -22,7 +22,8 @@ impl Output {
         self.json
     }
 
-    /// Prints `value` as JSON, or else what `text` makes of it; flushed, so that a reading program sees it now.
+    /// Prints `value` as JSON, or else what `text` makes of it; flushed, so that a reading program
+    /// sees it now.
     ///
     /// # Errors
     /// When standard output cannot be written, such as a pipe whose reader has gone.
@@ -38,7 +39,8 @@ impl Output {
     }
 }
 
-/// Whether the error is that nobody reads our output any more, which is the reader's decision and no failure.
+/// Whether the error is that nobody reads our output any more, which is the reader's decision and
+/// no failure.
 pub fn is_reader_gone(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         cause

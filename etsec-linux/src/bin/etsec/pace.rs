@@ -11,8 +11,8 @@ pub struct Pace {
     origin: Duration,
 }
 
-/// How much of a delay is made up for by sending faster afterwards. Longer gaps are forgotten: a burst of minutes
-/// after a suspended laptop helps nobody.
+/// How much of a delay is made up for by sending faster afterwards. Longer gaps are forgotten: a
+/// burst of minutes after a suspended laptop helps nobody.
 const CATCH_UP: Duration = Duration::from_millis(100);
 
 impl Pace {

@@ -39,7 +39,8 @@ impl<W: Write> CaptureFile<W> {
         let mut writer = PcapNgWriter::new(BufWriter::with_capacity(1 << 18, out))?;
         let options = vec![
             InterfaceDescriptionOption::IfName(Cow::Borrowed(name)),
-            // Nanoseconds, which is what the packet blocks below count; a reader's default would be microseconds.
+            // Nanoseconds, which is what the packet blocks below count; a reader's default would be
+            // microseconds.
             InterfaceDescriptionOption::IfTsResol(9),
         ];
         let interface =
@@ -73,7 +74,8 @@ impl<W: Write> CaptureFile<W> {
         self.frames
     }
 
-    /// Notes at `time` since 1970 how many frames were lost before they could be captured, and ends the file.
+    /// Notes at `time` since 1970 how many frames were lost before they could be captured, and ends
+    /// the file.
     pub fn finish(mut self, time: Duration, lost: u64) -> Result<W> {
         let options = vec![
             InterfaceStatisticsOption::IsbIfRecv(self.frames + lost),

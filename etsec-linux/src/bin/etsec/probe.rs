@@ -1,4 +1,5 @@
-//! `etsec probe`: what ports there are, and what keeps each from being used. It opens and maps, and changes nothing.
+//! `etsec probe`: what ports there are, and what keeps each from being used. It opens and maps, and
+//! changes nothing.
 
 use std::path::Path;
 
@@ -105,7 +106,8 @@ fn look_at_pagemap(path: &Path) -> Result<(), Error> {
     let touched = Box::new(1u8);
     let at = std::ptr::from_ref(&*touched).addr();
     match Pagemap::open(path)?.translate(at) {
-        // An ordinary page may lie where the device cannot reach; huge pages are checked when they are taken.
+        // An ordinary page may lie where the device cannot reach; huge pages are checked when they
+        // are taken.
         Ok(_) | Err(Error::BeyondBus { .. }) => Ok(()),
         Err(error) => Err(error),
     }

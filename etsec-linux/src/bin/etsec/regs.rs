@@ -1,5 +1,5 @@
-//! `etsec regs`: registers with their fields, from core's catalogue. It reads what can be read beside a running owner
-//! and writes nothing.
+//! `etsec regs`: registers with their fields, from core's catalogue. It reads what can be read
+//! beside a running owner and writes nothing.
 
 use std::collections::BTreeMap;
 
@@ -12,12 +12,14 @@ use serde::Serialize;
 use crate::args::Regs;
 use crate::observe::{Observer, ReadPage};
 use crate::output::{Output, table};
+use crate::run::Usage;
 
 /// Runs the command.
 pub fn run(args: &Regs, out: Output) -> Result<()> {
     let observer = Observer::open(&args.target.device)?;
     let shown = dump(&observer.page, observer.mdio.as_ref(), &args.names);
-    ensure!(!shown.is_empty(), "no register's name begins with {}", args.names.join(" or "));
+    let unknown = || Usage(format!("no register's name begins with {}", args.names.join(" or ")));
+    ensure!(!shown.is_empty(), unknown());
     for register in &shown {
         if out.is_json() {
             out.show(register, |_| String::new())?;
@@ -89,7 +91,8 @@ fn why_not(register: &Register, autoz: bool) -> Option<&'static str> {
     }
 }
 
-/// All fields by name, and as text: single bits by name where they are set, the others with their value.
+/// All fields by name, and as text: single bits by name where they are set, the others with their
+/// value.
 fn decode(register: &Register, value: u32) -> (BTreeMap<&'static str, u32>, String) {
     let mut fields: Vec<Field> = register.entry.fields().collect();
     fields.sort_by_key(|field| std::cmp::Reverse(field.mask));

@@ -10,8 +10,14 @@ use crate::meter::Meter;
 use crate::output::Output;
 use crate::signals::Stop;
 
-/// Longest a running command sleeps: how late it may notice Ctrl-C, and how often the port is looked after.
+/// Longest a running command sleeps: how late it may notice Ctrl-C, and how often the port is
+/// looked after.
 pub const NAP: Duration = Duration::from_millis(50);
+
+/// A command line that is well formed and makes no sense.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Usage(pub String);
 
 /// The general options, and the user's wish to end.
 #[derive(Debug, Clone)]
@@ -27,14 +33,12 @@ pub struct Context {
 }
 
 impl Context {
-    /// Keeps this thread on the processor the user chose, if any. Threads it has started before stay where they are.
+    /// Keeps this thread on the processor the user chose, if any. Threads it has started before
+    /// stay where they are.
     pub fn pin(&self) -> Result<()> {
         let Some(cpu) = self.cpu else { return Ok(()) };
-        ensure!(
-            cpu < CpuSet::MAX_CPU,
-            "--cpu {cpu}: the highest number is {}",
-            CpuSet::MAX_CPU - 1
-        );
+        let highest = CpuSet::MAX_CPU - 1;
+        ensure!(cpu <= highest, Usage(format!("--cpu {cpu}: the highest number is {highest}")));
         let mut set = CpuSet::new();
         set.set(cpu);
         let count = std::thread::available_parallelism().map_or(0, usize::from);

@@ -1,4 +1,5 @@
-//! `etsec serve --self-test`: a second device at the other end of the cable uses the services, and judges them.
+//! `etsec serve --self-test`: a second device at the other end of the cable uses the services, and
+//! judges them.
 
 use std::time::{Duration, Instant as Clock};
 
@@ -12,7 +13,7 @@ use crate::args::{AddressArg, Serve, Until};
 use crate::net::bytes;
 use crate::net::client::{Client, Download, Pings, hex};
 use crate::net::content::Content;
-use crate::run::{Context, Run};
+use crate::run::{Context, Run, Usage};
 use crate::serve::{Server, now};
 use crate::station::{NetStation, Setup, Station, random_seed};
 
@@ -37,16 +38,18 @@ pub fn run(args: &Serve, context: &Context) -> Result<()> {
 
 /// Finds out before any device is opened whether `args` make sense for a self-test.
 fn check(args: &Serve) -> Result<Ipv4Cidr> {
-    let cable = matches!(args.port.device.spec, Spec::Sim(WireSpec::Cable(_)));
-    ensure!(cable, "--self-test needs a simulated device on a cable, such as sim,wire=cable:1");
-    ensure!(args.http_port != 0, "--self-test downloads by HTTP: give it an --http-port");
-    match args.address {
-        AddressArg::Static(address) if address.prefix_len() <= 30 => Ok(address),
-        AddressArg::Static(_) => {
-            bail!("--self-test needs an --address whose network has room for a client")
+    let wrong = match args.address {
+        _ if !matches!(args.port.device.spec, Spec::Sim(WireSpec::Cable(_))) => {
+            "a simulated device on a cable, such as sim,wire=cable:1"
         }
-        AddressArg::Dhcp => bail!("--self-test has no DHCP server: give it an --address"),
-    }
+        _ if args.http_port == 0 => "an --http-port to download from",
+        AddressArg::Dhcp => "an --address: there is no DHCP server",
+        AddressArg::Static(address) if address.prefix_len() > 30 => {
+            "an --address whose network has room for a client"
+        }
+        AddressArg::Static(address) => return Ok(address),
+    };
+    bail!(Usage(format!("--self-test needs {wrong}")))
 }
 
 /// Another host's address in the network of `server`, whose prefix has 30 bits at most.

@@ -70,7 +70,8 @@ fn send_all(args: &Send, frames: &mut Frames, station: &mut Station, run: &mut R
         run.meter.update(|| station.totals());
         if burst.sent == before && !burst.ended {
             let due = pace.as_ref().map_or(Duration::ZERO, |pace| pace.wait(run.elapsed()));
-            // Waiting for a place in the ring ends with an interrupt, waiting for the time does not.
+            // Waiting for a place in the ring ends with an interrupt, waiting for the time does
+            // not.
             let limit = if burst.waiting { run.nap() } else { due.min(run.nap()) };
             station.wait(limit)?;
         } else {

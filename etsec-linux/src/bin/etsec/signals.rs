@@ -14,7 +14,8 @@ pub struct Stop(Arc<AtomicBool>);
 impl Stop {
     /// Catches SIGINT and SIGTERM from here on.
     ///
-    /// The first one sets the flag; a second one ends the process at once, for a command that is stuck.
+    /// The first one sets the flag; a second one ends the process at once, for a command that is
+    /// stuck.
     pub fn on_signals() -> io::Result<Self> {
         let asked = Arc::new(AtomicBool::new(false));
         for signal in [SIGINT, SIGTERM] {

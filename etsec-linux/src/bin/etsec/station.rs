@@ -1,4 +1,5 @@
-//! A running device as the commands use it: one queue each way, a pool, and an orderly end whatever happens.
+//! A running device as the commands use it: one queue each way, a pool, and an orderly end whatever
+//! happens.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::{Duration, Instant};
@@ -79,7 +80,8 @@ impl Setup {
 /// A running device with its queues.
 #[derive(Debug)]
 pub struct Station {
-    // Dropped in this order: the core stops the port, so that the queues can give their buffers back.
+    // Dropped in this order: the core stops the port, so that the queues can give their buffers
+    // back.
     core: Core,
     /// The receive queue.
     pub rx: Rx,
@@ -176,7 +178,8 @@ impl Station {
         self.top_up();
     }
 
-    /// Waits for the link to come up, `limit` at most, or until the user asks to end. Returns whether it is up.
+    /// Waits for the link to come up, `limit` at most, or until the user asks to end. Returns
+    /// whether it is up.
     pub fn await_link(&mut self, limit: Duration, stop: &Stop) -> Result<bool> {
         let until = Instant::now() + limit;
         while !self.core.has_link() && Instant::now() < until && !stop.asked() {
@@ -225,7 +228,8 @@ impl Station {
     }
 }
 
-/// Stops devices that may hold each other's buffers, gives everything back and prints the final counters.
+/// Stops devices that may hold each other's buffers, gives everything back and prints the final
+/// counters.
 pub fn finish_all(stations: Vec<Station>, out: Output, elapsed: Duration) -> Result<()> {
     let mut stopped = Vec::new();
     let mut queues = Vec::new();
@@ -328,6 +332,10 @@ impl Core {
     fn service(&mut self) -> Result<()> {
         self.looked = Instant::now();
         let Some(device) = &mut self.device else { return Ok(()) };
+        // A TAP that is gone, the other end of a cable that is, a capture file that is broken.
+        if let Some(error) = device.memory.simulated().and_then(Simulated::wire_error) {
+            return Err(error).with_context(|| format!("{}: the wire has failed", self.name));
+        }
         let service = device.service(self.clock.now_ms())?;
         if !service.events.is_empty() {
             log::debug!("{}: recovered from {:?}", self.name, service.events);

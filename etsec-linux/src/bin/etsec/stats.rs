@@ -1,6 +1,7 @@
 //! `etsec stats`: the hardware's counters as they stand, read beside a running owner.
 //!
-//! They are shown as narrow as they are: the totals of 64 bits, and what wraps, belong to the owner.
+//! They are shown as narrow as they are: the totals of 64 bits, and what wraps, belong to the
+//! owner.
 
 use std::collections::BTreeMap;
 use std::thread;

@@ -24,7 +24,8 @@ pub fn parse_u16(text: &str) -> Result<u16, String> {
     u16::try_from(parse_number(text)?).map_err(|_| format!("{text} is above 0xffff"))
 }
 
-/// A positive count with an optional k, M, G (powers of 1000) or Ki, Mi, Gi (powers of 1024), and a decimal point.
+/// A positive count with an optional k, M, G (powers of 1000) or Ki, Mi, Gi (powers of 1024), and a
+/// decimal point.
 pub fn parse_count(text: &str) -> Result<u64, String> {
     let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(split);

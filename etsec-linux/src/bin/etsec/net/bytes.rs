@@ -16,7 +16,8 @@ pub fn fill(offset: u64, out: &mut [u8]) {
     }
 }
 
-/// The splitmix64 output function: every word depends on its position only, so any part can be made at any time.
+/// The splitmix64 output function: every word depends on its position only, so any part can be made
+/// at any time.
 fn mix(position: u64) -> u64 {
     let mut z = position.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

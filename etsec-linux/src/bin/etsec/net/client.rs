@@ -1,4 +1,5 @@
-//! The other side of the services: pings them and downloads from them. `serve --self-test` and the tests use it.
+//! The other side of the services: pings them and downloads from them. `serve --self-test` and the
+//! tests use it.
 
 use sha2::{Digest, Sha256};
 use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
@@ -86,7 +87,8 @@ impl Client {
         self.iface.poll_delay(now, &self.sockets)
     }
 
-    /// Goes on pinging, one at a time; returns whether `count` pings were sent and answered or given up.
+    /// Goes on pinging, one at a time; returns whether `count` pings were sent and answered or
+    /// given up.
     pub fn ping(&mut self, now: Instant, pings: &mut Pings, count: u16) -> bool {
         let checksums = ChecksumCapabilities::default();
         let socket = self.sockets.get_mut::<icmp::Socket<'_>>(self.icmp);

@@ -1,4 +1,5 @@
-//! What HTTP serves: the files below a directory, or the fixed sequence. It knows no socket and no protocol.
+//! What HTTP serves: the files below a directory, or the fixed sequence. It knows no socket and no
+//! protocol.
 
 use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};

@@ -1,4 +1,5 @@
-//! TCP echo (RFC 862) on smoltcp sockets: what arrives is sent back, until the client closes its side.
+//! TCP echo (RFC 862) on smoltcp sockets: what arrives is sent back, until the client closes its
+//! side.
 
 use smoltcp::iface::{SocketHandle, SocketSet};
 use smoltcp::socket::tcp::{Socket, State};

@@ -1,6 +1,8 @@
-//! An HTTP/1.1 server for GET and HEAD on smoltcp sockets: several connections at once, each with a time limit.
+//! An HTTP/1.1 server for GET and HEAD on smoltcp sockets: several connections at once, each with a
+//! time limit.
 //!
-//! What a request says is `request`'s business, what is sent is `content`'s. There is no TLS, no range, no compression.
+//! What a request says is `request`'s business, what is sent is `content`'s. There is no TLS, no
+//! range, no compression.
 
 use std::io;
 
@@ -62,8 +64,8 @@ enum Stage {
     Request(Instant),
     /// An answer is under way; the client has until the given time to take more of it.
     Answer(Answer, Instant),
-    /// We have closed our side; the client has until the given time to take more of what is still queued, or else
-    /// to close its own.
+    /// We have closed our side; the client has until the given time to take more of what is still
+    /// queued, or else to close its own.
     Closing { until: Instant, queued: usize },
 }
 
@@ -81,7 +83,8 @@ impl Http {
         let connections = (0..CONNECTIONS)
             .map(|_| {
                 let handle = add_tcp(sockets, RX_BYTES, TX_BYTES);
-                // Also ends half-open connections, of which nothing is heard after the first segment.
+                // Also ends half-open connections, of which nothing is heard after the first
+                // segment.
                 sockets.get_mut::<Socket<'_>>(handle).set_timeout(Some(ANSWER_TIME));
                 Connection { handle, received: Vec::new(), stage: Stage::Free }
             })
@@ -116,8 +119,8 @@ impl Connection {
     ) -> bool {
         match socket.state() {
             State::Listen | State::SynReceived => return false,
-            // A slot in TIME-WAIT would be lost for ten seconds. The client has everything: a late segment of
-            // its own is answered with a reset, which harms nobody.
+            // A slot in TIME-WAIT would be lost for ten seconds. The client has everything: a late
+            // segment of its own is answered with a reset, which harms nobody.
             State::Closed | State::TimeWait => return self.listen(socket, port),
             _ => {}
         }
@@ -138,7 +141,8 @@ impl Connection {
         self.received.clear();
         self.stage = Stage::Free;
         socket.abort();
-        // `listen` fails on an open socket or port 0 only; this one was aborted, and `new` asks for another port.
+        // `listen` fails on an open socket or port 0 only; this one was aborted, and `new` asks for
+        // another port.
         let listening = socket.listen(port).is_ok();
         debug_assert!(listening);
         listening
@@ -228,7 +232,8 @@ impl Connection {
         socket: &mut Socket<'static>,
         counters: &mut HttpCounters,
     ) -> bool {
-        // What the client still sends, such as the body of a refused POST, is taken so that it gets to its end.
+        // What the client still sends, such as the body of a refused POST, is taken so that it gets
+        // to its end.
         while socket.can_recv() && socket.recv(|bytes| (bytes.len(), ())).is_ok() {}
         let left = socket.send_queue();
         let until = match (left < queued, left) {
@@ -281,7 +286,8 @@ impl Answer {
         answer
     }
 
-    /// After a request that was not understood, what follows cannot be told apart: the connection ends.
+    /// After a request that was not understood, what follows cannot be told apart: the connection
+    /// ends.
     fn to_fault(fault: &Fault) -> Self {
         match fault {
             Fault::Malformed => Answer::error("400 Bad Request", "", false),

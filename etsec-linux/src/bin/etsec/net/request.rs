@@ -1,4 +1,5 @@
-//! One HTTP/1 request head: is it complete, what does it want, what is wrong with it. It knows no socket.
+//! One HTTP/1 request head: is it complete, what does it want, what is wrong with it. It knows no
+//! socket.
 
 /// The longest request head, in bytes.
 pub const HEAD_MAX: usize = 8192;
@@ -67,7 +68,8 @@ fn understand(request: &httparse::Request<'_, '_>, length: usize) -> Result<Requ
             .flat_map(|value| value.split(|byte| *byte == b','))
             .any(|item| item.trim_ascii().eq_ignore_ascii_case(word.as_bytes()))
     };
-    // A body would be taken for the next request; nobody sends one with GET, so end the connection instead.
+    // A body would be taken for the next request; nobody sends one with GET, so end the connection
+    // instead.
     let has_body = values("transfer-encoding").next().is_some()
         || values("content-length").any(|value| value.trim_ascii() != b"0");
     let keep_alive = !has_body && !says("close") && (version == 1 || says("keep-alive"));

@@ -11,9 +11,7 @@ use std::hint::black_box;
 use gungraun::Callgrind;
 use gungraun::prelude::*;
 
-mod still;
-
-use still::Still;
+use etsec_tests::still::Still;
 
 #[library_benchmark]
 #[benches::burst(args = [1, 8, 32, 128], setup = Still::received, teardown = Still::check)]

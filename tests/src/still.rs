@@ -94,6 +94,11 @@ impl Still {
         port
     }
 
+    /// The device sends the next `burst` of what was committed.
+    pub fn sent(&mut self, burst: usize) {
+        self.tx_ring.close_sent(burst);
+    }
+
     /// A measured function that moved fewer frames than a burst has measured something else.
     pub fn check(port: Box<Self>) {
         assert_eq!(port.done, port.wanted, "frames moved");
@@ -185,7 +190,7 @@ struct Block {
 }
 
 #[repr(align(4096))]
-struct Page([AtomicU32; 1024]);
+struct Page(#[expect(dead_code, reason = "read through `Block::words`")] [AtomicU32; 1024]);
 
 impl Block {
     fn leak(bytes: usize) -> Self {

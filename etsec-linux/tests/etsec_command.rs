@@ -1,0 +1,330 @@
+//! The `etsec` command as a user meets it: output, exit status, signals, files.
+#![cfg(feature = "cli")]
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use pcap_file::pcap::{PcapPacket, PcapReader, PcapWriter};
+use pcap_file::pcapng::{Block, PcapNgReader};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+fn etsec(words: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_etsec"));
+    command.arg("--quiet").args(words).stdin(Stdio::null());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn run(words: &[&str]) -> Output {
+    etsec(words).output().unwrap()
+}
+
+fn code(output: &Output) -> Option<i32> {
+    output.status.code()
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// The objects on standard output whose `event` is `name`.
+fn events(output: &[u8], name: &str) -> Vec<Value> {
+    let text = String::from_utf8_lossy(output);
+    let all = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    all.filter(|value| value["event"] == name).collect()
+}
+
+/// Frames of many lengths, none below the Ethernet minimum.
+fn frames(count: usize) -> Vec<Vec<u8>> {
+    let frame = |n: usize| {
+        let mut frame = vec![2, 0, 0, 0, 0, 9, 2, 0, 0, 0, 0, 8, 0x88, 0xB5];
+        frame.extend((0..46 + n * 37 % 1454).map(|at| (at * 7 + n) as u8));
+        frame
+    };
+    (0..count).map(frame).collect()
+}
+
+fn write_pcap(path: &Path, frames: &[Vec<u8>]) {
+    let mut writer = PcapWriter::new(fs::File::create(path).unwrap()).unwrap();
+    for frame in frames {
+        let packet = PcapPacket::new(Duration::ZERO, frame.len() as u32, frame);
+        writer.write_packet(&packet).unwrap();
+    }
+}
+
+fn read_pcap(path: &Path) -> Vec<Vec<u8>> {
+    let mut reader = PcapReader::new(fs::File::open(path).unwrap()).unwrap();
+    let mut frames = Vec::new();
+    while let Some(packet) = reader.next_packet() {
+        frames.push(packet.unwrap().data.into_owned());
+    }
+    frames
+}
+
+fn read_pcapng(path: &Path) -> Vec<Vec<u8>> {
+    let mut reader = PcapNgReader::new(fs::File::open(path).unwrap()).unwrap();
+    let mut frames = Vec::new();
+    while let Some(block) = reader.next_block() {
+        if let Block::EnhancedPacket(packet) = block.unwrap() {
+            frames.push(packet.data.into_owned());
+        }
+    }
+    frames
+}
+
+#[test]
+fn every_command_has_help() {
+    let all = String::from_utf8(run(&["--help"]).stdout).unwrap();
+    for command in [
+        "probe",
+        "regs",
+        "mdio",
+        "link",
+        "stats",
+        "send",
+        "capture",
+        "echo",
+        "forward",
+        "serve",
+        "completions",
+    ] {
+        assert!(all.contains(&format!("\n  {command} ")), "{command}");
+        let help = run(&[command, "--help"]);
+        assert_eq!(code(&help), Some(0), "{command}");
+        assert!(help.stdout.len() > 100, "{command}");
+    }
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = String::from_utf8(run(&["completions", shell]).stdout).unwrap();
+        assert!(script.contains("capture"), "{shell}");
+    }
+}
+
+#[test]
+fn wrong_words_are_2_and_name_what_is_wrong() {
+    for (words, named) in [
+        (&["frobnicate"][..], "frobnicate"),
+        (&["send", "-d", "eth0"], "'eth0' names no device"),
+        (&["echo", "-d", "sim,wire=rope"], "sim,wire=rope"),
+        (&["echo", "-d", "sim", "--mtu", "45"], "from 46 to 9578"),
+        (&["echo", "-d", "sim", "--ring", "3"], "from 4 to 65536"),
+        (&["echo", "-d", "sim", "--buffers", "1"], "from 2 to 65535"),
+        (&["echo", "-d", "sim", "--link", "1000/half"], "--link"),
+        (&["echo", "-d", "sim", "--mac", "1:2:3"], "--mac"),
+        (&["echo", "-d", "sim", "--cpu", "5000"], "--cpu 5000"),
+        (&["send", "-d", "sim", "--size", "59"], "--size 59"),
+        (&["send", "-d", "sim", "--queue", "8"], "--queue"),
+        (&["serve", "-d", "sim", "-a", "10.0.0.1"], "192.0.2.2/24"),
+        (&["serve", "-d", "sim", "-a", "10.0.0.1/24", "--self-test"], "sim,wire=cable:1"),
+        (&["regs", "-d", "sim", "nosuch"], "nosuch"),
+    ] {
+        let output = run(words);
+        assert_eq!(code(&output), Some(2), "{words:?}: {}", said(&output));
+        assert!(said(&output).contains(named), "{words:?}: {}", said(&output));
+    }
+}
+
+#[test]
+fn failures_are_1_and_name_the_thing() {
+    for (words, named) in [
+        (&["link", "-d", "uio:nosuch"][..], "nosuch"),
+        (&["send", "-d", "sim", "--pcap", "/nonexistent.pcap"], "/nonexistent.pcap"),
+        (&["echo", "-d", "sim,wire=pcap:/nonexistent.pcap,"], "/nonexistent.pcap"),
+        (&["capture", "-d", "sim", "-w", "/nonexistent/x"], "/nonexistent/x"),
+        (&["capture", "-d", "sim", "-t", "0.2", "-w", "/dev/full"], "/dev/full"),
+        (&["serve", "-d", "sim", "-a", "10.0.0.1/24", "--http-dir", "/none"], "/none"),
+        (&["send", "-d", "sim", "--size", "3000", "-n", "1"], "3000 bytes"),
+        (&["mdio", "read", "-d", "sim", "32", "0"], "0 to 31"),
+    ] {
+        let output = run(words);
+        assert_eq!(code(&output), Some(1), "{words:?}: {}", said(&output));
+        let text = said(&output);
+        assert!(text.starts_with("etsec: ") && text.contains(named), "{words:?}: {text}");
+    }
+}
+
+#[test]
+fn the_self_test_passes() {
+    let words = ["serve", "--self-test", "--json", "-d", "sim,wire=cable:t", "-a", "10.0.0.1/24"];
+    let output = run(&[&words[..], &["--bytes", "2Mi", "--pings", "5"]].concat());
+    assert_eq!(code(&output), Some(0), "{}", said(&output));
+    assert_eq!(events(&output.stdout, "ready")[0]["address"], "10.0.0.1/24");
+    let verdict = &events(&output.stdout, "self-test")[0];
+    assert_eq!(verdict["pings"], serde_json::json!([5, 5]));
+    assert_eq!(verdict["bytes"], 2 << 20);
+    assert_eq!(verdict["sha256_ok"], true);
+    let counters = &events(&output.stdout, "counters")[0];
+    assert!(counters["ports"][0]["tx"]["frames"].as_u64().unwrap() > 1400);
+}
+
+#[test]
+fn forwarding_changes_nothing_and_ends_by_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(format!("{name}.pcap"));
+    let (there, back) = (frames(3000), frames(500));
+    write_pcap(&path("there"), &there);
+    write_pcap(&path("back"), &back);
+    let device = |input: &str, output: &str| {
+        format!("sim,wire=pcap:{},{}", path(input).display(), path(output).display())
+    };
+    let (a, b) = (device("there", "from-b"), device("back", "from-a"));
+    let output = run(&["forward", "--json", &a, &b]);
+    assert_eq!(code(&output), Some(0), "{}", said(&output));
+    assert!(read_pcap(&path("from-a")) == there);
+    assert!(read_pcap(&path("from-b")) == back);
+    let ports = &events(&output.stdout, "counters")[0]["ports"];
+    assert_eq!(ports[0]["rx"]["frames"], 3000);
+    assert_eq!(ports[1]["tx"]["frames"], 3000);
+
+    let output = run(&["forward", "--one-way", &a, &b]);
+    assert_eq!(code(&output), Some(0), "{}", said(&output));
+    assert!(read_pcap(&path("from-a")) == there);
+    assert!(read_pcap(&path("from-b")).is_empty());
+}
+
+#[test]
+fn a_capture_holds_what_arrived_and_can_be_sent() {
+    let dir = tempfile::tempdir().unwrap();
+    let (input, output) = (dir.path().join("in.pcap"), dir.path().join("out.pcapng"));
+    let sent = frames(300);
+    write_pcap(&input, &sent);
+    let device = format!("sim,wire=pcap:{},", input.display());
+    let captured = run(&["capture", "-d", &device, "-n", "250", "-w", output.to_str().unwrap()]);
+    assert_eq!(code(&captured), Some(0), "{}", said(&captured));
+    assert!(read_pcapng(&output) == sent[..250]);
+
+    let words = ["send", "--json", "-d", "sim", "--pcap", output.to_str().unwrap()];
+    let resent = run(&words);
+    assert_eq!(code(&resent), Some(0), "{}", said(&resent));
+    let port = &events(&resent.stdout, "counters")[0]["ports"][0];
+    let bytes: usize = sent[..250].iter().map(Vec::len).sum();
+    assert_eq!(port["tx"]["frames"], 250);
+    assert_eq!(port["tx"]["bytes"], bytes);
+}
+
+#[test]
+fn sending_keeps_to_count_and_rate() {
+    let output = run(&["send", "--json", "-d", "sim", "-n", "1234", "--queue", "7"]);
+    assert_eq!(code(&output), Some(0), "{}", said(&output));
+    let port = &events(&output.stdout, "counters")[0]["ports"][0];
+    assert_eq!(port["tx"]["frames"], 1234);
+
+    let output = run(&["send", "--json", "-d", "sim", "-t", "1", "--rate", "2k"]);
+    let counters = &events(&output.stdout, "counters")[0];
+    let sent = counters["ports"][0]["tx"]["frames"].as_u64().unwrap();
+    // Never more than the rate; less only where the machine did not let us run.
+    assert!((1000..=2010).contains(&sent), "{sent}");
+}
+
+/// Starts a command, lets it run, and ends it by `signal`.
+fn interrupted(words: &[&str], signal: Signal) -> (Output, Duration) {
+    let child = etsec(words).spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(600));
+    let asked = Instant::now();
+    kill(&child, signal);
+    let output = child.wait_with_output().unwrap();
+    (output, asked.elapsed())
+}
+
+fn kill(child: &Child, signal: Signal) {
+    kill_process(Pid::from_child(child), signal).unwrap();
+}
+
+#[test]
+fn signals_end_every_running_command_orderly() {
+    let dir = tempfile::tempdir().unwrap();
+    let (input, capture) = (dir.path().join("in.pcap"), dir.path().join("out.pcapng"));
+    let sent = frames(100);
+    write_pcap(&input, &sent);
+    let recorded = format!("sim,wire=pcap:{},", input.display());
+    for words in [
+        &["echo", "-d", "sim,wire=cable:lonely"][..],
+        &["send", "-d", "sim"],
+        &["capture", "-d", &recorded, "-w", capture.to_str().unwrap()],
+        &["forward", "sim,wire=cable:a", "sim,wire=cable:b"],
+        &["serve", "-d", "sim", "-a", "10.0.0.1/24"],
+        &["serve", "-d", "sim", "-a", "dhcp"],
+    ] {
+        for signal in [Signal::INT, Signal::TERM] {
+            let (output, time) = interrupted(&[&["--json"], words].concat(), signal);
+            assert_eq!(code(&output), Some(0), "{words:?}: {}", said(&output));
+            assert!(time < Duration::from_secs(5), "{words:?}: {time:?}");
+            assert_eq!(events(&output.stdout, "counters").len(), 1, "{words:?}");
+        }
+    }
+    assert!(read_pcapng(&capture) == sent);
+    let (output, _) = interrupted(&["stats", "-d", "sim", "--watch", "0.1"], Signal::INT);
+    assert_eq!(code(&output), Some(0));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("no counter has changed"));
+}
+
+/// Stopped, the process cannot act on the first signal before the second one is there.
+#[test]
+fn a_second_signal_ends_at_once() {
+    let mut child = etsec(&["--json", "serve", "-d", "sim", "-a", "10.0.0.1/24"]).spawn().unwrap();
+    let mut ready = String::new();
+    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut ready).unwrap();
+    assert!(ready.contains("ready"), "{ready}");
+    for signal in [Signal::STOP, Signal::INT, Signal::TERM, Signal::CONT] {
+        kill(&child, signal);
+    }
+    let status = child.wait().unwrap();
+    assert!(matches!(status.code(), Some(130 | 143)), "{status}");
+}
+
+#[test]
+fn a_reader_that_leaves_is_no_failure() {
+    let mut child = etsec(&["regs", "-d", "sim"]).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(code(&output), Some(0), "{}", said(&output));
+    assert_eq!(said(&output), "");
+}
+
+#[test]
+fn rates_are_printed_to_standard_error_once_a_second() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_etsec"));
+    let output = command.args(["send", "-d", "sim", "-t", "2.5", "--rate", "1k"]).output().unwrap();
+    let lines: Vec<String> = said(&output).lines().map(str::to_owned).collect();
+    assert!((1..=3).contains(&lines.len()), "{lines:?}");
+    assert!(lines.iter().all(|line| line.contains(" pps ")), "{lines:?}");
+    assert!(!String::from_utf8_lossy(&output.stdout).contains(" pps "));
+}
+
+/// The kernel's TCP against ours, over a TAP interface in a network namespace of its own.
+///
+/// Where the system forbids one of the two there is nothing to test, and it says so.
+#[test]
+fn the_kernel_downloads_over_a_tap() {
+    let allowed = Command::new("unshare").args(["-Urn", "test", "-w", "/dev/net/tun"]).status();
+    if !allowed.is_ok_and(|status| status.success()) {
+        eprintln!("skipped: no network namespace or no /dev/net/tun here");
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let (served, got_path) = (dir.path().join("served"), dir.path().join("got"));
+    fs::create_dir(&served).unwrap();
+    let content: Vec<u8> = (0..3_000_000u32).map(|n| (n ^ (n >> 7)) as u8).collect();
+    fs::write(served.join("file.bin"), &content).unwrap();
+    let script = r#"
+        "$1" --quiet --json serve -d sim,wire=tap:tap0 -a 10.9.8.2/24 --http-dir "$2" & server=$!
+        for try in $(seq 100); do ip link set tap0 up 2>/dev/null && break; sleep 0.05; done
+        ip addr add 10.9.8.1/24 dev tap0 || exit 90
+        ping -c 3 -i 0.2 -W 2 -q 10.9.8.2 >/dev/null || exit 91
+        exec 3<>/dev/tcp/10.9.8.2/80 || exit 92
+        printf 'GET /file.bin HTTP/1.0\r\n\r\n' >&3
+        cat <&3 >"$3"
+        kill -TERM $server; wait $server"#;
+    let mut command = Command::new("unshare");
+    command.args(["-Urn", "bash", "-c", script, "bash", env!("CARGO_BIN_EXE_etsec")]);
+    let output = command.arg(&served).arg(&got_path).output().unwrap();
+    assert_eq!(code(&output), Some(0), "{}", said(&output));
+    assert_eq!(events(&output.stdout, "ready").len(), 1);
+    let got = fs::read(&got_path).unwrap();
+    let body = got.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
+    assert!(got.starts_with(b"HTTP/1.1 200 OK\r\n") && got[body..] == content);
+    assert_eq!(events(&output.stdout, "counters")[0]["services"]["http"]["ok"], 1);
+}
