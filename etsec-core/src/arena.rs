@@ -260,13 +260,13 @@ impl<R: Region> Drop for Arena<R> {
 /// Bytes of a region that an arena itself needs.
 pub const HEADER_BYTES: usize = size_of::<ArenaHeader>();
 
-/// Bytes of a region that a ring of `len` descriptors takes.
+/// Bytes of a region that a ring of `len` descriptors takes; [`usize::MAX`] for more than there can be.
 #[must_use]
 pub const fn ring_bytes(len: usize) -> usize {
     ring::bytes(len)
 }
 
-/// Bytes of a region that a pool of `buffers` buffers of `buffer_size` bytes takes.
+/// Bytes of a region that a pool of `buffers` buffers of `buffer_size` bytes takes, at most [`usize::MAX`].
 #[must_use]
 pub const fn pool_bytes(buffers: usize, buffer_size: usize) -> usize {
     pool::bytes(buffers, buffer_size)

@@ -46,12 +46,6 @@ impl Buf {
         unsafe { PoolRef::new(self.pool) }
     }
 
-    /// Which pool the buffer is of, as a number that is not 0.
-    #[inline(always)]
-    pub(crate) fn pool_id(&self) -> usize {
-        self.pool.addr().get()
-    }
-
     /// Low half of the device's address of the first byte.
     #[inline(always)]
     pub(crate) fn bus_low(&self) -> u32 {
@@ -131,7 +125,8 @@ impl Buf {
     /// Most bytes the first buffer can hold from its present start.
     #[must_use]
     pub fn capacity(&self) -> usize {
-        HEADROOM + self.pool().size() - usize::from(self.offset)
+        // The device may have written into the spare behind the buffer, and the start may be there.
+        (HEADROOM + self.pool().size()).saturating_sub(usize::from(self.offset))
     }
 
     /// Bytes that can still be put in front.
@@ -166,15 +161,16 @@ impl Buf {
 
     /// Shortens the frame to `len` bytes, sending home buffers that are no longer needed. A longer `len` does nothing.
     pub fn truncate(&mut self, len: usize) {
-        if len > self.len() {
-            let rest = len - self.len();
-            if let Some(next) = self.next_mut() {
-                next.truncate(rest);
+        let (mut part, mut left) = (self, len);
+        while left > part.len() {
+            left -= part.len();
+            match part.next_mut() {
+                Some(next) => part = next,
+                None => return,
             }
-        } else {
-            self.len = len as u16;
-            drop(self.split());
         }
+        part.len = left as u16;
+        drop(part.split());
     }
 
     /// Puts another frame behind this one without copying: both become one chain.

@@ -6,8 +6,8 @@ use crate::link::{Duplex, Link, Speed};
 
 /// Ethernet header, one VLAN tag and FCS: what a frame has beyond its payload.
 const OVERHEAD: usize = 14 + 4 + 4;
-/// MAXFRM stays this far above the longest frame: at or over it frames count as truncated, and parts with erratum
-/// eTSEC74 begin one byte earlier (HW 4.2 TR, 14).
+/// MAXFRM stays this far above the longest frame: at or over it frames count as truncated, and
+/// parts with erratum eTSEC74 begin one byte earlier (HW 4.2 TR, 14).
 const MARGIN: usize = 2;
 
 /// How the transmit rings share the wire (HW 10).
@@ -17,7 +17,8 @@ pub enum Schedule {
     /// The lowest-numbered ring that has a frame, decided anew after each frame.
     #[default]
     Priority,
-    /// Modified weighted round robin: the weight of each ring in units of 64 bytes a round; 0 blocks a ring.
+    /// Modified weighted round robin: the weight of each ring in units of 64 bytes a round; 0
+    /// blocks a ring.
     RoundRobin([u8; 8]),
 }
 
@@ -35,17 +36,18 @@ pub struct Config {
     pub filter: AddressFilter,
     /// Largest payload of a frame in bytes, [`Config::MTU_MIN`] to [`Config::MTU_MAX`].
     pub mtu: usize,
-    /// Bytes of a receive buffer the device may fill (MRBLR): a multiple of 64 from 64 to 32,768. Longer frames take
-    /// several buffers.
+    /// Bytes of a receive buffer the device may fill (MRBLR): a multiple of 64 from 64 to 32,768.
+    /// Longer frames take several buffers.
     pub buffer_size: usize,
     /// Speed, duplex and pause to start with.
     pub link: Link,
-    /// Address of the internal TBI on this MAC's own MII bus, 0 to 31. It hides a PHY there (HW 1.2).
+    /// Address of the internal TBI on this MAC's own MII bus, 0 to 31. It hides a PHY there (HW
+    /// 1.2).
     pub tbi_address: u8,
     /// Sharing of the wire between transmit rings.
     pub schedule: Schedule,
-    /// Whether received frames are parsed, to layer 4: each then comes with a frame control block (HW 5.3), and the
-    /// filer can be used.
+    /// Whether received frames are parsed, to layer 4: each then comes with a frame control block
+    /// (HW 5.3), and the filer can be used.
     pub parser: bool,
     /// Pause time of the pause frames this port sends, in units of 512 bit times.
     pub pause_time: u16,

@@ -1,7 +1,8 @@
 //! A port and its two states: [`Stopped`] and [`Running`]. Only this file starts and stops DMA.
 //!
-//! Queues are made from a stopped port and live on their own: in other threads, filled before the start, drained after
-//! the stop. What the port keeps of a ring are its descriptors and the few words it shares with the queue.
+//! Queues are made from a stopped port and live on their own: in other threads, filled before the
+//! start, drained after the stop. What the port keeps of a ring are its descriptors and the few
+//! words it shares with the queue.
 
 use core::fmt;
 
@@ -35,7 +36,8 @@ pub struct Stopped<B> {
 
 /// A port whose controller is running.
 ///
-/// Dropping it leaves the controller running and all memory of its rings mapped; [`Running::stop`] ends it orderly.
+/// Dropping it leaves the controller running and all memory of its rings mapped; [`Running::stop`]
+/// ends it orderly.
 pub struct Running<B> {
     port: Port<B>,
     events: EventPort<B>,
@@ -48,8 +50,8 @@ impl<B: Bus + Clone> Stopped<B> {
     /// Takes a controller from an unknown state to a programmed, stopped one (HW 8.1).
     ///
     /// # Errors
-    /// [`Error::NotAnEtsec`] or [`Error::Gone`] if no eTSEC answers; an error that names the field if `config` is out
-    /// of range. The controller is untouched then.
+    /// [`Error::NotAnEtsec`] or [`Error::Gone`] if no eTSEC answers; an error that names the field
+    /// if `config` is out of range. The controller is untouched then.
     pub fn attach(pages: Pages<B>, config: Config, delay: &mut dyn DelayNs) -> Result<Self, Error> {
         config.check()?;
         let mut port = Port {
@@ -68,7 +70,8 @@ impl<B: Bus + Clone> Stopped<B> {
     /// Adds receive ring `n`, 0 to 7.
     ///
     /// # Errors
-    /// [`Error::RingNumber`], [`Error::RingTaken`], or [`Error::Window`]. The ring's memory is lost to its arena then.
+    /// [`Error::RingNumber`], [`Error::RingTaken`], or [`Error::Window`]. The ring's memory is lost
+    /// to its arena then.
     pub fn add_rx(&mut self, n: usize, ring: RingMemory) -> Result<RxQueue<PageBell<B>>, Error> {
         add(&mut self.port.rx, &mut self.port.window, Side::Rx, n, &ring)?;
         let config = &self.port.config;
@@ -90,7 +93,8 @@ impl<B: Bus + Clone> Stopped<B> {
         Ok(TxQueue::new(ring, bell, n as u8, limits))
     }
 
-    /// Loads the receive filer and switches it on; frames of rings that do not exist are dropped (HW 6).
+    /// Loads the receive filer and switches it on; frames of rings that do not exist are dropped
+    /// (HW 6).
     ///
     /// # Errors
     /// [`Error::ParserOff`] unless [`Config::parser`] is set.
@@ -104,7 +108,8 @@ impl<B: Bus + Clone> Stopped<B> {
         Ok(())
     }
 
-    /// Lets the controller run (HW 8.2). Frames still in descriptors from before a stop are sent and delivered.
+    /// Lets the controller run (HW 8.2). Frames still in descriptors from before a stop are sent
+    /// and delivered.
     ///
     /// # Errors
     /// [`Error::Gone`] or [`Error::NotAnEtsec`], with the port as it was.
@@ -159,8 +164,8 @@ impl<B: Bus + Clone> Running<B> {
     /// Frames in descriptors stay there: start again and they go on, or drain the queues.
     ///
     /// # Errors
-    /// [`Error::Gone`] or [`Error::NotAnEtsec`] if the device does not answer, with the port: whether it still does DMA
-    /// is not known then, so its memory stays lent.
+    /// [`Error::Gone`] or [`Error::NotAnEtsec`] if the device does not answer, with the port:
+    /// whether it still does DMA is not known then, so its memory stays lent.
     #[allow(clippy::result_large_err, reason = "the port is given back, and there is no heap")]
     pub fn stop(mut self, delay: &mut dyn DelayNs) -> Result<Stopped<B>, (Self, Error)> {
         if let Err(error) = self.halt(delay) {
@@ -172,22 +177,22 @@ impl<B: Bus + Clone> Running<B> {
         Ok(Stopped { port: self.port, faults: *self.events.faults() })
     }
 
-    /// Stops, resets and restarts the controller (HW 8.4). Frames still in descriptors survive; those inside the MAC
-    /// are counted as lost.
+    /// Stops, resets and restarts the controller (HW 8.4). Frames still in descriptors survive;
+    /// those inside the MAC are counted as lost.
     ///
     /// # Errors
-    /// [`Error::Gone`] or [`Error::NotAnEtsec`] if the device does not answer. [`Running::tick`] ends what was begun if
-    /// it comes back.
+    /// [`Error::Gone`] or [`Error::NotAnEtsec`] if the device does not answer. [`Running::tick`]
+    /// ends what was begun if it comes back.
     pub fn reset(&mut self, delay: &mut dyn DelayNs) -> Result<(), Error> {
         self.halt(delay)?;
         self.restart(delay)
     }
 
-    /// Looks after the controller: acknowledges errors, restarts halted rings, widens counters, finds and ends hangs,
-    /// gives up frames at which the transmitter fails again and again.
+    /// Looks after the controller: acknowledges errors, restarts halted rings, widens counters,
+    /// finds and ends hangs, gives up frames at which the transmitter fails again and again.
     ///
-    /// To be called at least once a second with a clock of milliseconds that may wrap; oftener means quicker recovery.
-    /// Returns the error events it found.
+    /// To be called at least once a second with a clock of milliseconds that may wrap; oftener
+    /// means quicker recovery. Returns the error events it found.
     ///
     /// # Errors
     /// [`Error::Gone`] or [`Error::NotAnEtsec`] if the device does not answer.
@@ -212,11 +217,12 @@ impl<B: Bus + Clone> Running<B> {
         Ok(events)
     }
 
-    /// Follows a new link: speed, duplex and pause (HW 8.8). Both directions are stopped for the moment.
+    /// Follows a new link: speed, duplex and pause (HW 8.8). Both directions are stopped for the
+    /// moment.
     ///
     /// # Errors
-    /// [`Error::Link`] for a link no eTSEC can have; nothing changes then. [`Error::Gone`] or [`Error::NotAnEtsec`] if
-    /// the device does not answer.
+    /// [`Error::Link`] for a link no eTSEC can have; nothing changes then. [`Error::Gone`] or
+    /// [`Error::NotAnEtsec`] if the device does not answer.
     pub fn set_link(&mut self, link: Link, delay: &mut dyn DelayNs) -> Result<(), Error> {
         link.check().map_err(Error::Link)?;
         self.port.check_alive()?;
@@ -231,8 +237,9 @@ impl<B: Bus + Clone> Running<B> {
         self.port.check_alive()
     }
 
-    /// Changes what the address filter lets in (HW 7). Reception stops for the moment: frames that arrive in it are
-    /// counted by the controller (RDRP).
+    /// Changes what the address filter lets in (HW 7). Reception stops for the moment: frames that
+    /// arrive in it are counted by the controller (RDRP). If it does not stop, the controller is
+    /// reset as by [`Running::reset`].
     ///
     /// # Errors
     /// [`Error::Gone`] or [`Error::NotAnEtsec`] if the device does not answer.
@@ -243,7 +250,10 @@ impl<B: Bus + Clone> Running<B> {
     ) -> Result<(), Error> {
         self.port.check_alive()?;
         self.port.config.filter = *filter;
-        let _ = self.port.quiesce(Sides::RX, delay);
+        if !self.port.quiesce(Sides::RX, delay).is_empty() {
+            // HW 3.11: RCTRL may not change under a receiver that runs. Erratum A002 ends here.
+            return self.reset(delay);
+        }
         self.port.program_filter(filter);
         self.port.resume();
         self.port.check_alive()

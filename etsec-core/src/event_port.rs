@@ -1,7 +1,7 @@
 //! Acknowledging events and restarting what an error halted (HW 8.6, 9.2).
 //!
-//! All it does is write ones to clear, so several of these may work on one controller, in several threads: a waiter for
-//! each line and the periodic tick.
+//! All it does is write ones to clear, so several of these may work on one controller, in several
+//! threads: a waiter for each line and the periodic tick.
 
 use core::fmt;
 
@@ -43,8 +43,8 @@ pub struct FaultCounters {
     pub transmit_hangs: u64,
     /// Resets of the controller.
     pub resets: u64,
-    /// Frames given up because the transmitter failed or hung at them again and again. Their queues count them as
-    /// underruns.
+    /// Frames given up because the transmitter failed or hung at them again and again. Their queues
+    /// count them as underruns.
     pub given_up: u64,
     /// Frames that were inside the controller at a reset, transmit side.
     pub lost_in_transmit: u64,
@@ -52,7 +52,8 @@ pub struct FaultCounters {
     pub lost_in_receive: u64,
 }
 
-/// What [`EventPort::recover`] acknowledges: errors. The rest of the error line belongs to whoever caused it.
+/// What [`EventPort::recover`] acknowledges: errors. The rest of the error line belongs to whoever
+/// caused it.
 const RECOVERED: Event = Event::BABR
     .union(Event::BSY)
     .union(Event::EBERR)
@@ -89,8 +90,9 @@ impl<B: Bus> EventPort<B> {
 
     /// The events of one line that are set; clears exactly those. Scan the rings after it (HW 9.2).
     ///
-    /// GRSC and GTSC are left to the stop that waits for them. Nothing is restarted here: for the error line, call
-    /// [`EventPort::recover`] instead, or first. A bus without a device has no events.
+    /// GRSC and GTSC are left to the stop that waits for them. Nothing is restarted here: for the
+    /// error line, call [`EventPort::recover`] instead, or first. A bus without a device has no
+    /// events.
     #[inline]
     pub fn take(&self, line: Line) -> Event {
         let seen = IEVENT.on(&self.bus).peek();
@@ -104,12 +106,13 @@ impl<B: Bus> EventPort<B> {
 
     /// Acknowledges error events, counts them by cause and restarts the rings they halted (HW 8.6).
     ///
-    /// A halted ring whose descriptors are in order goes on where it stopped; a failed frame's descriptor is closed
-    /// already and its queue counts it. A descriptor that fails again is left halted, so that interrupts end:
-    /// [`Running::tick`](crate::Running::tick) restarts the ring, or gives the frame up.
+    /// A halted ring whose descriptors are in order goes on where it stopped; a failed frame's
+    /// descriptor is closed already and its queue counts it. A descriptor that fails again is left
+    /// halted, so that interrupts end: [`Running::tick`](crate::Running::tick) restarts the ring,
+    /// or gives the frame up.
     ///
-    /// [`Event::DPE`] in the result asks for a [`Running::reset`](crate::Running::reset), which only the port's owner
-    /// can do.
+    /// [`Event::DPE`] in the result asks for a [`Running::reset`](crate::Running::reset), which
+    /// only the port's owner can do.
     pub fn recover(&mut self) -> Event {
         let seen = IEVENT.on(&self.bus).peek();
         let events = seen & RECOVERED;
@@ -129,7 +132,8 @@ impl<B: Bus> EventPort<B> {
         events
     }
 
-    /// Whether no transmit ring has moved on since the last error that leaves its descriptor as it is.
+    /// Whether no transmit ring has moved on since the last error that leaves its descriptor as it
+    /// is.
     fn recurs(&mut self, events: Event) -> bool {
         if events.intersects(CLOSING) {
             self.stood = None;

@@ -1,4 +1,5 @@
-//! Halting a running controller, for good or for a moment, and picking up where it stopped (HW 8.3, 8.4).
+//! Halting a running controller, for good or for a moment, and picking up where it stopped (HW 8.3,
+//! 8.4).
 
 use embedded_hal::delay::DelayNs;
 
@@ -38,8 +39,8 @@ const STOP_POLLS: u32 = 1000;
 const STOP_POLL_US: u32 = 10;
 
 impl<B: Bus> Port<B> {
-    /// Asks for a graceful stop and waits for it, bounded. Returns what did not stop: pause frames, a dead link clock
-    /// or a stuck FIFO can delay it for ever (HW 8.3).
+    /// Asks for a graceful stop and waits for it, bounded. Returns what did not stop: pause frames,
+    /// a dead link clock or a stuck FIFO can delay it for ever (HW 8.3).
     #[must_use]
     pub(crate) fn quiesce(&self, sides: Sides, delay: &mut dyn DelayNs) -> Event {
         let bus = self.bus();
@@ -69,7 +70,8 @@ impl<B: Bus> Port<B> {
         RSTAT.on(bus).clear(self.qhlt());
     }
 
-    /// Stops DMA for good: gracefully if that works, by a reset of the MAC if not. Positions are kept in the rings.
+    /// Stops DMA for good: gracefully if that works, by a reset of the MAC if not. Positions are
+    /// kept in the rings.
     pub(crate) fn halt(&self, delay: &mut dyn DelayNs) -> Lost {
         let bus = self.bus();
         IMASK.on(bus).assign(Event::empty());
@@ -82,8 +84,8 @@ impl<B: Bus> Port<B> {
         self.keep_positions()
     }
 
-    /// Closes the frame that transmit ring `n` fails at, so that the ring goes on behind it; the rest of the port keeps
-    /// running (HW 8.6, bus error). Returns whether that could be done.
+    /// Closes the frame that transmit ring `n` fails at, so that the ring goes on behind it; the
+    /// rest of the port keeps running (HW 8.6, bus error). Returns whether that could be done.
     pub(crate) fn skip_failing(&self, n: usize, delay: &mut dyn DelayNs) -> bool {
         let bus = self.bus();
         let stopped = self.quiesce(Sides::TX, delay).is_empty();
@@ -100,7 +102,8 @@ impl<B: Bus> Port<B> {
         stopped
     }
 
-    /// Notes where the hardware stood in each ring, and closes frames that it had begun and not finished.
+    /// Notes where the hardware stood in each ring, and closes frames that it had begun and not
+    /// finished.
     fn keep_positions(&self) -> Lost {
         let bus = self.bus();
         let mut lost = Lost::default();
@@ -113,8 +116,8 @@ impl<B: Bus> Port<B> {
             }
             if let Some(view) = &self.rx[n] {
                 let at = view.index_of(RBPTR.nth(n).on(bus).get()).unwrap_or(view.position());
-                // The queue drops the beginning when the next frame begins (HW 4.4). A position that is as at the last
-                // stop was counted then.
+                // The queue drops the beginning when the next frame begins (HW 4.4). A position
+                // that is as at the last stop was counted then.
                 lost.rx += u32::from(at != view.position() && is_mid_frame(view, at));
                 view.set_position(at);
             }
@@ -130,22 +133,23 @@ pub(crate) struct Lost {
     pub rx: u32,
 }
 
-/// Whether the hardware stands inside a frame: the descriptor before belongs to it and does not end a frame. An unused
-/// descriptor has length 0. L is the same bit in both directions.
+/// Whether the hardware stands inside a frame: the descriptor before belongs to it and does not end
+/// a frame. An unused descriptor has length 0. L is the same bit in both directions.
 fn is_mid_frame(view: &RingView, at: u32) -> bool {
     let before = view.bd(at + view.len() - 1);
     let control = before.control();
     !before.is_owned() && control.len() != 0 && !control.tx_flags().contains(TxFlags::L)
 }
 
-/// If the hardware stands inside a transmit frame, sending its tail would make a false frame: what is left of it is
-/// closed as the hardware would close a failed one. Returns where the next frame begins.
+/// If the hardware stands inside a transmit frame, sending its tail would make a false frame: what
+/// is left of it is closed as the hardware would close a failed one. Returns where the next frame
+/// begins.
 fn close_begun(view: &RingView, at: u32) -> u32 {
     if is_mid_frame(view, at) { close_frame(view, at) } else { at }
 }
 
-/// Closes the ready descriptors from `at` to the end of their frame as an underrun. Returns where the next one begins.
-/// For a stopped controller.
+/// Closes the ready descriptors from `at` to the end of their frame as an underrun. Returns where
+/// the next one begins. For a stopped controller.
 pub(crate) fn close_frame(view: &RingView, mut at: u32) -> u32 {
     for _ in 0..view.len() {
         let bd = view.bd(at);
@@ -179,7 +183,8 @@ mod tests {
         let ring = arena.ring(4).unwrap();
         let view = ring.view();
         let set = |at: u32, flags: TxFlags| view.bd(at).set_control(Control::tx(flags, 100));
-        // A frame of three buffers from descriptor 3 on, of which the hardware has closed the first.
+        // A frame of three buffers from descriptor 3 on, of which the hardware has closed the
+        // first.
         set(3, FIRST);
         set(0, FIRST | TxFlags::R);
         set(1, LAST | TxFlags::R);

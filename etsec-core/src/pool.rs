@@ -48,6 +48,8 @@ pub(crate) struct PoolHeader {
     window: u32,
     buffers: u32,
     size: u32,
+    /// Size and window in one word: buffers of one kind are as good as each other to any ring.
+    kind: u32,
     stride: NonZeroU32,
     /// From this header to the first buffer.
     first: u32,
@@ -81,6 +83,12 @@ impl PoolRef {
     #[inline(always)]
     pub(crate) fn size(&self) -> usize {
         self.get().size as usize
+    }
+
+    /// What a ring must know of a buffer, as a number that is not 0.
+    #[inline(always)]
+    pub(crate) fn kind(&self) -> u32 {
+        self.get().kind
     }
 
     #[inline(always)]
@@ -200,6 +208,8 @@ impl Pool {
             window: place.bus.window(),
             buffers: buffers as u32,
             size: size as u32,
+            // A size is a multiple of 64, a window has four bits.
+            kind: size as u32 | place.bus.window(),
             stride: NonZeroU32::new(stride(size) as u32).unwrap_or(NonZeroU32::MIN),
             first: first(buffers) as u32,
             head: Word::new(0),
@@ -278,12 +288,19 @@ pub(crate) const fn size_is_valid(size: usize) -> bool {
     size >= 64 && size <= MAX_SIZE && size.is_multiple_of(64)
 }
 
+/// Bytes from one buffer to the next; saturates.
 const fn stride(size: usize) -> usize {
-    HEADROOM + size + SPARE
+    size.saturating_add(HEADROOM + SPARE)
 }
 
+/// Bytes in front of the first buffer; saturates.
 const fn first(buffers: usize) -> usize {
-    (size_of::<PoolHeader>() + buffers * size_of::<Meta>()).next_multiple_of(LINE)
+    let table = buffers.saturating_mul(size_of::<Meta>());
+    let end = table.saturating_add(size_of::<PoolHeader>());
+    match end.checked_next_multiple_of(LINE) {
+        Some(first) => first,
+        None => usize::MAX,
+    }
 }
 
 /// Bytes a pool takes; saturates where no region could hold it.
@@ -378,6 +395,18 @@ mod tests {
         assert_eq!(buf.len(), 64);
         buf.trim_front(1000);
         assert_eq!((buf.len(), buf.capacity()), (0, 0));
+    }
+
+    #[test]
+    fn bytes_written_behind_a_buffer_give_no_capacity_there() {
+        let (_arena, pool) = pool(1, 64);
+        let mut buf = pool.alloc().unwrap();
+        // What QEMU's model may do: HW 15.3.
+        buf.describe(0, 64 + SPARE as u16);
+        buf.trim_front(70);
+        assert_eq!((buf.len(), buf.capacity()), (58, 0));
+        buf.set_len(usize::MAX);
+        assert_eq!(buf.len(), 0);
     }
 
     #[test]

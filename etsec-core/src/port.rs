@@ -1,6 +1,7 @@
 //! The register procedures of a port: bring-up, start, stop, reset (HW 8.1–8.4).
 //!
-//! What is here touches registers in the order the manual wants. Who may call what when is decided in `device`.
+//! What is here touches registers in the order the manual wants. Who may call what when is decided
+//! in `device`.
 
 use embedded_hal::delay::DelayNs;
 
@@ -74,7 +75,8 @@ impl<B: Bus> Port<B> {
         self.mask_events();
         RQUEUE.on(bus).assign(Rqueue::empty());
         TQUEUE.on(bus).assign(Tqueue::empty());
-        // Whoever had the controller before may have left it in any state: if it does not stop, the reset will.
+        // Whoever had the controller before may have left it in any state: if it does not stop, the
+        // reset will.
         let _ = self.quiesce(Sides::BOTH, delay);
         self.soft_reset(delay);
         self.program()?;
@@ -106,7 +108,8 @@ impl<B: Bus> Port<B> {
         Ok(())
     }
 
-    /// No line is raised from here on, and no event is left from before (HW 8.1 step 4, 8.3 step 1).
+    /// No line is raised from here on, and no event is left from before (HW 8.1 step 4, 8.3 step
+    /// 1).
     fn mask_events(&self) {
         for page in [Some(&self.pages.group0), self.pages.group1.as_ref()].into_iter().flatten() {
             IMASK.on(page).assign(Event::empty());
@@ -166,7 +169,8 @@ impl<B: Bus> Port<B> {
         RXIC.on(bus).set(0);
     }
 
-    /// Writes the address filter and RCTRL. RCTRL is changed only with the receiver stopped (HW 3.11).
+    /// Writes the address filter and RCTRL. RCTRL is changed only with the receiver stopped (HW
+    /// 3.11).
     pub(crate) fn program_filter(&self, filter: &AddressFilter) {
         let bus = self.bus();
         let values = filter.registers();
@@ -226,7 +230,8 @@ impl<B: Bus> Port<B> {
         let enables = Maccfg1::RX_EN::SET + Maccfg1::TX_EN::SET;
         let loopback = Maccfg1::LOOP_BACK.val(u32::from(self.config.loopback));
         MACCFG1.on(bus).modify(enables + loopback + self.config.link.maccfg1());
-        // HW 8.2: QEMU forgets a kick that comes before Tx_EN; on a running ring another one is harmless.
+        // HW 8.2: QEMU forgets a kick that comes before Tx_EN; on a running ring another one is
+        // harmless.
         TSTAT.on(bus).clear(self.thlt());
         IMASK.on(bus).assign(Event::DEFAULT_MASK);
     }
@@ -238,8 +243,8 @@ impl<B: Bus> Port<B> {
             && DMACTRL.on(bus).matches_all(Dmactrl::GRS::CLEAR + Dmactrl::GTS::CLEAR)
     }
 
-    /// Writes bases and positions. A base also sets the position to the first descriptor (HW 3.21), so positions other
-    /// than that follow it.
+    /// Writes bases and positions. A base also sets the position to the first descriptor (HW 3.21),
+    /// so positions other than that follow it.
     fn load_rings(&self) {
         let (bus, window) = (self.bus(), self.window.unwrap_or(0));
         for high in [TBASEH, TBDBPH, RBASEH, RBDBPH] {

@@ -293,6 +293,24 @@ fn a_live_queue_that_is_dropped_keeps_its_buffers_from_everybody() {
 }
 
 #[test]
+fn a_pool_that_lies_where_another_was_is_looked_at_anew() {
+    let (mut arena, first) = memory();
+    let (mut rx, view, _bell) = rx(&mut arena, 4, false);
+    let mut other = Arena::new(Heap::new(1 << 16).0).map_err(|(_, e)| e).unwrap();
+    let pool = other.pool(4, 128).unwrap();
+    rx.refill(pool.alloc().unwrap()).unwrap();
+    rx.commit();
+    fill(&view, 0, RxFlags::L, 64);
+    drop((rx.next().unwrap(), pool));
+    // The same memory is carved anew, into buffers the device would write beyond.
+    let mut other = Arena::new(other.retire().unwrap()).map_err(|(_, e)| e).unwrap();
+    let small = other.pool(4, 64).unwrap();
+    let refused = rx.refill(small.alloc().unwrap()).unwrap_err();
+    assert_eq!(refused.why, Reason::TooSmall);
+    rx.refill(first.alloc().unwrap()).unwrap();
+}
+
+#[test]
 fn a_stuck_queue_turns_to_the_hardwares_position_and_an_old_answer_is_not_used() {
     let (mut arena, pool) = memory();
     let (mut rx, view, _bell) = rx(&mut arena, 4, false);

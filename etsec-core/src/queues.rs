@@ -44,6 +44,7 @@ pub struct Queues<D: Doorbell> {
 /// Why queues could not be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
 pub enum LayoutError {
     /// The memory.
     Memory(MemoryError),
@@ -75,7 +76,8 @@ impl fmt::Display for LayoutError {
 impl core::error::Error for LayoutError {}
 
 impl Layout<'_> {
-    /// Bytes of a region that this layout takes with receive buffers of `buffer_size` bytes.
+    /// Bytes of a region that this layout takes with receive buffers of `buffer_size` bytes; [`usize::MAX`] where that
+    /// is more than can be counted.
     #[must_use]
     pub fn bytes(&self, buffer_size: usize) -> usize {
         let rings = self.rx.iter().chain(self.tx).map(|&len| arena::ring_bytes(len));
@@ -145,16 +147,10 @@ impl<D: Doorbell> TxQueue<D> {
     /// Stages and commits the frames of `burst` in order, and leaves in it those behind the first one the ring did not
     /// take. Returns how many were sent on their way, and what was refused.
     pub fn send<const N: usize>(&mut self, burst: &mut TxBurst<N>) -> (usize, Option<Refused>) {
-        let mut rest = TxBurst::new();
-        let mut refused = None;
-        for buf in core::mem::take(burst) {
-            if refused.is_some() {
-                let _ = rest.push(buf);
-            } else if let Err(no) = self.stage(buf) {
-                refused = Some(no);
-            }
-        }
-        *burst = rest;
+        let mut frames = core::mem::take(burst).into_iter();
+        let refused = frames.find_map(|frame| self.stage(frame).err());
+        // No more than came out of it.
+        *burst = frames.collect();
         (self.commit(), refused)
     }
 }

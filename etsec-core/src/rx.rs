@@ -122,8 +122,8 @@ pub struct RxQueue<D: Doorbell> {
     ready: u32,
     staged: u32,
     limits: RxLimits,
-    /// Which pool's buffers were last found fit; 0: none.
-    known: usize,
+    /// The kind of buffers last found fit; 0: none. Not their pool: another may come to lie where it was.
+    known: u32,
     assembly: Assembly,
     /// Where the queue stood when it asked for the hardware's position.
     asked_at: Option<(u32, u64)>,
@@ -192,7 +192,7 @@ impl<D: Doorbell> RxQueue<D> {
     #[inline]
     pub fn refill(&mut self, buf: Buf) -> Result<(), Refused> {
         let room = self.used as usize != self.ring.len();
-        if !room || buf.is_chain() || self.known != buf.pool_id() {
+        if !room || buf.is_chain() || self.known != buf.pool().kind() {
             return self.refill_slowly(buf);
         }
         self.put(buf);
@@ -340,7 +340,7 @@ impl<D: Doorbell> RxQueue<D> {
         } else if buf.pool().size() < usize::from(self.limits.mrblr) {
             Reason::TooSmall
         } else {
-            self.known = buf.pool_id();
+            self.known = buf.pool().kind();
             self.put(buf);
             return Ok(());
         };

@@ -104,8 +104,6 @@ pub struct TxQueue<D: Doorbell> {
     /// Staged descriptors that are not the first of their frame.
     staged_more: u32,
     limits: TxLimits,
-    /// Which pool's buffers were last found to lie in the right window; 0: none.
-    known: usize,
     number: u8,
     counters: TxCounters,
 }
@@ -121,7 +119,6 @@ impl<D: Doorbell> TxQueue<D> {
             staged: 0,
             staged_more: 0,
             limits,
-            known: 0,
             number,
             counters: TxCounters::default(),
         }
@@ -137,7 +134,7 @@ impl<D: Doorbell> TxQueue<D> {
         let fits = (buf.len() as u32).wrapping_sub(1) < self.limits.frame;
         let room =
             self.staged + self.sent != self.ring.len() as u32 && !self.ring.is_last(self.tail);
-        if buf.is_chain() || !fits || !room || self.known != buf.pool_id() {
+        if buf.is_chain() || !fits || !room || buf.pool().window() != self.limits.window {
             return self.stage_slowly(buf);
         }
         self.describe(&buf, TxFlags::L);
@@ -264,7 +261,7 @@ impl<D: Doorbell> TxQueue<D> {
         self.staged += 1;
     }
 
-    /// A chain, the ring's last descriptor, a pool not seen before, or a frame that cannot be taken.
+    /// A chain, the ring's last descriptor, or a frame that cannot be taken.
     #[cold]
     #[inline(never)]
     fn stage_slowly(&mut self, buf: Buf) -> Result<(), Refused> {
@@ -287,7 +284,7 @@ impl<D: Doorbell> TxQueue<D> {
         Ok(())
     }
 
-    fn check(&mut self, buf: &Buf, bds: u32, total: u32) -> Result<(), Reason> {
+    fn check(&self, buf: &Buf, bds: u32, total: u32) -> Result<(), Reason> {
         if (self.space() as u32) < bds {
             return Err(Reason::Full);
         }
@@ -302,7 +299,6 @@ impl<D: Doorbell> TxQueue<D> {
                 return Err(Reason::Window);
             }
         }
-        self.known = buf.pool_id();
         Ok(())
     }
 

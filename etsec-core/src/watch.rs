@@ -1,6 +1,6 @@
-//! Finding what no event tells: a transmitter that hangs, a descriptor that fails again and again, a ring that waits for
-//! a lost kick, a receive queue and a hardware that disagree (HW 8.6). It looks at pointers and descriptors, from
-//! outside the data path, and stops nothing.
+//! Finding what no event tells: a transmitter that hangs, a descriptor that fails again and again,
+//! a ring that waits for a lost kick, a receive queue and a hardware that disagree (HW 8.6). It
+//! looks at pointers and descriptors, from outside the data path, and stops nothing.
 
 use crate::bus::Bus;
 use crate::event::Event;
@@ -11,8 +11,8 @@ use crate::regs::receive::{RBPTR, RSTAT, Rstat};
 use crate::regs::transmit::{TBPTR, TCTRL, TSTAT, Tctrl, Tstat};
 use crate::report::warning;
 
-/// How often in a row a ring is found halted at one ready descriptor before its frame is given up. It has been restarted
-/// after each time but the last.
+/// How often in a row a ring is found halted at one ready descriptor before its frame is given up.
+/// It has been restarted after each time but the last.
 const STRIKES: u8 = 3;
 
 /// A transmit ring's progress.
@@ -32,7 +32,8 @@ pub(crate) struct Watch {
     tx: [Progress; RINGS],
     /// Where each receive ring stood at the last look.
     rx: [Option<u32>; RINGS],
-    /// When the transmitter last got on, or had nothing to do; `None`: to be taken from the next look.
+    /// When the transmitter last got on, or had nothing to do; `None`: to be taken from the next
+    /// look.
     moved_ms: Option<u32>,
     /// Frames sent, as the controller counts them.
     sent: u64,
@@ -50,12 +51,12 @@ pub(crate) enum Transmitter {
 }
 
 impl Watch {
-    /// Looks how the transmitter gets on, and restarts rings that wait for nothing. `sent` is the number of frames
-    /// the controller has counted so far.
+    /// Looks how the transmitter gets on, and restarts rings that wait for nothing. `sent` is the
+    /// number of frames the controller has counted so far.
     ///
-    /// A ring that waits is no hang while others get on: it may have to wait for them (HW 10). An error of one ring halts
-    /// all (HW 3.7), so rings are restarted one at a time from the lowest: of those that do not get on, the lowest is
-    /// the one that fails.
+    /// A ring that waits is no hang while others get on: it may have to wait for them (HW 10). An
+    /// error of one ring halts all (HW 3.7), so rings are restarted one at a time from the lowest:
+    /// of those that do not get on, the lowest is the one that fails.
     pub(crate) fn check_transmit<B: Bus>(
         &mut self,
         port: &Port<B>,
@@ -96,8 +97,9 @@ impl Watch {
         halting.map_or(Transmitter::Well, Transmitter::Halting)
     }
 
-    /// After a hang, on a halted port: the first of the frames that the transmitter has hung at before is closed as
-    /// failed, so that its ring goes on behind it. Returns whether there was one.
+    /// After a hang, on a halted port: the first of the frames that the transmitter has hung at
+    /// before is closed as failed, so that its ring goes on behind it. Returns whether there was
+    /// one.
     pub(crate) fn give_up_if_stuck<B: Bus>(&mut self, port: &Port<B>) -> bool {
         let stuck = port.tx_numbers().find(|&n| {
             let progress = self.tx[n];
@@ -125,14 +127,16 @@ impl Watch {
             if let Some(number) = question {
                 view.answer(number, at);
             }
-            // A filled descriptor before the hardware's position is either not taken yet or will never be looked at.
+            // A filled descriptor before the hardware's position is either not taken yet or will
+            // never be looked at.
             let filled = !view.bd(at + view.len() - 1).is_owned();
             let halt = halted.intersects(port.qhlt()) || events.contains(Event::BSY);
             if filled || halt {
                 view.suspect();
             }
-            // Halted before an empty descriptor, the restart was lost. Where nothing has come since the last look it is
-            // harmless, and QEMU's model gives the frame it has kept only at a second write (HW 15.3).
+            // Halted before an empty descriptor, the restart was lost. Where nothing has come since
+            // the last look it is harmless, and QEMU's model gives the frame it has kept only at a
+            // second write (HW 15.3).
             let idle = self.rx[n].replace(at) == Some(at);
             if (idle || halted.contains(Rstat::qhlt(n))) && view.bd(at).is_owned() {
                 RSTAT.on(bus).clear(Rstat::qhlt(n));

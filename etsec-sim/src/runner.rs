@@ -16,7 +16,7 @@ use etsec_core::Bus;
 
 use crate::ends::{Wire, WireError};
 use crate::runner::kick::Kick;
-use crate::{Line, Sim, SimBus};
+use crate::{Line, Model, Sim, SimBus};
 
 const LINES: [Line; 3] = [Line::Tx, Line::Rx, Line::Err];
 
@@ -54,15 +54,16 @@ impl Shared {
         self.sim.advance(passed);
     }
 
-    /// Notifies of a line that is high and armed, once.
-    fn fire(&self, line: Line, high: bool) {
-        if !high || !self.armed[line as usize].load(Ordering::Acquire) {
-            return;
-        }
-        let Some(notify) = lock(&self.notifier).clone() else { return };
-        if self.armed[line as usize].swap(false, Ordering::AcqRel) {
-            notify(line);
-        }
+    /// Whether `line` is high and armed; it is disarmed by that.
+    ///
+    /// Both are decided under the model's lock, which `model` stands for: an event that a driver
+    /// clears before it arms the line again can then not be notified of afterwards.
+    fn due(&self, model: &Model, line: Line) -> bool {
+        model.line(line) && self.armed[line as usize].swap(false, Ordering::AcqRel)
+    }
+
+    fn notifier(&self) -> Option<Notifier> {
+        lock(&self.notifier).clone()
     }
 }
 
@@ -140,7 +141,10 @@ impl Runner {
     /// Arms a line again; if it is still high, the notifier is called before this returns.
     pub fn enable(&self, line: Line) {
         self.shared.armed[line as usize].store(true, Ordering::Release);
-        self.shared.fire(line, self.shared.sim.line(line));
+        let Some(notify) = self.shared.notifier() else { return };
+        if self.shared.sim.with(|model| self.shared.due(model, line)) {
+            notify(line);
+        }
     }
 
     /// Takes out why the wire has failed, if it has. The model runs on, without the direction that

@@ -1,10 +1,11 @@
 //! A port with all its rings, and traffic on every one of them: the proof that nothing is stuck.
 //!
-//! Received frames are steered by their source address, so that every ring can be reached from the wire.
+//! Received frames are steered by their source address, so that every ring can be reached from the
+//! wire.
 
 use etsec_core::filer::{FilerEntry, FilerTable};
-use etsec_core::{Bus, MacAddr};
-use etsec_sim::{Sim, SimConfig};
+use etsec_core::{Bus, MacAddr, TxCounters};
+use etsec_sim::{Sim, SimConfig, Switches};
 
 use crate::rig::{Live, PEER, Plan, Rig, STATION, config, frame};
 
@@ -59,9 +60,32 @@ pub fn start_as(sim: &Sim, plan: &Plan) -> Live {
     rig.start()
 }
 
+/// The normal model, each switch alone, and all that go together.
+#[must_use]
+pub fn readings() -> Vec<Switches> {
+    let none = Switches::default();
+    vec![
+        none,
+        Switches { halt_all: true, ..none },
+        Switches { prefetch: true, ..none },
+        Switches { a002: true, ..none },
+        Switches { toe_stays: true, ..none },
+        Switches { bus_error_recurs: true, ..none },
+        Switches { qemu: true, ..none },
+        Switches {
+            halt_all: true,
+            prefetch: true,
+            a002: true,
+            toe_stays: true,
+            bus_error_recurs: true,
+            qemu: false,
+        },
+    ]
+}
+
 impl<B: Bus + Clone> Live<B> {
-    /// Sends a frame on every transmit ring and one to every receive ring, and fails unless all of them arrive whole
-    /// and nothing else does.
+    /// Sends a frame on every transmit ring and one to every receive ring, and fails unless all of
+    /// them arrive whole and nothing else does.
     ///
     /// # Panics
     /// If one does not.
@@ -84,7 +108,8 @@ impl<B: Bus + Clone> Live<B> {
         }
     }
 
-    /// Puts four frames into every transmit ring and returns them in the order in which they leave by priority.
+    /// Puts four frames into every transmit ring and returns them in the order in which they leave
+    /// by priority.
     ///
     /// # Panics
     /// If there is no room.
@@ -100,6 +125,22 @@ impl<B: Bus + Clone> Live<B> {
             assert_eq!(self.tx[ring].commit(), 4);
         }
         all
+    }
+
+    /// What all transmit queues together have done with their frames.
+    #[must_use]
+    pub fn tx_counters(&self) -> TxCounters {
+        self.tx.iter().fold(TxCounters::default(), |sum, tx| {
+            let one = tx.counters();
+            TxCounters {
+                frames: sum.frames + one.frames,
+                late_collisions: sum.late_collisions + one.late_collisions,
+                retry_limits: sum.retry_limits + one.retry_limits,
+                underruns: sum.underruns + one.underruns,
+                truncated: sum.truncated + one.truncated,
+                ..sum
+            }
+        })
     }
 
     /// Everything that has left so far.

@@ -191,15 +191,16 @@ impl<B: Bus + Clone> Live<B> {
         self.tx.iter_mut().map(|tx| std::iter::from_fn(|| tx.reap()).count()).sum()
     }
 
-    /// Stops the port, drains every queue, gives back all memory, and fails if a buffer is missing or the sanitizer
-    /// has found anything.
+    /// Stops the port, drains every queue, gives back all memory, and fails if a buffer is missing
+    /// or the sanitizer has found anything.
     pub fn finish(self) {
         self.stop().finish();
     }
 }
 
 impl<B: Bus + Clone> Rig<B> {
-    /// Drains every queue, gives back all memory, and fails if a buffer is missing or the sanitizer has found anything.
+    /// Drains every queue, gives back all memory, and fails if a buffer is missing or the sanitizer
+    /// has found anything.
     pub fn finish(mut self) {
         for rx in &mut self.rx {
             while rx.drain().is_some() {}

@@ -1,4 +1,5 @@
-//! A bus in front of a bus: it writes down every access, and can take the device away before a chosen one.
+//! A bus in front of a bus: it writes down every access, and can take the device away before a
+//! chosen one.
 //!
 //! It knows offsets, not registers.
 
@@ -43,7 +44,8 @@ impl<B: Bus> Traced<B> {
         std::mem::take(&mut self.state().log)
     }
 
-    /// Lets `accesses` more reach the device; from then on it is gone: reads are all ones, writes go nowhere.
+    /// Lets `accesses` more reach the device; from then on it is gone: reads are all ones, writes
+    /// go nowhere.
     pub fn die_after(&self, accesses: u64) {
         self.state().left = Some(accesses);
     }

@@ -1,4 +1,5 @@
-//! Is everything out of range refused by name, with nothing changed, and is memory safe whatever is dropped when?
+//! Is everything out of range refused by name, with nothing changed, and is memory safe whatever is
+//! dropped when?
 
 use etsec_core::config::Config;
 use etsec_core::error::Side;
@@ -20,7 +21,8 @@ fn arena(sim: &Sim, at: u64, len: usize) -> Result<Arena<SimRegion>, MemoryError
 fn configurations_out_of_range_are_named_before_the_device_is_touched() {
     let sim = Sim::default();
     sim.bus().write(at::MAXFRM, 0x123);
-    let cases: [(fn(&mut Config), Error, &str); 9] = [
+    type Spoil = fn(&mut Config);
+    let cases: [(Spoil, Error, &str); 9] = [
         (|c| c.mtu = 45, Error::Mtu(45), "46 to 9578"),
         (|c| c.mtu = 9579, Error::Mtu(9579), "9579"),
         (|c| c.mtu = usize::MAX, Error::Mtu(usize::MAX), "MTU"),

@@ -1,4 +1,5 @@
-//! Does the driver get the controller from any state to a working one, and back to rest? (HW 8.1–8.4)
+//! Does the driver get the controller from any state to a working one, and back to rest? (HW
+//! 8.1–8.4)
 
 use etsec_core::{Arena, Bus, Error, Pages, Region, Stopped, arena};
 use etsec_sim::random::Random;
@@ -7,7 +8,8 @@ use etsec_tests::rig::{Live, PEER, Plan, Rig, STATION, config, frame};
 use etsec_tests::trace::{Access, Traced};
 use etsec_tests::{all_rings, at};
 
-/// Registers whose every bit pattern a boot loader could have left, and that do not start anything by themselves.
+/// Registers whose every bit pattern a boot loader could have left, and that do not start anything
+/// by themselves.
 fn scramble(sim: &Sim, rng: &mut Random) {
     let bus = sim.bus();
     let plain = [0x014, 0x018, 0x028, 0x030, 0x08C, 0x098, 0x09C, 0x108, 0x110, 0x140, 0x144];
@@ -44,8 +46,8 @@ fn from_whatever_state_the_registers_are_in() {
     }
 }
 
-/// Registers a driver may leave as it finds them: weights and filer, which this port does not use, and halts of rings
-/// it does not have.
+/// Registers a driver may leave as it finds them: weights and filer, which this port does not use,
+/// and halts of rings it does not have.
 fn left_alone(at: u16) -> bool {
     let (weights, filer, halts) = ([0x140, 0x144], 0x330..=0x33C, [at::TSTAT, at::RSTAT]);
     weights.contains(&at) || filer.contains(&at) || halts.contains(&at)
@@ -102,7 +104,8 @@ fn a_previous_owner_with_everything_running_is_stopped_before_its_memory_is_gone
     drop(kept);
 }
 
-/// Rings and buffers of an owner that used no driver of ours: four RxBDs at 0, a TxBD at 0x100, buffers from 0x1000.
+/// Rings and buffers of an owner that used no driver of ours: four RxBDs at 0, a TxBD at 0x100,
+/// buffers from 0x1000.
 fn foreign_owner(sim: &Sim) -> SimRegion {
     let mut region = sim.region(0x4000);
     let base = region.bus().low();
@@ -248,7 +251,8 @@ fn a_stop_that_never_completes_is_bounded_and_ends_in_a_reset() {
 
 #[test]
 fn a_reset_keeps_frames_in_descriptors_and_delivers_every_one_once() {
-    // With a stalled transmitter a frame is inside the MAC when it is reset; its descriptor is still ready (HW 3.21).
+    // With a stalled transmitter a frame is inside the MAC when it is reset; its descriptor is
+    // still ready (HW 3.21).
     for stalled in [false, true] {
         let mut live = all_rings::start(on_a_wire());
         for round in 0..10 {

@@ -8,7 +8,8 @@ use etsec_tests::rig::{Live, PEER, Plan, Rig, STATION, frame};
 
 const GROUP: MacAddr = MacAddr([0x01, 0x00, 0x5E, 0, 0, 1]);
 
-/// Ten rounds of every kind of frame that is counted, and how often each counter goes up in a round.
+/// Ten rounds of every kind of frame that is counted, and how often each counter goes up in a
+/// round.
 fn traffic(live: &mut Live) -> Vec<(Counter, u64)> {
     for round in 0..10 {
         live.send(0, &frame(PEER, STATION, 60, round));

@@ -1,44 +1,24 @@
-//! Is every error of HW 8.6 found, counted by its cause and recovered from, with nothing lost but the frame it hit?
+//! Is every error of HW 8.6 found, counted by its cause and recovered from, with nothing lost but
+//! the frame it hit?
 //!
-//! Each scenario runs for every reading of the manual that the model has a switch for. An incomplete chain (HW 8.6) is
-//! not among them: the driver gives a frame to the device whole, so only a broken memory could make one.
+//! Each scenario runs for every reading of the manual that the model has a switch for. An
+//! incomplete chain (HW 8.6) is not among them: the driver gives a frame to the device whole, so
+//! only a broken memory could make one.
 
 use etsec_core::mib::Counter;
 use etsec_core::{
-    Arena, Bus as _, BusAddr, Event, FaultCounters, Line, Pool, Reason, RxCounters, Schedule,
-    TxCounters, arena,
+    Arena, Bus as _, BusAddr, Event, FaultCounters, Pool, Reason, RxCounters, Schedule, TxCounters,
+    arena,
 };
-use etsec_sim::{Breach, Fault, Fcs, Sim, SimConfig, SimRegion, Switches, WireFrame, WireSpeed};
+use etsec_sim::{Breach, Fault, Sim, SimConfig, SimRegion, Switches, WireSpeed};
 use etsec_tests::all_rings::{self, LEN, RINGS, talker};
 use etsec_tests::at;
-use etsec_tests::rig::{Live, PEER, Plan, Rig, STATION, frame};
-use etsec_tests::trace::Traced;
+use etsec_tests::rig::{Live, PEER, Rig, STATION, frame};
 
-/// The normal model, each switch alone, and all that go together.
-fn readings() -> Vec<Switches> {
-    let none = Switches::default();
-    vec![
-        none,
-        Switches { halt_all: true, ..none },
-        Switches { prefetch: true, ..none },
-        Switches { a002: true, ..none },
-        Switches { toe_stays: true, ..none },
-        Switches { bus_error_recurs: true, ..none },
-        Switches { qemu: true, ..none },
-        Switches {
-            halt_all: true,
-            prefetch: true,
-            a002: true,
-            toe_stays: true,
-            bus_error_recurs: true,
-            qemu: false,
-        },
-    ]
-}
-
-/// Runs a scenario under every reading, with frames that take time on the wire and frames that do not.
+/// Runs a scenario under every reading, with frames that take time on the wire and frames that do
+/// not.
 fn everywhere(scenario: impl Fn(Switches, Live)) {
-    for switches in readings() {
+    for switches in all_rings::readings() {
         for wire in [WireSpeed::Instant, WireSpeed::Link] {
             let sim = SimConfig { switches, wire, ..SimConfig::default() };
             scenario(switches, all_rings::start(sim));
@@ -46,21 +26,8 @@ fn everywhere(scenario: impl Fn(Switches, Live)) {
     }
 }
 
-fn tx_counters(live: &Live) -> TxCounters {
-    live.tx.iter().fold(TxCounters::default(), |sum, tx| {
-        let one = tx.counters();
-        TxCounters {
-            frames: sum.frames + one.frames,
-            late_collisions: sum.late_collisions + one.late_collisions,
-            retry_limits: sum.retry_limits + one.retry_limits,
-            underruns: sum.underruns + one.underruns,
-            truncated: sum.truncated + one.truncated,
-            ..sum
-        }
-    })
-}
-
-/// Loads all transmit rings with a fault armed, and fails unless all frames but those it may hit are sent, once.
+/// Loads all transmit rings with a fault armed, and fails unless all frames but those it may hit
+/// are sent, once.
 fn transmit_with(live: &mut Live, fault: Fault, hits: usize) {
     live.sim.inject(fault);
     let out = live.load(7);
@@ -80,7 +47,7 @@ fn transmit_errors_cost_the_frame_they_hit_and_no_other() {
     for (fault, of_port, of_queues) in cases {
         everywhere(|_, mut live| {
             transmit_with(&mut live, fault, 1);
-            let (faults, queues) = (*live.port.faults(), tx_counters(&live));
+            let (faults, queues) = (*live.port.faults(), live.tx_counters());
             assert_eq!((of_port(&faults), faults.transmit_errors), (1, 1), "{fault:?}");
             assert_eq!((of_queues(&queues), queues.errors(), queues.frames), (1, 1, 31));
             assert_eq!((faults.bus_errors, faults.resets, faults.given_up), (0, 0, 0));
@@ -95,7 +62,7 @@ fn a_bus_error_on_a_transmit_descriptor_costs_nothing() {
     everywhere(|_, mut live| {
         transmit_with(&mut live, Fault::TxDescriptorBusError, 0);
         assert_eq!((live.port.faults().bus_errors, live.port.faults().resets), (1, 0));
-        assert_eq!(tx_counters(&live).errors(), 0);
+        assert_eq!(live.tx_counters().errors(), 0);
         live.exchange(1);
         live.finish();
     });
@@ -107,14 +74,15 @@ fn a_bus_error_on_transmit_data_costs_its_frame_or_nothing() {
         let closed = u64::from(!switches.bus_error_recurs);
         transmit_with(&mut live, Fault::TxDataBusError, closed as usize);
         assert_eq!((live.port.faults().bus_errors, live.port.faults().resets), (1, 0));
-        assert_eq!(tx_counters(&live).underruns, closed);
+        assert_eq!(live.tx_counters().underruns, closed);
         assert_eq!(live.port.mib().total(Counter::TDRP), 1);
         live.exchange(1);
         live.finish();
     });
 }
 
-/// A pool in memory that the model of `live` does not reach: sending from it fails as often as it is tried.
+/// A pool in memory that the model of `live` does not reach: sending from it fails as often as it
+/// is tried.
 fn unreachable(elsewhere: &Sim) -> (Arena<SimRegion>, Pool) {
     let at = BusAddr::new(0xE000_0000).unwrap();
     let region = elsewhere.region_at(at, arena::HEADER_BYTES + arena::pool_bytes(4, 1536));
@@ -123,7 +91,8 @@ fn unreachable(elsewhere: &Sim) -> (Arena<SimRegion>, Pool) {
     (arena, pool)
 }
 
-/// Four good frames on every ring, and before those of `ring` one whose bytes the device cannot read.
+/// Four good frames on every ring, and before those of `ring` one whose bytes the device cannot
+/// read.
 fn with_an_unreadable_frame(switches: Switches, mut live: Live, far: &Pool, ring: usize) {
     // All rings are loaded before any of them is served.
     let bus = live.sim.bus();
@@ -145,7 +114,7 @@ fn with_an_unreadable_frame(switches: Switches, mut live: Live, far: &Pool, ring
     assert!((1..10).contains(&faults.bus_errors), "{} bus errors", faults.bus_errors);
     assert!(breaches.len() < 20, "{} tries", breaches.len());
     assert_eq!(live.tx[ring].counters().underruns, 1);
-    assert_eq!(tx_counters(&live).errors(), 1);
+    assert_eq!(live.tx_counters().errors(), 1);
     live.exchange(1);
     live.finish();
 }
@@ -157,7 +126,7 @@ fn a_frame_that_can_never_be_read_is_given_up_and_costs_nobody_else() {
     for ring in 0..RINGS {
         everywhere(|switches, live| with_an_unreadable_frame(switches, live, &far, ring));
         // Where rings take turns it is not the first of those that wait.
-        for switches in readings() {
+        for switches in all_rings::readings() {
             let mut plan = all_rings::plan(SimConfig { switches, ..SimConfig::default() });
             plan.config.schedule = Schedule::RoundRobin([1; 8]);
             let live = all_rings::start_as(&Sim::new(plan.sim.clone()), &plan);
@@ -195,7 +164,8 @@ fn receive_errors_cost_the_frame_they_hit_and_are_counted_by_cause() {
     for (fault, of) in cases {
         everywhere(|_, mut live| {
             for ring in 0..RINGS {
-                // A frame whose FCS is wrong may be filed anywhere: its addresses are whatever they are.
+                // A frame whose FCS is wrong may be filed anywhere: its addresses are whatever they
+                // are.
                 live.sim.inject(fault);
                 live.sim.receive(&frame(STATION, talker(ring), 200, 1));
                 assert_eq!(live.receive(ring), None, "{fault:?}");
@@ -331,154 +301,6 @@ fn a_frame_that_the_filer_has_no_ring_for_is_counted() {
 }
 
 #[test]
-fn a_hang_is_found_within_its_time_and_every_frame_is_sent_once() {
-    for switches in readings() {
-        let wire = WireSpeed::Link;
-        let mut live = all_rings::start(SimConfig { switches, wire, ..SimConfig::default() });
-        live.settle(1);
-        let out = live.load(1);
-        live.sim.inject(Fault::TxHang);
-        live.settle(10);
-        assert_eq!(live.port.faults().transmit_hangs, 0, "too early");
-        live.settle(5);
-        assert_eq!((live.port.faults().transmit_hangs, live.port.faults().resets), (1, 1));
-        live.assert_sent(&out);
-        assert_eq!(live.reap(), out.len());
-        assert_eq!((live.port.faults().lost_in_transmit, live.port.faults().given_up), (0, 0));
-        live.exchange(1);
-        live.finish();
-    }
-}
-
-#[test]
-fn a_frame_that_hangs_twice_is_given_up() {
-    let sim = SimConfig { wire: WireSpeed::Link, ..SimConfig::default() };
-    let mut live = all_rings::start(sim);
-    let out = live.load(1);
-    for hang in 1..=3 {
-        live.sim.inject(Fault::TxHang);
-        while live.port.faults().transmit_hangs < hang {
-            live.settle(1);
-        }
-        // The clock stands still since the restart: the frame is on the wire again.
-        assert_eq!(live.port.faults().given_up, hang - 1);
-    }
-    live.settle(2);
-    assert_eq!(live.sent().len(), out.len() - 2);
-    assert_eq!(live.reap(), out.len());
-    assert_eq!((tx_counters(&live).underruns, tx_counters(&live).frames), (2, 30));
-    live.exchange(1);
-    live.finish();
-}
-
-#[test]
-fn a_ring_of_weight_0_is_no_hang() {
-    let mut plan = all_rings::plan(SimConfig::default());
-    plan.config.schedule = Schedule::RoundRobin([1, 1, 1, 0, 1, 1, 1, 1]);
-    let mut live = all_rings::start_as(&Sim::default(), &plan);
-    live.send(3, &frame(PEER, STATION, 60, 0));
-    live.settle(50);
-    assert_eq!((live.port.faults().transmit_hangs, live.sent().len()), (0, 0));
-    live.finish();
-}
-
-#[test]
-fn waiting_behind_busier_rings_is_no_hang() {
-    let sim = SimConfig { wire: WireSpeed::Link, ..SimConfig::default() };
-    let mut live = all_rings::start(sim);
-    live.port.set_link("10/full".parse().unwrap(), &mut live.delay).unwrap();
-    let waits = frame(PEER, STATION, 60, 9);
-    live.send(0, &frame(PEER, STATION, 1500, 0));
-    live.send(7, &waits);
-    // Ring 0 never runs dry: a frame takes 1.2 ms, and five times the time of a hang goes by.
-    for n in 0..500 {
-        while live.tx[0].space() > 0 {
-            live.send(0, &frame(PEER, STATION, 1500, 0));
-        }
-        live.delay_us(1000);
-        live.reap();
-        live.port.tick(n, &mut live.delay).unwrap();
-        assert!(!live.sent().contains(&waits), "by priority it has to wait");
-    }
-    assert_eq!((live.port.faults().transmit_hangs, live.port.faults().resets), (0, 0));
-    live.settle(3);
-    assert!(live.sent().contains(&waits));
-    live.finish();
-}
-
-#[test]
-fn a_small_ring_that_is_busy_is_no_hang() {
-    let sim = SimConfig { wire: WireSpeed::Link, ..SimConfig::default() };
-    let mut plan = Plan { sim, tx: vec![4], ..Plan::default() };
-    plan.config.hang_ms = 100;
-    let mut live = Rig::new(&plan).start();
-    let out = frame(PEER, STATION, 1000, 0);
-    (0..4).for_each(|_| live.send(0, &out));
-    for tick in 0..50 {
-        // Once around: whenever it is looked at, the hardware stands at the same descriptor.
-        for _ in 0..4 {
-            live.sim.advance(8192);
-            assert_eq!(live.reap(), 1);
-            live.send(0, &out);
-        }
-        live.port.tick(10 * tick, &mut live.delay).unwrap();
-        assert_eq!(live.sent().len(), 4);
-    }
-    assert_eq!((live.port.faults().transmit_hangs, live.port.faults().resets), (0, 0));
-    live.finish();
-}
-
-#[test]
-fn a_kick_that_is_lost_is_made_good() {
-    let sim = Sim::default();
-    let bus = Traced::new(sim.bus());
-    let mut live = Rig::through(&sim, &Plan::default(), bus.clone()).start();
-    bus.die_after(0);
-    live.send(0, &frame(PEER, STATION, 60, 0));
-    bus.revive();
-    assert_eq!((live.sent().len(), live.reap()), (0, 0));
-    live.settle(2);
-    assert_eq!((live.sent().len(), live.reap()), (1, 1));
-    // The receive side's: its ring has run dry, and the restart after the refill is lost.
-    let come = frame(STATION, PEER, 60, 1);
-    (0..17).for_each(|_| live.sim.receive(&come));
-    assert_eq!(live.port.events().take(Line::Err), Event::BSY, "and nobody acts on it");
-    while let Some((buf, _)) = live.rx[0].next() {
-        drop(buf);
-    }
-    live.rx[0].fill(&live.pool);
-    bus.die_after(0);
-    live.rx[0].commit();
-    bus.revive();
-    live.sim.receive(&come);
-    assert_eq!(live.receive(0), None);
-    live.settle(1);
-    live.sim.receive(&come);
-    assert_eq!(live.receive(0), Some(come));
-    live.exchange(1);
-    live.finish();
-}
-
-#[test]
-fn a_pause_is_no_hang() {
-    let sim = SimConfig { wire: WireSpeed::Link, ..SimConfig::default() };
-    let mut live = all_rings::start(sim);
-    live.port.set_link("10/full/rx".parse().unwrap(), &mut live.delay).unwrap();
-    let mut pause = frame(etsec_core::MacAddr::PAUSE, PEER, 60, 0);
-    // 40000 quanta of 512 bits are 2 s at 10 Mb/s (HW 11.1).
-    pause[12..18].copy_from_slice(&[0x88, 0x08, 0x00, 0x01, 0x9C, 0x40]);
-    live.sim.receive_raw(WireFrame::exact(pause, Fcs::Right));
-    let out = frame(PEER, STATION, 60, 1);
-    live.send(3, &out);
-    live.settle(180);
-    assert_eq!(live.sent(), Vec::<Vec<u8>>::new());
-    live.settle(30);
-    assert_eq!(live.sent(), [out]);
-    assert_eq!((live.reap(), live.port.faults().transmit_hangs), (1, 0));
-    live.finish();
-}
-
-#[test]
 fn all_errors_at_once_on_all_rings_leave_a_working_port_and_no_buffer_lost() {
     let faults = [
         Fault::LateCollision,
@@ -509,7 +331,7 @@ fn all_errors_at_once_on_all_rings_leave_a_working_port_and_no_buffer_lost() {
             for ring in 0..RINGS {
                 while live.receive(ring).is_some() {}
             }
-            let counters = tx_counters(&live);
+            let counters = live.tx_counters();
             assert_eq!(counters.frames + counters.errors(), 32 * (u64::from(round) + 1));
         }
         // What is left of the faults has to be used up before traffic can be whole.

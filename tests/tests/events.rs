@@ -1,4 +1,5 @@
-//! Are events taken by line, nothing acknowledged that nobody asked for, and lines level-sensitive? (HW 9)
+//! Are events taken by line, nothing acknowledged that nobody asked for, and lines level-sensitive?
+//! (HW 9)
 
 use etsec_core::{Bus, Event, Line};
 use etsec_sim::{Fault, Fcs, Line as Wire, SimConfig, WireFrame, WireSpeed};
@@ -26,7 +27,7 @@ fn each_line_takes_its_own_events_and_goes_down() {
     for (n, line) in Line::ALL.into_iter().enumerate() {
         assert_eq!(port.take(line), own[n]);
         assert_eq!(events(&live), left[n]);
-        assert_eq!(lines(&live)[n], false);
+        assert!(!lines(&live)[n]);
         assert_eq!(port.take(line), Event::empty());
     }
     assert_eq!(lines(&live), [false; 3]);
@@ -40,7 +41,8 @@ fn each_line_takes_its_own_events_and_goes_down() {
     live.finish();
 }
 
-/// Events of the error line that are no errors: a stop, a pause received and one sent, a magic packet.
+/// Events of the error line that are no errors: a stop, a pause received and one sent, a magic
+/// packet.
 fn raise_bystanders(live: &mut Live) -> Event {
     live.port.set_link("1000/full/rx+tx".parse().unwrap(), &mut live.delay).unwrap();
     let bus = live.sim.bus();

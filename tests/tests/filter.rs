@@ -121,7 +121,8 @@ fn all_multicast_in_both_hash_modes_leaves_individual_addresses_alone() {
     }
 }
 
-/// The driver's own judgement and the model's, which share no code, over random filters and addresses.
+/// The driver's own judgement and the model's, which share no code, over random filters and
+/// addresses.
 #[test]
 fn what_the_driver_says_it_accepts_is_what_the_device_lets_in() {
     let mut live = Live::new();
@@ -158,7 +159,7 @@ fn what_the_driver_says_it_accepts_is_what_the_device_lets_in() {
     live.finish();
 }
 
-/// A delay in which frames arrive: the moment a stop waits.
+/// A delay in which frames arrive: the moment a stop waits. After a hundred the stop completes.
 struct Busy {
     sim: Sim,
     delay: SimDelay,
@@ -169,32 +170,42 @@ impl DelayNs for Busy {
     fn delay_ns(&mut self, ns: u32) {
         self.sim.receive(&frame(STATION, PEER, 64, 0xEE));
         self.arrived += 1;
+        if self.arrived == 100 {
+            self.sim.mend(Fault::GrsNeverCompletes);
+        }
         self.delay.delay_ns(ns);
     }
 }
 
 #[test]
 fn frames_that_come_while_the_filter_changes_are_counted_and_not_garbled() {
-    // Where GRSC never comes a stop lasts as long as it can.
-    let a002 = Switches { a002: true, ..Switches::default() };
-    let sim = SimConfig { switches: a002, ..SimConfig::default() };
-    let mut live = Rig::new(&Plan { sim, ..Plan::default() }).start();
-    let before = frame(STATION, PEER, 100, 1);
-    live.sim.receive(&before);
-    let mut busy = Busy { sim: live.sim.clone(), delay: live.sim.delay(), arrived: 0 };
-    let mut next = filter();
-    next.add_exact(PEER).unwrap();
-    live.port.set_filter(&next, &mut busy).unwrap();
-    let arrived = busy.arrived;
-    drop(busy);
-    assert!(arrived > 100, "{arrived} frames");
-    assert_eq!(live.port.mib().total(Counter::RDRP), arrived);
-    assert_eq!(live.receive(0), Some(before));
-    assert!(gets_through(&mut live, PEER));
-    assert_eq!(live.receive(0), None);
-    assert_eq!(live.rx[0].counters().errors(), 0);
-    live.exchange(3);
-    live.finish();
+    // Where GRSC never comes (A002), the change takes a reset.
+    for never in [false, true] {
+        let switches = Switches { a002: never, ..Switches::default() };
+        let sim = SimConfig { switches, ..SimConfig::default() };
+        let mut live = Rig::new(&Plan { sim, ..Plan::default() }).start();
+        let before = frame(STATION, PEER, 100, 1);
+        live.sim.receive(&before);
+        live.sim.inject(Fault::GrsNeverCompletes);
+        let mut busy = Busy { sim: live.sim.clone(), delay: live.sim.delay(), arrived: 0 };
+        let mut next = filter();
+        next.add_exact(PEER).unwrap();
+        live.port.set_filter(&next, &mut busy).unwrap();
+        let arrived = busy.arrived;
+        drop(busy);
+        let dropped = live.port.mib().total(Counter::RDRP);
+        match never {
+            false => assert_eq!((arrived, dropped), (100, 100)),
+            true => assert!(dropped > 1000 && arrived >= dropped, "{arrived}, {dropped}"),
+        }
+        assert_eq!(live.port.faults().resets, u64::from(never));
+        assert_eq!(live.receive(0), Some(before));
+        assert!(gets_through(&mut live, PEER));
+        assert_eq!(live.receive(0), None);
+        assert_eq!(live.rx[0].counters().errors(), 0);
+        live.exchange(3);
+        live.finish();
+    }
 }
 
 #[test]

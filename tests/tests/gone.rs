@@ -1,4 +1,5 @@
-//! What if the device leaves the bus, at whatever moment? Nothing panics, the loss has a name, memory stays lent.
+//! What if the device leaves the bus, at whatever moment? Nothing panics, the loss has a name,
+//! memory stays lent.
 
 use etsec_core::{Error, Running, Stopped};
 use etsec_sim::{Fault, Sim, SimBus, SimConfig, SimDelay};
@@ -56,7 +57,8 @@ fn at_every_access_of_every_operation_and_back_again() {
             }
             assert_eq!(live.port.tick(0, &mut live.delay), Err(Error::Gone), "{name} {survived}");
             assert!(live.rx[0].drain().is_none() && live.tx[0].drain().is_none(), "still lent");
-            // If it comes back, as after a glitch of the bus, the port picks up whatever was broken off.
+            // If it comes back, as after a glitch of the bus, the port picks up whatever was broken
+            // off.
             bus.revive();
             live.settle(3);
             live.exchange(2);
@@ -149,7 +151,8 @@ fn a_dead_device_gives_nothing_and_takes_what_the_rings_hold() {
     let Live { port, rx, tx, pool, arena, mut delay, sim } = live;
     let (port, error) = port.stop(&mut delay).map(drop).unwrap_err();
     assert_eq!(error, Error::Gone);
-    // Nobody gets at the memory a device may still write: not with the port dropped, and not with the queues.
+    // Nobody gets at the memory a device may still write: not with the port dropped, and not with
+    // the queues.
     drop((port, rx, tx));
     assert_eq!(pool.buffers() - pool.free(), RINGS * all_rings::LEN + out.len());
     drop(pool);

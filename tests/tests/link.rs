@@ -1,4 +1,5 @@
-//! Does the link come up as negotiated, go, and come back; and is what is missing named? (HW 8.7–8.10)
+//! Does the link come up as negotiated, go, and come back; and is what is missing named? (HW
+//! 8.7–8.10)
 
 use std::cell::RefCell;
 

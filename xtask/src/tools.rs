@@ -131,7 +131,8 @@ impl CargoTool {
         session.progress.say(&format!("building {name} {version} into {}", root.display()));
         let mut log = session.log("install")?;
         let mut cargo = session.cargo(&arguments);
-        cargo.arg(&root);
+        // They run for a moment and are built for minutes: no time for the optimiser.
+        cargo.arg(&root).args(["--profile", "dev"]).env("CARGO_PROFILE_DEV_DEBUG", "0");
         let built = run::logged(cargo, &mut log, &mut session.progress)?.success();
         let failed = || format!("{missing} failed, see {}", log.path().display());
         Ok(if built { Ok(ours) } else { Err(failed()) })

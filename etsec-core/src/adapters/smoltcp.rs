@@ -92,7 +92,7 @@ impl<D: Doorbell> SmoltcpPort<D> {
         pool: Pool,
         mtu: usize,
     ) -> Result<Self, BuffersTooSmall> {
-        let (have, need) = (pool.buffer_size(), mtu + HEADER + FCS);
+        let (have, need) = (pool.buffer_size(), mtu.saturating_add(HEADER + FCS));
         if have < need {
             return Err(BuffersTooSmall { have, need });
         }

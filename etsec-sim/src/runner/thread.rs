@@ -35,6 +35,8 @@ pub(super) struct Mover {
     outbox: Vec<WireFrame>,
     receives: bool,
     sends: bool,
+    /// Why the wire receives no more, until the frames before that have been received.
+    held: Option<WireError>,
 }
 
 impl Mover {
@@ -48,6 +50,7 @@ impl Mover {
             outbox: Vec::with_capacity(BATCH),
             receives: true,
             sends: true,
+            held: None,
         }
     }
 
@@ -102,6 +105,7 @@ impl Mover {
         let shared = Arc::clone(&self.shared);
         shared.catch_up();
         let before = self.given;
+        let notifier = shared.notifier();
         let lines = shared.sim.with(|model| {
             while self.given < self.taken {
                 let frame = &self.inbox[self.given];
@@ -113,14 +117,13 @@ impl Mover {
                 self.given += 1;
             }
             self.collect(model);
-            LINES.map(|line| (line, model.line(line)))
+            LINES.map(|line| notifier.is_some() && shared.due(model, line))
         });
-        for (line, high) in lines {
-            shared.fire(line, high);
+        if let Some(notify) = notifier {
+            LINES.into_iter().zip(lines).filter(|(_, due)| *due).for_each(|(line, _)| notify(line));
         }
         self.give_to_wire();
-        let ended = !self.waiting() && (!self.receives || self.wire.ended());
-        shared.input_ended.store(ended, Ordering::Release);
+        self.conclude();
         self.given > before || !self.outbox.is_empty()
     }
 
@@ -135,7 +138,7 @@ impl Mover {
                 Ok(false) => break,
                 Err(error) => {
                     self.receives = false;
-                    self.fail(error);
+                    self.held = Some(error);
                     break;
                 }
             }
@@ -153,6 +156,18 @@ impl Mover {
                 self.fail(error);
                 return;
             }
+        }
+    }
+
+    /// Tells of the input's end, and only then why: who sees the error finds all frames received.
+    fn conclude(&mut self) {
+        if self.waiting() {
+            return;
+        }
+        let ended = !self.receives || self.wire.ended();
+        self.shared.input_ended.store(ended, Ordering::Release);
+        if let Some(error) = self.held.take() {
+            self.fail(error);
         }
     }
 
