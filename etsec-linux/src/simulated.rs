@@ -116,6 +116,14 @@ impl Simulated {
         self.runner.error()
     }
 
+    /// Ends the wire when it has been given all that was sent, and takes out why it has failed, if
+    /// it has. That the other end of a cable ended first is no failure here.
+    #[must_use]
+    pub fn finish(&self) -> Option<WireError> {
+        self.runner.finish();
+        self.runner.error().filter(|error| !matches!(error, WireError::Unplugged))
+    }
+
     /// Whether everything the wire will ever supply has been received, as at the end of a file.
     #[must_use]
     pub fn input_ended(&self) -> bool {

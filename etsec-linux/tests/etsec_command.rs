@@ -231,6 +231,34 @@ fn every_frame_that_was_sent_is_in_the_file() {
     assert!(read_pcap(&output) == given);
 }
 
+#[test]
+fn a_run_that_fails_midway_still_tells_what_it_did() {
+    let dir = tempfile::tempdir().unwrap();
+    let (input, output) = (dir.path().join("in.pcap"), dir.path().join("out.pcapng"));
+    write_pcap(&input, &frames(40));
+    let whole = fs::read(&input).unwrap();
+    fs::write(&input, &whole[..whole.len() - 1]).unwrap();
+    let cut = format!("sim,wire=pcap:{},", input.display());
+    let into = output.to_str().unwrap();
+    for (words, received) in [
+        (&["echo", "-t", "20", "--promiscuous", "-d", &cut][..], Some(39)),
+        (&["capture", "-t", "20", "-w", into, "-d", &cut], Some(39)),
+        (&["forward", "-t", "20", &cut, "sim"], Some(39)),
+        (&["serve", "-t", "20", "-a", "10.0.0.1/24", "-d", &cut], None),
+        (&["send", "-t", "20", "-d", "sim", "--pcap", input.to_str().unwrap()], Some(0)),
+    ] {
+        let output = run(&[&["--json"], words].concat());
+        assert_eq!(code(&output), Some(1), "{words:?}: {}", said(&output));
+        let cause = if words[0] == "send" { "after frame 39" } else { "the wire has failed" };
+        assert!(said(&output).contains(cause), "{words:?}: {}", said(&output));
+        let counters = events(&output.stdout, "counters");
+        assert_eq!(counters.len(), 1, "{words:?}");
+        let frames = counters[0]["ports"][0]["rx"]["frames"].as_u64();
+        assert!(received.is_none() || frames == received, "{words:?}: {frames:?}");
+    }
+    assert!(read_pcapng(&output) == frames(40)[..39]);
+}
+
 /// Starts a command, lets it run, and ends it by `signal`.
 fn interrupted(words: &[&str], signal: Signal) -> (Output, Duration) {
     let child = etsec(words).spawn().unwrap();

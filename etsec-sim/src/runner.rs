@@ -73,7 +73,7 @@ impl Shared {
 /// theirs must be real ones.
 pub struct Runner {
     shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl fmt::Debug for Runner {
@@ -107,7 +107,7 @@ impl Runner {
         let thread = thread::Mover::new(Arc::clone(&shared), wire);
         let thread =
             std::thread::Builder::new().name("etsec-sim".into()).spawn(move || thread.run())?;
-        Ok(Runner { shared, thread: Some(thread) })
+        Ok(Runner { shared, thread: Mutex::new(Some(thread)) })
     }
 
     /// The group 0 register page; writing to it wakes the thread.
@@ -154,6 +154,18 @@ impl Runner {
         lock(&self.shared.error).take()
     }
 
+    /// Stops the thread, after it has given the wire all that the model has sent, and waits for its
+    /// end. [`Runner::error`] then tells of every frame whether it could be given.
+    pub fn finish(&self) {
+        self.shared.stop.store(true, Ordering::Release);
+        self.shared.kick.kick();
+        let thread = lock(&self.thread).take();
+        let Some(Err(panic)) = thread.map(JoinHandle::join) else { return };
+        if !std::thread::panicking() {
+            std::panic::resume_unwind(panic);
+        }
+    }
+
     /// Whether everything the wire will ever supply has been received, as at the end of a file.
     #[must_use]
     pub fn input_ended(&self) -> bool {
@@ -163,12 +175,7 @@ impl Runner {
 
 impl Drop for Runner {
     fn drop(&mut self) {
-        self.shared.stop.store(true, Ordering::Release);
-        self.shared.kick.kick();
-        let Some(Err(panic)) = self.thread.take().map(JoinHandle::join) else { return };
-        if !std::thread::panicking() {
-            std::panic::resume_unwind(panic);
-        }
+        self.finish();
     }
 }
 

@@ -10,8 +10,15 @@ use crate::station::{Setup, Station};
 pub fn run(args: &Echo, context: &Context) -> Result<()> {
     let setup = Setup { promiscuous: args.promiscuous, ..Setup::of_port(&args.port) };
     let mut station = Station::open(&setup, context)?;
-    let own = station.mac().0;
     let mut run = Run::new(context, args.until);
+    let ended = echo(&mut station, &mut run);
+    // A port must be stopped, and what it did told, whatever happened.
+    let finished = station.finish(context.out, run.elapsed());
+    ended.and(finished)
+}
+
+fn echo(station: &mut Station, run: &mut Run) -> Result<()> {
+    let own = station.mac().0;
     let mut echoed = 0;
     while !run.is_over(echoed) {
         let before = echoed;
@@ -34,7 +41,7 @@ pub fn run(args: &Echo, context: &Context) -> Result<()> {
             station.look_after()?;
         }
     }
-    station.finish(context.out, run.elapsed())
+    Ok(())
 }
 
 /// Makes the sender the destination, and us the sender. What is too short to have them stays as it

@@ -27,7 +27,7 @@ pub fn run(args: &Serve, context: &Context) -> Result<()> {
     let verdict = test.judge(args, context);
     let elapsed = test.run.elapsed();
     // Both devices are stopped whatever came out.
-    let client = test.client_station.stop();
+    let client = test.client_station.stop().and_then(|(_, closed)| closed);
     let server = test.server.finish(context.out, elapsed);
     let good = verdict?;
     client?;

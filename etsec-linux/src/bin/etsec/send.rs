@@ -34,10 +34,12 @@ pub fn run(args: &Send, context: &Context) -> Result<()> {
         .map(Frames::Pattern),
     };
     // What a MAC sends while there is no link is lost.
-    if !station.await_link(LINK_TIME, &context.stop)? {
+    let linked = station.await_link(LINK_TIME, &context.stop);
+    if let Ok(false) = linked {
         log::warn!("{}: no link; sending all the same", args.port.device);
     }
     let mut run = Run::new(context, args.until);
+    let frames = linked.and(frames);
     let sent = frames.and_then(|mut frames| send_all(args, &mut frames, &mut station, &mut run));
     let drained = drain(&mut station, &mut run);
     // A port must be stopped whatever became of the frames.

@@ -131,8 +131,9 @@ impl Server {
     /// Stops the device and prints what was counted.
     pub fn finish(self, out: Output, elapsed: Duration) -> Result<()> {
         let services = self.services.counters();
-        let port = self.station.stop()?;
-        Counters::new(elapsed, vec![port]).with_services(services).show(out)
+        let (port, closed) = self.station.stop()?;
+        let shown = Counters::new(elapsed, vec![port]).with_services(services).show(out);
+        closed.and(shown)
     }
 }
 

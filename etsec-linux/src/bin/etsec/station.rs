@@ -13,6 +13,7 @@ use etsec_linux::options::Options;
 use etsec_linux::simulated::Simulated;
 use etsec_linux::time::Clock;
 use etsec_linux::{AnyBus, PortConfig};
+use etsec_sim::ends::WireError;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::args::{DeviceName, LinkArg, Port, Tuning};
@@ -133,7 +134,8 @@ impl Station {
             clock: Clock::start(),
             looked: Instant::now(),
         };
-        core.service()?;
+        // Not the wire: if that has failed already, the run is what tells, with its counters.
+        core.service_port()?;
         log::info!("{}: started, station address {}", core.name, core.mac());
         Ok(Station { core, rx, tx, pool, level })
     }
@@ -221,31 +223,36 @@ impl Station {
     /// Stops the device and gives everything back.
     pub fn stop(self) -> Result<PortCounters> {
         let Station { core, rx, tx, pool, .. } = self;
-        let (device, counters) = core.stop(&rx, &tx)?;
+        let end = core.stop(&rx, &tx)?;
         drop((rx, tx, pool));
-        device.close()?;
-        Ok(counters)
+        let (counters, closed) = end.close();
+        closed.map(|()| counters)
     }
 }
 
 /// Stops devices that may hold each other's buffers, gives everything back and prints the final
-/// counters.
+/// counters, also of a device that would not stop.
 pub fn finish_all(stations: Vec<Station>, out: Output, elapsed: Duration) -> Result<()> {
-    let mut stopped = Vec::new();
+    let mut ends = Vec::new();
     let mut queues = Vec::new();
     for Station { core, rx, tx, pool, .. } in stations {
-        stopped.push(core.stop(&rx, &tx));
+        ends.push(core.stop(&rx, &tx));
         queues.push((rx, tx, pool));
     }
     // All have stopped: now every queue can send its buffers home, to whichever pool.
     drop(queues);
     let mut ports = Vec::new();
-    for result in stopped {
-        let (device, counters) = result?;
-        device.close()?;
-        ports.push(counters);
+    let mut failed = Ok(());
+    for end in ends {
+        let closed = end.and_then(|end| {
+            let (counters, closed) = end.close();
+            ports.push(counters);
+            closed
+        });
+        failed = failed.and(closed);
     }
-    Counters::new(elapsed, ports).show(out)
+    let shown = Counters::new(elapsed, ports).show(out);
+    failed.and(shown)
 }
 
 /// Whether buffers received on one can be sent on the other and come back.
@@ -284,15 +291,22 @@ impl NetStation {
         totals(self.port.rx(), self.port.tx())
     }
 
-    /// Stops the device and gives everything back.
-    pub fn stop(self) -> Result<PortCounters> {
+    /// Stops the device and gives everything back; returns what was counted, and whether it worked.
+    ///
+    /// # Errors
+    /// If there is nothing left to count.
+    pub fn stop(self) -> Result<(PortCounters, Result<()>)> {
         let NetStation { core, port } = self;
-        let (device, counters) = core.stop(port.rx(), port.tx())?;
-        let counters = counters.with_stack(port.counters());
+        let end = core.stop(port.rx(), port.tx())?;
+        let stack = *port.counters();
         drop(port);
-        device.close()?;
-        Ok(counters)
+        let (counters, closed) = end.close();
+        Ok((counters.with_stack(&stack), closed))
     }
+}
+
+fn wire_failure(error: WireError, device: &str) -> anyhow::Error {
+    anyhow::Error::new(error).context(format!("{device}: the wire has failed"))
 }
 
 fn totals(rx: &Rx, tx: &Tx) -> Totals {
@@ -326,16 +340,22 @@ impl Core {
         if self.looked.elapsed() < LOOK_EVERY {
             return Ok(());
         }
-        self.service()
+        self.check_wire()?;
+        self.service_port()
     }
 
-    fn service(&mut self) -> Result<()> {
-        self.looked = Instant::now();
-        let Some(device) = &mut self.device else { return Ok(()) };
+    fn check_wire(&self) -> Result<()> {
+        let Some(device) = &self.device else { return Ok(()) };
         // A TAP that is gone, the other end of a cable that is, a capture file that is broken.
         if let Some(error) = device.memory.simulated().and_then(Simulated::wire_error) {
-            return Err(error).with_context(|| format!("{}: the wire has failed", self.name));
+            return Err(wire_failure(error, &self.name));
         }
+        Ok(())
+    }
+
+    fn service_port(&mut self) -> Result<()> {
+        self.looked = Instant::now();
+        let Some(device) = &mut self.device else { return Ok(()) };
         let service = device.service(self.clock.now_ms())?;
         if !service.events.is_empty() {
             log::debug!("{}: recovered from {:?}", self.name, service.events);
@@ -394,14 +414,34 @@ impl Core {
     }
 
     /// Stops the port; the caller's queues can give their buffers back then.
-    fn stop(mut self, rx: &Rx, tx: &Tx) -> Result<(Device<Stopped<AnyBus>>, PortCounters)> {
+    fn stop(mut self, rx: &Rx, tx: &Tx) -> Result<End> {
         let mut device = self.device.take().context("the port has been stopped before")?;
         let mib = device.port.mib().clone();
         let faults = *device.port.faults();
-        let device = device.stop().map_err(|(_, error)| error)?;
-        let counters =
-            PortCounters::new(self.name.clone(), rx.counters(), tx.counters(), &faults, &mib);
-        Ok((device, counters))
+        let name = self.name.clone();
+        let counters = PortCounters::new(name, rx.counters(), tx.counters(), &faults, &mib);
+        let device = device.stop().map_err(|(_, error)| error.into());
+        Ok(End { counters, device, name: self.name.clone() })
+    }
+}
+
+/// The end of a run: what was counted, and the device if it could be stopped.
+struct End {
+    counters: PortCounters,
+    device: Result<Device<Stopped<AnyBus>>>,
+    name: String,
+}
+
+impl End {
+    /// Gives the memory back, for which no queue and no buffer may be left.
+    fn close(self) -> (PortCounters, Result<()>) {
+        let closed = self.device.and_then(|device| {
+            // The last frames may have been one too many for the disk.
+            let failed = device.memory.simulated().and_then(Simulated::finish);
+            device.close()?;
+            failed.map_or(Ok(()), |error| Err(wire_failure(error, &self.name)))
+        });
+        (self.counters, closed)
     }
 }
 
