@@ -112,12 +112,17 @@ impl<B: Bus + Clone> Stopped<B> {
     /// and delivered.
     ///
     /// # Errors
-    /// [`Error::Gone`] or [`Error::NotAnEtsec`], with the port as it was.
+    /// [`Error::Gone`], [`Error::NotAnEtsec`] or [`Error::Draining`], with the port as it was.
     #[allow(clippy::result_large_err, reason = "the port is given back, and there is no heap")]
     pub fn start(self, delay: &mut dyn DelayNs) -> Result<Running<B>, (Self, Error)> {
         // A stop that needed a reset has cleared the MAC's registers (HW 8.4).
         if let Err(error) = self.port.check_alive().and_then(|()| self.port.program()) {
             return Err((self, error));
+        }
+        let rings = || self.port.rx.iter().chain(&self.port.tx).flatten();
+        if let Some(held) = rings().position(|view| !view.claim()) {
+            rings().take(held).for_each(|view| view.set_live(false));
+            return Err((self, Error::Draining));
         }
         let Stopped { port, faults } = self;
         port.start();

@@ -45,6 +45,8 @@ pub enum Error {
     RingNumber(Side, usize),
     /// The ring of this number has been added already.
     RingTaken(Side, usize),
+    /// A queue, in another thread, is being drained at this moment; start again afterwards.
+    Draining,
     /// The filer needs [`Config::parser`] (HW 5.2).
     ParserOff,
     /// The ring lies in another 4 GiB window of bus addresses than the port's first one (HW 4.5).
@@ -76,6 +78,7 @@ impl fmt::Display for Error {
             Self::Link(error) => error.fmt(f),
             Self::RingNumber(side, n) => write!(f, "{side} ring {n}: 0 to 7 are possible"),
             Self::RingTaken(side, n) => write!(f, "{side} ring {n} is there already"),
+            Self::Draining => f.write_str("a queue is being drained: start the port afterwards"),
             Self::ParserOff => f.write_str("the filer needs the parser: set Config::parser"),
             Self::Window { port, ring } => write!(
                 f,

@@ -281,6 +281,20 @@ fn buffers_come_back_from_a_stopped_ring_only() {
 }
 
 #[test]
+fn a_ring_is_not_started_while_a_buffer_is_taken_out_of_it() {
+    let (mut arena, _pool) = memory();
+    let ring = arena.ring(4).unwrap();
+    let view = ring.view();
+    assert!(ring.hold());
+    assert!(!view.claim());
+    ring.let_go();
+    assert!(view.claim());
+    assert!(!ring.hold() && ring.is_live());
+    view.set_live(false);
+    assert!(ring.hold() && !ring.is_live());
+}
+
+#[test]
 fn a_live_queue_that_is_dropped_keeps_its_buffers_from_everybody() {
     let (mut arena, pool) = memory();
     let (mut rx, view, _bell) = rx(&mut arena, 4, false);

@@ -28,8 +28,8 @@ pub(crate) const MAX_LEN: usize = 0x1_0000;
 #[repr(C, align(64))]
 #[derive(Default)]
 struct Control {
-    /// 1 while the device may touch descriptors and buffers.
-    live: Word,
+    /// [`IDLE`], [`LIVE`] or [`HELD`].
+    state: Word,
     /// 1 when the device side suspects that hardware and queue disagree on the next descriptor.
     suspect: Word,
     /// Number of the question for the hardware's position that a stuck queue has asked; 0: none.
@@ -39,6 +39,13 @@ struct Control {
     /// The hardware's position, while not live.
     position: Word,
 }
+
+/// The device does not touch the ring.
+const IDLE: u32 = 0;
+/// The device may touch descriptors and buffers.
+const LIVE: u32 = 1;
+/// The queue is taking a buffer out of the ring, which must not be started meanwhile.
+const HELD: u32 = 2;
 
 /// Memory for one ring, as [`Arena::ring`](crate::arena::Arena::ring) carved it.
 pub struct RingMemory {
@@ -154,7 +161,18 @@ impl RingMemory {
 
     /// Whether the device may touch the ring at this moment.
     pub(crate) fn is_live(&self) -> bool {
-        self.control().live.acquire() != 0
+        self.control().state.acquire() == LIVE
+    }
+
+    /// Keeps the ring from being started until [`RingMemory::let_go`]; false if it is live.
+    #[must_use]
+    pub(crate) fn hold(&self) -> bool {
+        self.control().state.update(|state| (state == IDLE).then_some(HELD)).is_ok()
+    }
+
+    /// Ends a hold.
+    pub(crate) fn let_go(&self) {
+        self.control().state.release(IDLE);
     }
 
     /// The hardware's position while the ring is not live.
@@ -244,8 +262,15 @@ impl RingView {
         (from.is_multiple_of(8) && from / 8 < self.len).then_some(from / 8)
     }
 
+    /// Makes the ring the device's; false, and nothing done, while its queue holds it.
+    #[must_use]
+    pub(crate) fn claim(&self) -> bool {
+        self.control().state.update(|state| (state != HELD).then_some(LIVE)).is_ok()
+    }
+
+    /// Only for a ring that the device side has claimed.
     pub(crate) fn set_live(&self, live: bool) {
-        self.control().live.release(u32::from(live));
+        self.control().state.release(if live { LIVE } else { IDLE });
     }
 
     pub(crate) fn position(&self) -> u32 {
@@ -279,7 +304,7 @@ impl RingView {
 
 impl Drop for RingView {
     fn drop(&mut self) {
-        if self.control().live.acquire() == 0 {
+        if self.control().state.acquire() != LIVE {
             // SAFETY: dropped once, here.
             unsafe { ManuallyDrop::drop(&mut self.region) };
         }

@@ -237,10 +237,20 @@ impl<D: Doorbell> RxQueue<D> {
     }
 
     /// Takes back any buffer, filled or not, once the device has stopped; `None` while it runs and when none is left.
+    ///
+    /// Go on to the end, or the device will wait, after the next start, at descriptors that are empty.
     pub fn drain(&mut self) -> Option<Buf> {
-        if self.ring.is_live() {
+        // A start in another thread, meanwhile, would lend the device a buffer that is no longer here.
+        if !self.ring.hold() {
             return None;
         }
+        let buf = self.take_out();
+        self.ring.let_go();
+        buf
+    }
+
+    /// As [`RxQueue::drain`], of a ring that is held.
+    fn take_out(&mut self) -> Option<Buf> {
         self.ready = 0;
         if let Some(open) = self.assembly.discard() {
             return Some(open);

@@ -194,10 +194,20 @@ impl<D: Doorbell> TxQueue<D> {
     }
 
     /// Takes back any buffer, sent or not, once the device has stopped; `None` while it runs and when none is left.
+    ///
+    /// Go on to the end, or the device will wait, after the next start, at descriptors that are empty.
     pub fn drain(&mut self) -> Option<Buf> {
-        if self.ring.is_live() {
+        // A start in another thread, meanwhile, would lend the device a buffer that is no longer here.
+        if !self.ring.hold() {
             return None;
         }
+        let buf = self.take_out();
+        self.ring.let_go();
+        buf
+    }
+
+    /// As [`TxQueue::drain`], of a ring that is held.
+    fn take_out(&mut self) -> Option<Buf> {
         if self.pending() == 0 {
             self.head = self.ring.position();
             self.tail = self.head;

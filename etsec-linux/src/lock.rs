@@ -134,14 +134,10 @@ mod tests {
         assert!(gone.contains("uio1"), "{gone}");
     }
 
-    /// Not a test of its own: [`a_second_process_is_refused_and_told_by_whom`] runs it in a second
-    /// process.
-    #[test]
-    #[ignore = "helper process of another test"]
-    fn helper_holds_a_lock() {
-        let path = std::env::var_os("ETSEC_TEST_LOCK").expect("run by the other test only");
-        let file = File::open(&path).unwrap();
-        acquire(&Roots::default(), &file, Path::new(&path), "uio0").unwrap();
+    /// What the second process does.
+    fn hold_a_lock(path: &Path) {
+        let file = File::open(path).unwrap();
+        acquire(&Roots::default(), &file, path, "uio0").unwrap();
         println!("\nlocked");
         // Until the other side closes its end or kills us.
         std::io::stdin().read_line(&mut String::new()).unwrap();
@@ -149,9 +145,14 @@ mod tests {
 
     #[test]
     fn a_second_process_is_refused_and_told_by_whom() {
+        // The second process is this test once more, told by its environment what it is.
+        if let Some(path) = std::env::var_os("ETSEC_TEST_LOCK") {
+            return hold_a_lock(path.as_ref());
+        }
+        let this = "lock::tests::a_second_process_is_refused_and_told_by_whom";
         let path = tempfile::NamedTempFile::new().unwrap();
         let mut owner = Command::new(std::env::current_exe().unwrap())
-            .args(["--ignored", "--exact", "--nocapture", "lock::tests::helper_holds_a_lock"])
+            .args(["--exact", "--nocapture", this])
             .env("ETSEC_TEST_LOCK", path.path())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

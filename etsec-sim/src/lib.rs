@@ -31,6 +31,7 @@ pub mod capture;
 pub mod config;
 mod control;
 mod crc;
+mod descriptor;
 pub mod ends;
 pub mod fault;
 pub mod filer;
