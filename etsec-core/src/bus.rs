@@ -125,7 +125,8 @@ impl Mmio {
     /// # Safety
     /// `base` is 4-byte aligned and maps [`Mmio::SIZE`] bytes of eTSEC registers, uncached, for as long as any copy of
     /// this value is used. The holder of a register page can make the device write to any memory of the machine: from
-    /// here on only this crate's device and queue types may be given copies of it, or code as trusted as the kernel.
+    /// here on only this crate's device and queue types may be given copies of it, or code as trusted as the kernel. One
+    /// port at a time is attached to a controller: a second one would restart what the first has stopped.
     #[must_use]
     pub const unsafe fn new(base: *mut u32) -> Self {
         Mmio { base }

@@ -77,6 +77,7 @@ impl defmt::Format for BusAddr {
 /// The implementer promises that, from the moment the value is made until it is dropped:
 /// * `[cpu(), cpu() + len())` is mapped, readable, writable and initialised, and nothing else uses it;
 /// * the device reaches the same bytes, coherently and without holes, at `[bus(), bus() + len())`;
+/// * `len()` is at most [`isize::MAX`];
 /// * the three methods always return the same values, wherever the region is moved to.
 pub unsafe trait Region {
     /// Where the CPU finds the first byte; 64-byte aligned.

@@ -89,7 +89,44 @@ impl FilerTable {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+    use std::vec::Vec;
+
     use super::*;
+
+    /// Notes what is written where.
+    #[derive(Default)]
+    struct Notes(RefCell<Vec<(u16, u32)>>);
+
+    impl Bus for Notes {
+        fn read(&self, _: u16) -> u32 {
+            0
+        }
+        fn write(&self, at: u16, value: u32) {
+            self.0.borrow_mut().push((at, value));
+        }
+        fn publish(&self) {}
+        fn observe(&self) {}
+    }
+
+    #[test]
+    fn all_entries_are_written_in_order_with_fillers_before_the_default() {
+        let mut table = FilerTable::new(3);
+        let rule = FilerEntry { control: 0x0A0B, property: 0x0C0D_0E0F };
+        table.push(rule).unwrap();
+        let notes = Notes::default();
+        table.load(&notes);
+        let notes = notes.0.into_inner();
+        assert_eq!(notes.len(), 3 * 256);
+        for (n, words) in notes.chunks(3).enumerate() {
+            let (control, property) = match n {
+                0 => (rule.control, rule.property),
+                255 => (3 << 10 | 0x20, 0),
+                _ => (0x65, 0), // HW 6.1: fails under every reading
+            };
+            assert_eq!(words, [(0x334, n as u32), (0x338, control), (0x33C, property)]);
+        }
+    }
 
     #[test]
     fn default_rule_is_the_manuals_word() {

@@ -176,7 +176,7 @@ impl<D: Doorbell> RxQueue<D> {
                 let fcb = self.limits.read_fcb(&mut buf, len);
                 buf.describe(self.limits.skip, payload as u16);
                 self.counters.frames += 1;
-                self.counters.bytes += buf.len() as u64;
+                self.counters.bytes += u64::from(payload);
                 return Some((buf, RxMeta { flags, fcb }));
             }
             if let Some(frame) = self.assemble(buf, flags, len) {
@@ -192,7 +192,7 @@ impl<D: Doorbell> RxQueue<D> {
     #[inline]
     pub fn refill(&mut self, buf: Buf) -> Result<(), Refused> {
         let room = self.used as usize != self.ring.len();
-        if !room || buf.is_chain() || self.known != buf.pool().kind() {
+        if buf.is_chain() || !room || self.known != buf.pool().kind() {
             return self.refill_slowly(buf);
         }
         self.put(buf);
