@@ -1,8 +1,9 @@
-//! Memory carved once: an [`Arena`] cuts a [`Region`] into descriptor rings and one buffer pool, and lends them for good.
+//! Memory carved once: an [`Arena`] cuts a [`Region`] into descriptor rings and one buffer pool,
+//! and lends them for good.
 //!
-//! Nothing is allocated or translated afterwards. What has been carved refers to the region by counted handles, not by
-//! borrows, so it can go to any thread. The region is given back only when nothing of it is in use any more; if the
-//! device may still write to it, it stays mapped for ever.
+//! Nothing is allocated or translated afterwards. What has been carved refers to the region by
+//! counted handles, not by borrows, so it can go to any thread. The region is given back only when
+//! nothing of it is in use any more; if the device may still write to it, it stays mapped for ever.
 
 use core::fmt;
 use core::mem::ManuallyDrop;
@@ -71,8 +72,8 @@ impl Drop for Handle {
 pub enum MemoryError {
     /// The region starts at an address, CPU's or device's, that is not a multiple of 64.
     Misaligned,
-    /// The region does not end inside the 4 GiB window it starts in (or beyond 36 bits): one high register serves all
-    /// of it (HW 4.5).
+    /// The region does not end inside the 4 GiB window it starts in (or beyond 36 bits): one high
+    /// register serves all of it (HW 4.5).
     CrossesWindow,
     /// The region has too few bytes left.
     TooSmall {
@@ -113,8 +114,8 @@ impl core::error::Error for MemoryError {}
 
 /// A region being carved.
 ///
-/// Dropping an arena gives the region back if nothing carved from it is in use, and leaks it otherwise: memory that a
-/// device may still reach must not be unmapped.
+/// Dropping an arena gives the region back if nothing carved from it is in use, and leaks it
+/// otherwise: memory that a device may still reach must not be unmapped.
 pub struct Arena<R: Region> {
     region: ManuallyDrop<R>,
     header: NonNull<ArenaHeader>,
@@ -122,7 +123,8 @@ pub struct Arena<R: Region> {
     pool: Option<NonNull<pool::PoolHeader>>,
 }
 
-// SAFETY: the pointers lead into the region, which moves with the arena; all shared state in it is atomic.
+// SAFETY: the pointers lead into the region, which moves with the arena; all shared state in it is
+// atomic.
 unsafe impl<R: Region + Send> Send for Arena<R> {}
 
 impl<R: Region> fmt::Debug for Arena<R> {
@@ -145,7 +147,8 @@ impl<R: Region> Arena<R> {
     /// Takes a region to carve.
     ///
     /// # Errors
-    /// [`MemoryError::Misaligned`], [`MemoryError::CrossesWindow`] or [`MemoryError::TooSmall`], with the region.
+    /// [`MemoryError::Misaligned`], [`MemoryError::CrossesWindow`] or [`MemoryError::TooSmall`],
+    /// with the region.
     pub fn new(region: R) -> Result<Self, (R, MemoryError)> {
         let header = region.cpu().cast::<ArenaHeader>();
         match check(&region) {
@@ -156,7 +159,8 @@ impl<R: Region> Arena<R> {
                     version: Word::new(VERSION),
                     handles: Word::new(0),
                 };
-                // SAFETY: `check` found room and alignment, and `Region` promises that the bytes are ours.
+                // SAFETY: `check` found room and alignment, and `Region` promises that the bytes
+                // are ours.
                 unsafe { header.write(fresh) };
                 let used = size_of::<ArenaHeader>();
                 Ok(Arena { region: ManuallyDrop::new(region), header, used, pool: None })
@@ -173,18 +177,20 @@ impl<R: Region> Arena<R> {
     /// Carves a ring of `len` descriptors, which takes [`ring_bytes`]`(len)`.
     ///
     /// # Errors
-    /// [`MemoryError::RingLength`] outside 4 to 65,536, [`MemoryError::TooSmall`]. Nothing is carved then.
+    /// [`MemoryError::RingLength`] outside 4 to 65,536, [`MemoryError::TooSmall`]. Nothing is
+    /// carved then.
     pub fn ring(&mut self, len: usize) -> Result<RingMemory, MemoryError> {
         if !(ring::MIN_LEN..=ring::MAX_LEN).contains(&len) {
             return Err(MemoryError::RingLength(len));
         }
         let place = self.carve(ring_bytes(len))?;
-        // SAFETY: `place` is carved for this ring alone, of the size `ring_bytes` says, cache-line aligned.
+        // SAFETY: `place` is carved for this ring alone, of the size `ring_bytes` says, cache-line
+        // aligned.
         Ok(unsafe { RingMemory::build(Handle::new(self.header), &place, len) })
     }
 
-    /// Carves the pool: `buffers` buffers that each take frames or parts of frames of `buffer_size` bytes
-    /// ([`pool_bytes`]).
+    /// Carves the pool: `buffers` buffers that each take frames or parts of frames of `buffer_size`
+    /// bytes ([`pool_bytes`]).
     ///
     /// # Errors
     /// [`MemoryError::BufferCount`], [`MemoryError::BufferSize`], [`MemoryError::TooSmall`] or
@@ -201,13 +207,15 @@ impl<R: Region> Arena<R> {
         }
         let place = self.carve(pool_bytes(buffers, buffer_size))?;
         let handle = Handle::new(self.header);
-        // SAFETY: `place` is carved for this pool alone, of the size `pool_bytes` says, cache-line aligned.
+        // SAFETY: `place` is carved for this pool alone, of the size `pool_bytes` says, cache-line
+        // aligned.
         let pool = unsafe { Pool::build(handle, &place, buffers, buffer_size) };
         self.pool = Some(pool.header());
         Ok(pool)
     }
 
-    /// Gives the region back, if no handle, queue, device or buffer refers to it any more; the arena otherwise.
+    /// Gives the region back, if no handle, queue, device or buffer refers to it any more; the
+    /// arena otherwise.
     ///
     /// # Errors
     /// The arena itself, to be asked again later or dropped (which leaks the region).
@@ -260,13 +268,15 @@ impl<R: Region> Drop for Arena<R> {
 /// Bytes of a region that an arena itself needs.
 pub const HEADER_BYTES: usize = size_of::<ArenaHeader>();
 
-/// Bytes of a region that a ring of `len` descriptors takes; [`usize::MAX`] for more than there can be.
+/// Bytes of a region that a ring of `len` descriptors takes; [`usize::MAX`] for more than there can
+/// be.
 #[must_use]
 pub const fn ring_bytes(len: usize) -> usize {
     ring::bytes(len)
 }
 
-/// Bytes of a region that a pool of `buffers` buffers of `buffer_size` bytes takes, at most [`usize::MAX`].
+/// Bytes of a region that a pool of `buffers` buffers of `buffer_size` bytes takes, at most
+/// [`usize::MAX`].
 #[must_use]
 pub const fn pool_bytes(buffers: usize, buffer_size: usize) -> usize {
     pool::bytes(buffers, buffer_size)

@@ -6,7 +6,8 @@
 #[inline(always)]
 pub fn publish() {
     #[cfg(any(target_arch = "powerpc", target_arch = "powerpc64"))]
-    // SAFETY: a barrier instruction touches no register and no memory. `sync` is also e500's `msync` encoding.
+    // SAFETY: a barrier instruction touches no register and no memory. `sync` is also e500's
+    // `msync` encoding.
     unsafe {
         core::arch::asm!("sync", options(nostack, preserves_flags));
     }

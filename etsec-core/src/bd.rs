@@ -1,20 +1,21 @@
 //! Buffer descriptors: two big-endian words that CPU and device share (HW 4).
 //!
-//! Status and length are one word, so ownership changes hands with one store. This file knows the words' layout and
-//! byte order, not who owns which descriptor.
+//! Status and length are one word, so ownership changes hands with one store. This file knows the
+//! words' layout and byte order, not who owns which descriptor.
 
 use bitflags::bitflags;
 
 use crate::word::Word;
 
 bitflags! {
-    /// Flags of a transmit descriptor (HW 4.2). Some masks have one meaning when software writes them and another
-    /// when the device writes them back.
+    /// Flags of a transmit descriptor (HW 4.2). Some masks have one meaning when software writes
+    /// them and another when the device writes them back.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
     pub struct TxFlags: u16 {
         /// Ready: the device owns descriptor and buffer.
         const R = 0x8000;
-        /// Pad to 64 bytes and append the CRC (first descriptor, only if MACCFG2 does not do so anyway).
+        /// Pad to 64 bytes and append the CRC (first descriptor, only if MACCFG2 does not do so
+        /// anyway).
         const PAD_CRC = 0x4000;
         /// Wrap: the next descriptor is the ring's first.
         const W = 0x2000;
@@ -94,7 +95,8 @@ impl defmt::Format for RxFlags {
 }
 
 impl TxFlags {
-    /// What makes a closed descriptor's frame a failed one (HW 4.2). UN counts only where TOE was not asked for.
+    /// What makes a closed descriptor's frame a failed one (HW 4.2). UN counts only where TOE was
+    /// not asked for.
     pub const ERRORS: TxFlags =
         TxFlags::LC.union(TxFlags::RL).union(TxFlags::UN).union(TxFlags::TR);
 }
@@ -155,8 +157,8 @@ pub(crate) struct Bd {
 const _: () = assert!(size_of::<Bd>() == 8);
 
 impl Bd {
-    /// An unused descriptor. W is there from the start and stays, whatever else is written (HW 4.4): the device looks
-    /// for the ring's end before the driver gets there.
+    /// An unused descriptor. W is there from the start and stays, whatever else is written (HW
+    /// 4.4): the device looks for the ring's end before the driver gets there.
     pub(crate) const fn new(last: bool) -> Self {
         Bd { control: Word::new(Self::unused(last).0.to_be()), pointer: Word::new(0) }
     }

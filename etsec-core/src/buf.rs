@@ -1,7 +1,8 @@
 //! A buffer that somebody owns: the unit that moves between pool, rings and application.
 //!
-//! A [`Buf`] is one buffer of a pool, or a frame in several of them: a chain whose first buffer it is. It is moved into
-//! a ring and moved back out; dropping it sends its buffers home. It knows no ring and no descriptor.
+//! A [`Buf`] is one buffer of a pool, or a frame in several of them: a chain whose first buffer it
+//! is. It is moved into a ring and moved back out; dropping it sends its buffers home. It knows no
+//! ring and no descriptor.
 
 use core::fmt;
 use core::mem::ManuallyDrop;
@@ -19,7 +20,8 @@ pub const MAX_CHAIN: usize = 256;
 /// Dereferences to the bytes of its first buffer; [`Buf::segments`] gives all of them.
 pub struct Buf {
     pool: NonNull<PoolHeader>,
-    /// From the pool's header to this buffer, in bytes: a multiple of 64, plus [`CHAINED`] if another buffer follows.
+    /// From the pool's header to this buffer, in bytes: a multiple of 64, plus [`CHAINED`] if
+    /// another buffer follows.
     at: u32,
     /// From the buffer's start to its first byte.
     offset: u16,
@@ -65,7 +67,8 @@ impl Buf {
         self.len = 0;
     }
 
-    /// Describes what the device stored: `len` bytes, of which the first `skip` are not the frame's.
+    /// Describes what the device stored: `len` bytes, of which the first `skip` are not the
+    /// frame's.
     #[inline(always)]
     pub(crate) fn describe(&mut self, skip: u16, len: u16) {
         debug_assert!(usize::from(skip) + usize::from(len) <= self.pool().size() + HEADROOM);
@@ -135,7 +138,8 @@ impl Buf {
         usize::from(self.offset)
     }
 
-    /// Sets the number of bytes in the first buffer, at most [`Buf::capacity`]: a larger number counts as that.
+    /// Sets the number of bytes in the first buffer, at most [`Buf::capacity`]: a larger number
+    /// counts as that.
     ///
     /// New bytes are whatever the buffer held before.
     pub fn set_len(&mut self, len: usize) {
@@ -159,7 +163,8 @@ impl Buf {
         self.len -= n;
     }
 
-    /// Shortens the frame to `len` bytes, sending home buffers that are no longer needed. A longer `len` does nothing.
+    /// Shortens the frame to `len` bytes, sending home buffers that are no longer needed. A longer
+    /// `len` does nothing.
     pub fn truncate(&mut self, len: usize) {
         let (mut part, mut left) = (self, len);
         while left > part.len() {
@@ -198,7 +203,8 @@ impl Buf {
             return None;
         }
         self.at = self.place();
-        // SAFETY: this buffer is owned and was linked; no longer chained, its link is not used again.
+        // SAFETY: this buffer is owned and was linked; no longer chained, its link is not used
+        // again.
         Some(unsafe { self.pool().next(self.at).read() })
     }
 

@@ -7,14 +7,16 @@ use crate::dma::BusAddr;
 
 /// One 4 KiB register page of an eTSEC (HW 1.1).
 ///
-/// Implemented by [`Mmio`] for silicon and by models. Values are in CPU order; byte order is the bus's business.
-/// A bus whose device is gone reads all ones: the driver notices by the controller ID and returns an error.
+/// Implemented by [`Mmio`] for silicon and by models. Values are in CPU order; byte order is the
+/// bus's business. A bus whose device is gone reads all ones: the driver notices by the controller
+/// ID and returns an error.
 pub trait Bus {
     /// Reads the register at byte offset `at` of the page, a multiple of 4 below 0x1000.
     fn read(&self, at: u16) -> u32;
     /// Writes the register at byte offset `at` of the page, a multiple of 4 below 0x1000.
     fn write(&self, at: u16, value: u32);
-    /// Makes this CPU's earlier memory stores visible to the device before anything stored or written later.
+    /// Makes this CPU's earlier memory stores visible to the device before anything stored or
+    /// written later.
     fn publish(&self);
     /// Orders the descriptor just read before the bytes it covers.
     fn observe(&self);
@@ -46,7 +48,8 @@ pub struct Pages<B> {
     pub group0: B,
     /// The second interrupt group's page of an eTSEC2 that has one.
     pub group1: Option<B>,
-    /// The page whose MII management registers reach the external PHYs; `None`: they are in `group0`.
+    /// The page whose MII management registers reach the external PHYs; `None`: they are in
+    /// `group0`.
     pub mdio: Option<B>,
 }
 
@@ -67,7 +70,8 @@ pub trait Doorbell {
     fn observe(&self);
     /// Tells the device that this ring has new descriptors: one register write (HW 3.7).
     fn ring(&self);
-    /// Tells the device the address of the last free RxBD, for lossless flow control (HW 3.20). Most rings ignore it.
+    /// Tells the device the address of the last free RxBD, for lossless flow control (HW 3.20).
+    /// Most rings ignore it.
     fn last_free(&self, bd: BusAddr) {
         let _ = bd;
     }
@@ -105,7 +109,8 @@ impl<B: Bus> Doorbell for PageBell<B> {
 
 /// A register page mapped into this address space.
 ///
-/// Each access compiles to one load or store (and a byte swap on a little-endian CPU: eTSEC registers are big-endian).
+/// Each access compiles to one load or store (and a byte swap on a little-endian CPU: eTSEC
+/// registers are big-endian).
 #[derive(Debug, Clone, Copy)]
 pub struct Mmio {
     base: *mut u32,
@@ -123,10 +128,12 @@ impl Mmio {
     /// Takes the register page mapped at `base`.
     ///
     /// # Safety
-    /// `base` is 4-byte aligned and maps [`Mmio::SIZE`] bytes of eTSEC registers, uncached, for as long as any copy of
-    /// this value is used. The holder of a register page can make the device write to any memory of the machine: from
-    /// here on only this crate's device and queue types may be given copies of it, or code as trusted as the kernel. One
-    /// port at a time is attached to a controller: a second one would restart what the first has stopped.
+    /// `base` is 4-byte aligned and maps [`Mmio::SIZE`] bytes of eTSEC registers, uncached, for as
+    /// long as any copy of this value is used. The holder of a register page can make the
+    /// device write to any memory of the machine: from here on only this crate's device and
+    /// queue types may be given copies of it, or code as trusted as the kernel. One
+    /// port at a time is attached to a controller: a second one would restart what the first has
+    /// stopped.
     #[must_use]
     pub const unsafe fn new(base: *mut u32) -> Self {
         Mmio { base }

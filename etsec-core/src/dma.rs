@@ -1,4 +1,5 @@
-//! Memory that the device can reach: its address as the device sees it, and the promise of whoever supplies it.
+//! Memory that the device can reach: its address as the device sees it, and the promise of whoever
+//! supplies it.
 //!
 //! It knows neither rings nor buffers.
 
@@ -35,7 +36,8 @@ impl BusAddr {
         self.0 as u32
     }
 
-    /// Bits 35–32, as TBASEH, TBDBPH, RBASEH and RBDBPH hold them: the 4 GiB window the address lies in.
+    /// Bits 35–32, as TBASEH, TBDBPH, RBASEH and RBDBPH hold them: the 4 GiB window the address
+    /// lies in.
     #[inline(always)]
     #[must_use]
     pub const fn window(self) -> u32 {
@@ -75,7 +77,8 @@ impl defmt::Format for BusAddr {
 ///
 /// # Safety
 /// The implementer promises that, from the moment the value is made until it is dropped:
-/// * `[cpu(), cpu() + len())` is mapped, readable, writable and initialised, and nothing else uses it;
+/// * `[cpu(), cpu() + len())` is mapped, readable, writable and initialised, and nothing else uses
+///   it;
 /// * the device reaches the same bytes, coherently and without holes, at `[bus(), bus() + len())`;
 /// * `len()` is at most [`isize::MAX`];
 /// * the three methods always return the same values, wherever the region is moved to.

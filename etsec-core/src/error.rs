@@ -82,7 +82,8 @@ impl fmt::Display for Error {
             Self::ParserOff => f.write_str("the filer needs the parser: set Config::parser"),
             Self::Window { port, ring } => write!(
                 f,
-                "the ring lies in the 4 GiB window {ring:#x} of bus addresses, the port's other rings in {port:#x}"
+                "the ring lies in the 4 GiB window {ring:#x} of bus addresses, \
+                 the port's other rings in {port:#x}"
             ),
         }
     }

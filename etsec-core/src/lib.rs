@@ -1,8 +1,9 @@
 //! Register-level driver core for the Freescale/NXP eTSEC gigabit Ethernet controller.
 //!
-//! The crate is `no_std`, allocates nothing, keeps no clock and knows no operating system. Whoever hosts it hands in
-//! three things: a [`Bus`] (one 4 KiB register page), a [`Region`] (memory the device can reach) and a
-//! [`DelayNs`](embedded_hal::delay::DelayNs). It does not know whether it drives silicon or a model.
+//! The crate is `no_std`, allocates nothing, keeps no clock and knows no operating system. Whoever
+//! hosts it hands in three things: a [`Bus`] (one 4 KiB register page), a [`Region`] (memory the
+//! device can reach) and a [`DelayNs`](embedded_hal::delay::DelayNs). It does not know whether it
+//! drives silicon or a model.
 //!
 //! References of the form `HW 8.6` are sections of the project's `docs/hardware.md`.
 #![no_std]

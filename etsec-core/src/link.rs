@@ -1,4 +1,5 @@
-//! What a link is: speed, duplex, flow control, and the register fields the MAC needs for it (HW 8.8).
+//! What a link is: speed, duplex, flow control, and the register fields the MAC needs for it (HW
+//! 8.8).
 //!
 //! Pure functions. It knows neither a PHY nor a bus, nor how the link came to be.
 
@@ -105,7 +106,8 @@ impl FromStr for Duplex {
 
 /// A link that is up: what both ends agreed on, or what was fixed.
 ///
-/// As text, `1000/full` or `100/half`, with flow control as a third part where there is some: `1000/full/rx+tx`.
+/// As text, `1000/full` or `100/half`, with flow control as a third part where there is some:
+/// `1000/full/rx+tx`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Link {

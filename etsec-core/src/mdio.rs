@@ -1,10 +1,11 @@
 //! MII management: the two-wire bus on which PHYs are configured (HW 3.17, 8.7).
 //!
-//! Reads and writes 16-bit registers of PHYs by number. It knows nothing of what those registers mean.
+//! Reads and writes 16-bit registers of PHYs by number. It knows nothing of what those registers
+//! mean.
 //!
-//! External PHYs of all controllers usually hang on one bus, while each controller's TBI is on its own (HW 1.2). A bus
-//! has one master at a time: share an [`Mdio`] in a [`RefCell`] between ports of one thread; between threads or
-//! processes, put a lock around one.
+//! External PHYs of all controllers usually hang on one bus, while each controller's TBI is on its
+//! own (HW 1.2). A bus has one master at a time: share an [`Mdio`] in a [`RefCell`] between ports
+//! of one thread; between threads or processes, put a lock around one.
 
 use core::cell::RefCell;
 use core::fmt;
@@ -18,13 +19,15 @@ use crate::regs::{Readable, Writeable};
 
 /// Registers of PHYs, by PHY address and register number, both 0..=31.
 pub trait MdioBus {
-    /// Reads register `reg` of the PHY at address `phy`. Where no PHY answers this is 0xFFFF and no error.
+    /// Reads register `reg` of the PHY at address `phy`. Where no PHY answers this is 0xFFFF and no
+    /// error.
     ///
     /// # Errors
     /// As [`MdioError`] says; nothing has been read.
     fn read(&mut self, phy: u8, reg: u8) -> Result<u16, MdioError>;
 
-    /// Writes register `reg` of the PHY at address `phy`. Where no PHY answers this does nothing and is no error.
+    /// Writes register `reg` of the PHY at address `phy`. Where no PHY answers this does nothing
+    /// and is no error.
     ///
     /// # Errors
     /// As [`MdioError`] says; after a time-out the register may have been written or not.
@@ -116,7 +119,8 @@ const POLLS: u32 = 1000;
 /// No register has all bits: this value means that nothing answers.
 const GONE: u32 = u32::MAX;
 
-/// The management interface of one register page: a controller's own, or an eTSEC2's MDIO page (HW 1.2, 1.3).
+/// The management interface of one register page: a controller's own, or an eTSEC2's MDIO page (HW
+/// 1.2, 1.3).
 ///
 /// On both the registers are at offset 0x520. Every access is bounded to 10 ms.
 #[derive(Debug)]
@@ -126,8 +130,8 @@ pub struct Mdio<B, D> {
 }
 
 impl<B: Bus, D: DelayNs> Mdio<B, D> {
-    /// The management interface of the page `bus`. Touches nothing; [`Mdio::reset`] it unless another program, such as a
-    /// running owner or the boot loader, is known to have done so.
+    /// The management interface of the page `bus`. Touches nothing; [`Mdio::reset`] it unless
+    /// another program, such as a running owner or the boot loader, is known to have done so.
     pub const fn new(bus: B, delay: D) -> Self {
         Mdio { bus, delay }
     }
@@ -137,14 +141,16 @@ impl<B: Bus, D: DelayNs> Mdio<B, D> {
         (self.bus, self.delay)
     }
 
-    /// Resets the management interface and sets its slowest clock, which every PHY follows (HW 8.7).
+    /// Resets the management interface and sets its slowest clock, which every PHY follows (HW
+    /// 8.7).
     ///
     /// # Errors
     /// [`MdioError::ResetTimeout`], [`MdioError::Gone`].
     pub fn reset(&mut self) -> Result<(), MdioError> {
         MIIMCFG.on(&self.bus).write(Miimcfg::RESET_MGMT::SET);
         self.bus.publish();
-        // HW 3.17: the largest divisor keeps MDC below 2.5 MHz on every part, and No_Pre = 0 suits every PHY.
+        // HW 3.17: the largest divisor keeps MDC below 2.5 MHz on every part, and No_Pre = 0 suits
+        // every PHY.
         MIIMCFG.on(&self.bus).write(Miimcfg::MGMTCLK::Div28);
         self.bus.publish();
         // A predecessor may have left a continuous read running; the reset is not known to end it.

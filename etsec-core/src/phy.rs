@@ -1,12 +1,13 @@
 //! A clause-22 PHY: found, reset, told what to negotiate, and watched (HW 8.10).
 //!
-//! It works over any [`MdioBus`] and keeps no clock: the caller brings milliseconds. It knows nothing of the MAC; what
-//! [`Phy::poll`] reports is for the caller to hand to the device.
+//! It works over any [`MdioBus`] and keeps no clock: the caller brings milliseconds. It knows
+//! nothing of the MAC; what [`Phy::poll`] reports is for the caller to hand to the device.
 //!
-//! Register layouts are those of the crate `ieee802_3_miim`, used as plain values. Three parts of that crate are left
-//! alone on purpose. Its `Miim` trait reads without a way to fail, and an eTSEC's management interface can time out.
-//! Its link resolution knows no pause, refuses a partner that does not negotiate, and looks at the wrong bit for 10 Mb/s
-//! half duplex. And `BasicControl::get_link_config` panics on a speed code that a broken PHY can show, so `clause22`
+//! Register layouts are those of the crate `ieee802_3_miim`, used as plain values. Three parts of
+//! that crate are left alone on purpose. Its `Miim` trait reads without a way to fail, and an
+//! eTSEC's management interface can time out. Its link resolution knows no pause, refuses a partner
+//! that does not negotiate, and looks at the wrong bit for 10 Mb/s half duplex. And
+//! `BasicControl::get_link_config` panics on a speed code that a broken PHY can show, so `clause22`
 //! looks at the bits first.
 
 use core::fmt;
@@ -81,8 +82,9 @@ pub fn id<M: MdioBus + ?Sized>(bus: &mut M, address: u8) -> Result<Option<PhyId>
 
 /// Finds the PHY with the lowest address on `bus`.
 ///
-/// `tbi` is the address in the TBIPA of the controller whose bus this is, where its internal TBI answers and hides
-/// whatever else is there: it is passed over. After reset TBIPA is 0, so write it before looking (HW 1.2).
+/// `tbi` is the address in the TBIPA of the controller whose bus this is, where its internal TBI
+/// answers and hides whatever else is there: it is passed over. After reset TBIPA is 0, so write it
+/// before looking (HW 1.2).
 ///
 /// # Errors
 /// What the bus says; the search ends there.
@@ -103,8 +105,8 @@ pub enum LinkChange {
     Up(Link),
     /// The link that was reported up is lost, or is being set up anew.
     Down,
-    /// Negotiation has brought no link for 5 s: no cable, or no partner. The PHY goes on trying. Said once until the
-    /// next link or the next [`Phy::autonegotiate`].
+    /// Negotiation has brought no link for 5 s: no cable, or no partner. The PHY goes on trying.
+    /// Said once until the next link or the next [`Phy::autonegotiate`].
     NegotiationTimeout,
 }
 
@@ -122,7 +124,8 @@ impl fmt::Display for LinkChange {
 
 /// One PHY, and what is known of its link.
 ///
-/// It owns no bus: every method takes the one the PHY is on. Call [`Phy::poll`] a few times a second.
+/// It owns no bus: every method takes the one the PHY is on. Call [`Phy::poll`] a few times a
+/// second.
 #[derive(Debug)]
 pub struct Phy {
     address: u8,
@@ -134,7 +137,8 @@ pub struct Phy {
 /// What the caller knows of the link.
 #[derive(Debug, Clone, Copy)]
 enum State {
-    /// No link, since the given time if there has been a poll; `told`: nothing more is to be said about that.
+    /// No link, since the given time if there has been a poll; `told`: nothing more is to be said
+    /// about that.
     Waiting { since_ms: Option<u32>, told: bool },
     /// The caller was told of this link.
     Up(Link),
@@ -147,8 +151,8 @@ const START: State = State::Waiting { since_ms: None, told: false };
 impl Phy {
     /// The PHY at `address`, 0..=31; another address fails on first use. Touches nothing.
     ///
-    /// Without [`Phy::autonegotiate`] or [`Phy::force`] the PHY is taken as it is: so a restarted program takes over a
-    /// link without breaking it.
+    /// Without [`Phy::autonegotiate`] or [`Phy::force`] the PHY is taken as it is: so a restarted
+    /// program takes over a link without breaking it.
     #[must_use]
     pub const fn new(address: u8) -> Self {
         Phy { address, state: START, pause: None }
@@ -197,11 +201,13 @@ impl Phy {
         })
     }
 
-    /// Advertises what `wanted` and the PHY have in common, and starts negotiation. Returns at once; [`Phy::poll`] tells
-    /// the outcome. Ends power-down, isolation and loopback. Returns what is advertised.
+    /// Advertises what `wanted` and the PHY have in common, and starts negotiation. Returns at
+    /// once; [`Phy::poll`] tells the outcome. Ends power-down, isolation and loopback. Returns
+    /// what is advertised.
     ///
     /// # Errors
-    /// [`PhyError::CannotNegotiate`], [`PhyError::NothingToAdvertise`], [`PhyError::Absent`], [`PhyError::Mdio`].
+    /// [`PhyError::CannotNegotiate`], [`PhyError::NothingToAdvertise`], [`PhyError::Absent`],
+    /// [`PhyError::Mdio`].
     pub fn autonegotiate<M: MdioBus + ?Sized>(
         &mut self,
         bus: &mut M,
@@ -225,14 +231,15 @@ impl Phy {
         Ok(advertised)
     }
 
-    /// Sets the PHY to the speed and duplex of `link`, with the link's flow control taken as agreed.
+    /// Sets the PHY to the speed and duplex of `link`, with the link's flow control taken as
+    /// agreed.
     ///
-    /// 1000BASE-T does not work without negotiation, so 1000/full is negotiated with nothing else on offer. Ends
-    /// power-down, isolation and loopback.
+    /// 1000BASE-T does not work without negotiation, so 1000/full is negotiated with nothing else
+    /// on offer. Ends power-down, isolation and loopback.
     ///
     /// # Errors
-    /// [`PhyError::Link`] for a link no eTSEC can run, [`PhyError::Unsupported`] for one this PHY cannot;
-    /// [`PhyError::Absent`], [`PhyError::Mdio`].
+    /// [`PhyError::Link`] for a link no eTSEC can run, [`PhyError::Unsupported`] for one this PHY
+    /// cannot; [`PhyError::Absent`], [`PhyError::Mdio`].
     pub fn force<M: MdioBus + ?Sized>(&mut self, bus: &mut M, link: Link) -> Result<(), PhyError> {
         link.check()?;
         let phy = self.address;
@@ -258,12 +265,14 @@ impl Phy {
 
     /// Looks at the PHY and tells what has changed since the last call; `None`: nothing.
     ///
-    /// `now_ms` is any clock of the caller's in milliseconds; it may wrap. A link that was lost and came back between
-    /// two calls is still reported as both, one call each. A link that is up costs one register read.
+    /// `now_ms` is any clock of the caller's in milliseconds; it may wrap. A link that was lost and
+    /// came back between two calls is still reported as both, one call each. A link that is up
+    /// costs one register read.
     ///
     /// # Errors
-    /// After an error the state is as before the call. [`PhyError::Absent`] when the PHY no longer answers (a link that
-    /// was up is reported down first), [`PhyError::ReservedSpeed`], [`PhyError::Mdio`].
+    /// After an error the state is as before the call. [`PhyError::Absent`] when the PHY no longer
+    /// answers (a link that was up is reported down first), [`PhyError::ReservedSpeed`],
+    /// [`PhyError::Mdio`].
     pub fn poll<M: MdioBus + ?Sized>(
         &mut self,
         bus: &mut M,
@@ -324,7 +333,8 @@ impl Phy {
                 let local = Abilities::local(bus, self.address, gigabit)?;
                 let partner = Abilities::partner(bus, self.address, gigabit)?;
                 let mut link = local.resolve(partner);
-                // Who asked to obey only had to offer both (see `PauseAbility::offering`) and keeps to its wish.
+                // Who asked to obey only had to offer both (see `PauseAbility::offering`) and keeps
+                // to its wish.
                 link.pause.tx &= self.pause.is_none_or(|wanted| wanted.tx);
                 Ok(Some(link))
             }
@@ -332,7 +342,8 @@ impl Phy {
     }
     /// Reads register 1; `None` where no PHY answers.
     ///
-    /// Every read clears the latch of the link bit, so every read has to look whether a link that is up is over.
+    /// Every read clears the latch of the link bit, so every read has to look whether a link that
+    /// is up is over.
     fn status_register<M: MdioBus + ?Sized>(
         &mut self,
         bus: &mut M,

@@ -1,8 +1,8 @@
 //! The buffer pool: equal buffers in one block of DMA memory, and the list of those that are free.
 //!
-//! All state lives inside the region; a [`Pool`] is a counted handle to it. A buffer is a line of headroom, then a
-//! DMA area (design: any buffer can go out of any device, whatever padding it came in with). The pool knows nothing of
-//! rings.
+//! All state lives inside the region; a [`Pool`] is a counted handle to it. A buffer is a line of
+//! headroom, then a DMA area (design: any buffer can go out of any device, whatever padding it came
+//! in with). The pool knows nothing of rings.
 //!
 //! | part of a buffer | bytes |
 //! |---|---|
@@ -25,7 +25,8 @@ pub const HEADROOM: usize = 64;
 /// Bytes behind it that are the device's mistake to use, not ours.
 pub(crate) const SPARE: usize = 64;
 pub(crate) const MAX_BUFFERS: usize = 0xFFFF;
-/// Larger buffers would serve no frame (MAXFRM is at most 9600) and outgrow the 16-bit offsets of a [`Buf`].
+/// Larger buffers would serve no frame (MAXFRM is at most 9600) and outgrow the 16-bit offsets of a
+/// [`Buf`].
 const MAX_SIZE: usize = 0x8000;
 const _: () = assert!(MAX_SIZE + HEADROOM + SPARE <= u16::MAX as usize);
 
@@ -111,7 +112,8 @@ impl PoolRef {
     fn meta(&self, index: u16) -> &Meta {
         debug_assert!(usize::from(index) < self.buffers());
         let table = self.0.as_ptr().wrapping_add(1).cast::<Meta>();
-        // SAFETY: `build` laid out one `Meta` for each buffer behind the header, and every index is of a buffer.
+        // SAFETY: `build` laid out one `Meta` for each buffer behind the header, and every index is
+        // of a buffer.
         unsafe { &*table.add(usize::from(index)) }
     }
 
@@ -193,7 +195,8 @@ unsafe impl Sync for Pool {}
 
 impl Pool {
     /// # Safety
-    /// `place` is [`bytes`] long, cache-line aligned, used by nobody else, and lives as long as `region`.
+    /// `place` is [`bytes`] long, cache-line aligned, used by nobody else, and lives as long as
+    /// `region`.
     pub(crate) unsafe fn build(region: Handle, place: &Place, buffers: usize, size: usize) -> Pool {
         let header = place.cpu.cast::<PoolHeader>();
         let table = header.as_ptr().wrapping_add(1).cast::<Meta>();
@@ -231,7 +234,8 @@ impl Pool {
 
     /// Takes as many buffers as `bytes` needs, chained if more than one, and copies it there.
     ///
-    /// `None`, and nothing taken, if the pool has too few or more than [`MAX_CHAIN`](crate::buf::MAX_CHAIN) were needed.
+    /// `None`, and nothing taken, if the pool has too few or more than
+    /// [`MAX_CHAIN`](crate::buf::MAX_CHAIN) were needed.
     #[must_use]
     pub fn frame(&self, bytes: &[u8]) -> Option<Buf> {
         let mut parts = bytes.chunks(self.buffer_size());
@@ -261,7 +265,8 @@ impl Pool {
         self.pool.buffers()
     }
 
-    /// How many of them are free at this moment. It counts them: for diagnosis, not for the data path.
+    /// How many of them are free at this moment. It counts them: for diagnosis, not for the data
+    /// path.
     #[must_use]
     pub fn free(&self) -> usize {
         self.pool.home()

@@ -22,7 +22,8 @@ pub const RINGS: usize = 8;
 /// How a port's memory is shared out.
 #[derive(Debug, Clone, Copy)]
 pub struct Layout<'a> {
-    /// Lengths of the receive rings, from ring 0; 4 to 65,536 descriptors each, at most eight rings.
+    /// Lengths of the receive rings, from ring 0; 4 to 65,536 descriptors each, at most eight
+    /// rings.
     pub rx: &'a [usize],
     /// Lengths of the transmit rings, likewise.
     pub tx: &'a [usize],
@@ -76,8 +77,8 @@ impl fmt::Display for LayoutError {
 impl core::error::Error for LayoutError {}
 
 impl Layout<'_> {
-    /// Bytes of a region that this layout takes with receive buffers of `buffer_size` bytes; [`usize::MAX`] where that
-    /// is more than can be counted.
+    /// Bytes of a region that this layout takes with receive buffers of `buffer_size` bytes;
+    /// [`usize::MAX`] where that is more than can be counted.
     #[must_use]
     pub fn bytes(&self, buffer_size: usize) -> usize {
         let rings = self.rx.iter().chain(self.tx).map(|&len| arena::ring_bytes(len));
@@ -86,7 +87,8 @@ impl Layout<'_> {
         rings.fold(fixed, usize::saturating_add)
     }
 
-    /// Carves the memory, adds all rings to the port and fills the receive rings as far as the buffers go.
+    /// Carves the memory, adds all rings to the port and fills the receive rings as far as the
+    /// buffers go.
     ///
     /// # Errors
     /// What the arena or the port refused. Memory carved until then stays carved.
@@ -116,7 +118,8 @@ impl Layout<'_> {
 }
 
 impl<D: Doorbell> Queues<D> {
-    /// Sends every buffer of every queue home, once the port has stopped. Returns how many there were.
+    /// Sends every buffer of every queue home, once the port has stopped. Returns how many there
+    /// were.
     pub fn drain(&mut self) -> usize {
         let rx = self.rx.iter_mut().map(|rx| core::iter::from_fn(|| rx.drain()).count());
         let tx = self.tx.iter_mut().map(|tx| core::iter::from_fn(|| tx.drain()).count());
@@ -144,8 +147,9 @@ impl<D: Doorbell> RxQueue<D> {
 }
 
 impl<D: Doorbell> TxQueue<D> {
-    /// Stages and commits the frames of `burst` in order, and leaves in it those behind the first one the ring did not
-    /// take. Returns how many were sent on their way, and what was refused.
+    /// Stages and commits the frames of `burst` in order, and leaves in it those behind the first
+    /// one the ring did not take. Returns how many were sent on their way, and what was
+    /// refused.
     pub fn send<const N: usize>(&mut self, burst: &mut TxBurst<N>) -> (usize, Option<Refused>) {
         let mut frames = core::mem::take(burst).into_iter();
         let refused = frames.find_map(|frame| self.stage(frame).err());

@@ -1,7 +1,8 @@
-//! A descriptor ring in DMA memory: descriptors, the buffers lent with them, and the words its device side shares.
+//! A descriptor ring in DMA memory: descriptors, the buffers lent with them, and the words its
+//! device side shares.
 //!
-//! A ring moves memory and knows no register. Transmit and receive rules are in `tx` and `rx`; the device sees a ring
-//! through a `RingView`.
+//! A ring moves memory and knows no register. Transmit and receive rules are in `tx` and `rx`; the
+//! device sees a ring through a `RingView`.
 //!
 //! | in the region | size |
 //! |---|---|
@@ -57,12 +58,14 @@ pub struct RingMemory {
     region: Handle,
 }
 
-// SAFETY: the shared words and descriptors are atomics; slots are used by the one owner of this value.
+// SAFETY: the shared words and descriptors are atomics; slots are used by the one owner of this
+// value.
 unsafe impl Send for RingMemory {}
 
 impl RingMemory {
     /// # Safety
-    /// `place` is [`bytes`]`(len)` long, cache-line aligned, used by nobody else, and lives as long as `region`.
+    /// `place` is [`bytes`]`(len)` long, cache-line aligned, used by nobody else, and lives as long
+    /// as `region`.
     pub(crate) unsafe fn build(region: Handle, place: &Place, len: usize) -> Self {
         let control = place.cpu.cast::<Control>();
         // SAFETY: `place` has room for the three parts, as counted by `bytes`.
@@ -125,7 +128,8 @@ impl RingMemory {
     #[inline(always)]
     pub(crate) fn bd(&self, at: u32) -> &Bd {
         debug_assert!(at < self.len);
-        // SAFETY: every index of a queue is less than `len`, and the descriptors live as long as `region`.
+        // SAFETY: every index of a queue is less than `len`, and the descriptors live as long as
+        // `region`.
         unsafe { self.bds.add(at as usize).as_ref() }
     }
 
@@ -138,7 +142,8 @@ impl RingMemory {
         unsafe { slice::from_raw_parts(self.bds.add(from as usize).as_ptr(), count) }
     }
 
-    /// The `count` descriptors from `from`, at most the whole ring, as the run to its end and the run from its start.
+    /// The `count` descriptors from `from`, at most the whole ring, as the run to its end and the
+    /// run from its start.
     #[inline(always)]
     pub(crate) fn runs(&self, from: u32, count: u32) -> (&[Bd], &[Bd]) {
         let first = self.run(from, count);
@@ -256,7 +261,8 @@ impl RingView {
         self.bus.low().wrapping_add(8 * (at % self.len))
     }
 
-    /// The descriptor that a pointer register points to; `None` if it is none of this ring (HW 3.21).
+    /// The descriptor that a pointer register points to; `None` if it is none of this ring (HW
+    /// 3.21).
     pub(crate) fn index_of(&self, low: u32) -> Option<u32> {
         let from = low.wrapping_sub(self.bus.low());
         (from.is_multiple_of(8) && from / 8 < self.len).then_some(from / 8)
@@ -308,7 +314,8 @@ impl Drop for RingView {
             // SAFETY: dropped once, here.
             unsafe { ManuallyDrop::drop(&mut self.region) };
         }
-        // Otherwise the device was left running: its memory must stay mapped, so the handle is never dropped.
+        // Otherwise the device was left running: its memory must stay mapped, so the handle is
+        // never dropped.
     }
 }
 

@@ -1,7 +1,7 @@
 //! A receive queue: take frames, refill buffers, commit them (HW 4.3, 4.4).
 //!
-//! It moves buffers and rings a [`Doorbell`]; it reads no register and knows no controller. What the device wrote is
-//! checked before it is used.
+//! It moves buffers and rings a [`Doorbell`]; it reads no register and knows no controller. What
+//! the device wrote is checked before it is used.
 
 use core::fmt;
 
@@ -76,7 +76,8 @@ impl RxCounters {
 pub(crate) struct RxLimits {
     /// Bytes the device may write into one buffer (MRBLR).
     pub mrblr: u16,
-    /// Bytes of a buffer it may be found to have written: QEMU's model goes a little beyond MRBLR (HW 15.3).
+    /// Bytes of a buffer it may be found to have written: QEMU's model goes a little beyond MRBLR
+    /// (HW 15.3).
     pub room: u16,
     /// Bytes in front of the frame: frame control block and padding (HW 5.4).
     pub skip: u16,
@@ -111,8 +112,8 @@ impl RxLimits {
 
 /// One of a controller's receive rings.
 ///
-/// Descriptors `[head, tail)` hold buffers. The first `ready` of them were seen to be filled, the last `staged` are
-/// prepared and not yet the device's.
+/// Descriptors `[head, tail)` hold buffers. The first `ready` of them were seen to be filled, the
+/// last `staged` are prepared and not yet the device's.
 pub struct RxQueue<D: Doorbell> {
     ring: RingMemory,
     bell: D,
@@ -122,7 +123,8 @@ pub struct RxQueue<D: Doorbell> {
     ready: u32,
     staged: u32,
     limits: RxLimits,
-    /// The kind of buffers last found fit; 0: none. Not their pool: another may come to lie where it was.
+    /// The kind of buffers last found fit; 0: none. Not their pool: another may come to lie where
+    /// it was.
     known: u32,
     assembly: Assembly,
     /// Where the queue stood when it asked for the hardware's position.
@@ -185,10 +187,12 @@ impl<D: Doorbell> RxQueue<D> {
         }
     }
 
-    /// Puts an empty buffer into the ring, to be the device's with the next [`RxQueue::commit`]. Its contents are lost.
+    /// Puts an empty buffer into the ring, to be the device's with the next [`RxQueue::commit`].
+    /// Its contents are lost.
     ///
     /// # Errors
-    /// The buffer, with [`Reason::Full`], [`Reason::Chain`], [`Reason::TooSmall`] or [`Reason::Window`].
+    /// The buffer, with [`Reason::Full`], [`Reason::Chain`], [`Reason::TooSmall`] or
+    /// [`Reason::Window`].
     #[inline]
     pub fn refill(&mut self, buf: Buf) -> Result<(), Refused> {
         let room = self.used as usize != self.ring.len();
@@ -199,7 +203,8 @@ impl<D: Doorbell> RxQueue<D> {
         Ok(())
     }
 
-    /// Refills from a pool until the ring is full or the pool empty; returns how many buffers that took.
+    /// Refills from a pool until the ring is full or the pool empty; returns how many buffers that
+    /// took.
     pub fn fill(&mut self, pool: &Pool) -> usize {
         let before = self.used;
         while self.space() > 0
@@ -209,8 +214,8 @@ impl<D: Doorbell> RxQueue<D> {
         (self.used - before) as usize
     }
 
-    /// Hands all staged buffers to the device: one register write, which also restarts a ring that had run dry.
-    /// Returns how many there were.
+    /// Hands all staged buffers to the device: one register write, which also restarts a ring that
+    /// had run dry. Returns how many there were.
     #[inline]
     pub fn commit(&mut self) -> usize {
         if self.staged == 0 {
@@ -236,11 +241,14 @@ impl<D: Doorbell> RxQueue<D> {
         count as usize
     }
 
-    /// Takes back any buffer, filled or not, once the device has stopped; `None` while it runs and when none is left.
+    /// Takes back any buffer, filled or not, once the device has stopped; `None` while it runs and
+    /// when none is left.
     ///
-    /// Go on to the end, or the device will wait, after the next start, at descriptors that are empty.
+    /// Go on to the end, or the device will wait, after the next start, at descriptors that are
+    /// empty.
     pub fn drain(&mut self) -> Option<Buf> {
-        // A start in another thread, meanwhile, would lend the device a buffer that is no longer here.
+        // A start in another thread, meanwhile, would lend the device a buffer that is no longer
+        // here.
         if !self.ring.hold() {
             return None;
         }
@@ -260,7 +268,8 @@ impl<D: Doorbell> RxQueue<D> {
             self.tail = self.head;
             return None;
         }
-        // E must not outlive the buffer: after the next start the device would write to where it was.
+        // E must not outlive the buffer: after the next start the device would write to where it
+        // was.
         self.ring.bd(self.head).clear(self.ring.is_last(self.head));
         let (mut buf, _) = self.pop();
         self.ready = 0;
@@ -295,7 +304,8 @@ impl<D: Doorbell> RxQueue<D> {
         &self.counters
     }
 
-    /// Looks how many descriptors the device has filled, and orders them before the bytes they cover.
+    /// Looks how many descriptors the device has filled, and orders them before the bytes they
+    /// cover.
     // Once a burst, so a call costs little and keeps `next` small.
     #[inline(never)]
     fn scan(&mut self) -> bool {
@@ -374,15 +384,18 @@ impl<D: Doorbell> RxQueue<D> {
         let mut rest = Some(buf);
         while let Some(mut buf) = rest {
             rest = buf.split();
-            // If a caller refilled in the meantime, the ring may be full: then the buffer goes home.
+            // If a caller refilled in the meantime, the ring may be full: then the buffer goes
+            // home.
             drop(self.refill(buf));
         }
     }
 
-    /// Agrees with the hardware on the next descriptor, after a halt that may have moved it (HW 8.6 BSY, 15.3).
+    /// Agrees with the hardware on the next descriptor, after a halt that may have moved it (HW 8.6
+    /// BSY, 15.3).
     ///
-    /// Only a full ring with nothing filled at the head can be turned: there the turn changes names, not contents. The
-    /// position is asked for, and used only if no frame came between question and answer.
+    /// Only a full ring with nothing filled at the head can be turned: there the turn changes
+    /// names, not contents. The position is asked for, and used only if no frame came between
+    /// question and answer.
     #[cold]
     fn mend(&mut self) {
         if self.used as usize != self.ring.len() || self.staged != 0 {
@@ -406,14 +419,16 @@ impl<D: Doorbell> RxQueue<D> {
         }
     }
 
-    /// The descriptor of a full ring that was filled first, if the hardware goes on at `position`; that one if none is
-    /// filled. It may have left out others in between, once for each time it found the ring full.
+    /// The descriptor of a full ring that was filled first, if the hardware goes on at `position`;
+    /// that one if none is filled. It may have left out others in between, once for each time
+    /// it found the ring full.
     fn oldest(&self, position: u32) -> u32 {
         let (behind, front) = self.ring.runs(position, self.ring.len() as u32);
         let steps = behind.iter().chain(front).position(|bd| !bd.is_owned());
         self.bell.observe();
         match steps {
-            // What is being filled in this very moment begins at `position`, and is no reason to leave it out.
+            // What is being filled in this very moment begins at `position`, and is no reason to
+            // leave it out.
             Some(steps) if self.ring.bd(position).is_owned() => {
                 self.ring.back(position, self.ring.len() as u32 - steps as u32)
             }
@@ -424,7 +439,8 @@ impl<D: Doorbell> RxQueue<D> {
 
 impl<D: Doorbell> Drop for RxQueue<D> {
     fn drop(&mut self) {
-        // While the device runs, its buffers stay where they are: lost to the pool, and never given to anybody else.
+        // While the device runs, its buffers stay where they are: lost to the pool, and never given
+        // to anybody else.
         while self.drain().is_some() {}
     }
 }

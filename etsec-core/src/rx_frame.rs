@@ -1,4 +1,5 @@
-//! Putting received frames together from several descriptors, and taking broken ones apart (HW 4.3, 4.4, 8.6).
+//! Putting received frames together from several descriptors, and taking broken ones apart (HW 4.3,
+//! 4.4, 8.6).
 //!
 //! It knows descriptors' contents, not rings.
 
@@ -162,7 +163,8 @@ impl Assembly {
     }
 }
 
-/// Puts the last buffer, with `own` bytes, behind what is open, and cuts the FCS off, which may straddle buffers.
+/// Puts the last buffer, with `own` bytes, behind what is open, and cuts the FCS off, which may
+/// straddle buffers.
 fn join(
     open: Option<Open>,
     mut last: Buf,
@@ -185,8 +187,8 @@ fn join(
     }
 }
 
-/// Bytes in the last buffer. The manual gives the whole frame's length there; QEMU's model gives the buffer's own
-/// bytes. HW 15.3: what exceeds the bytes stored before is a total.
+/// Bytes in the last buffer. The manual gives the whole frame's length there; QEMU's model gives
+/// the buffer's own bytes. HW 15.3: what exceeds the bytes stored before is a total.
 fn own_length(len: u32, stored: u32) -> u32 {
     if len > stored { len - stored } else { len }
 }

@@ -1,7 +1,7 @@
 //! The internal ten-bit interface, which SGMII goes through (HW 8.9).
 //!
-//! It is a PHY-like block on the controller's own management bus, at the address in TBIPA. It knows nothing of the
-//! external PHY behind it, which is still the one to ask for speed and duplex.
+//! It is a PHY-like block on the controller's own management bus, at the address in TBIPA. It knows
+//! nothing of the external PHY behind it, which is still the one to ask for speed and duplex.
 
 use embedded_hal::delay::DelayNs;
 
@@ -46,9 +46,11 @@ pub struct Tbi {
 }
 
 impl Tbi {
-    /// The TBI at `address`, 0..=31, as the controller's TBIPA has it; another address fails on first use.
+    /// The TBI at `address`, 0..=31, as the controller's TBIPA has it; another address fails on
+    /// first use.
     ///
-    /// The bus of all its methods is the controller's own: its page, or its own MDIO page on an eTSEC2 (HW 1.2, 1.3).
+    /// The bus of all its methods is the controller's own: its page, or its own MDIO page on an
+    /// eTSEC2 (HW 1.2, 1.3).
     #[must_use]
     pub const fn new(address: u8) -> Self {
         Tbi { address }
@@ -63,7 +65,8 @@ impl Tbi {
     /// Whether the serial link is up now.
     ///
     /// # Errors
-    /// [`PhyError::Absent`] when nothing answers at the address: TBIPA holds another; [`PhyError::Mdio`].
+    /// [`PhyError::Absent`] when nothing answers at the address: TBIPA holds another;
+    /// [`PhyError::Mdio`].
     pub fn link_up<M: MdioBus + ?Sized>(self, bus: &mut M) -> Result<bool, PhyError> {
         // HW 8.9: latched low, so the first read shows the past and the second the present.
         bus.read(self.address, SR)?;

@@ -93,7 +93,8 @@ pub(crate) struct TxLimits {
 
 /// One of a controller's transmit rings.
 ///
-/// Descriptors `[head, tail)` hold buffers: `sent` of them the device was told of, then `staged` that are prepared.
+/// Descriptors `[head, tail)` hold buffers: `sent` of them the device was told of, then `staged`
+/// that are prepared.
 pub struct TxQueue<D: Doorbell> {
     ring: RingMemory,
     bell: D,
@@ -127,7 +128,8 @@ impl<D: Doorbell> TxQueue<D> {
     /// Takes a frame, to be sent with the next [`TxQueue::commit`]. All of it is staged or nothing.
     ///
     /// # Errors
-    /// The frame, with [`Reason::Full`], [`Reason::Empty`], [`Reason::TooLong`] or [`Reason::Window`].
+    /// The frame, with [`Reason::Full`], [`Reason::Empty`], [`Reason::TooLong`] or
+    /// [`Reason::Window`].
     #[inline]
     pub fn stage(&mut self, buf: Buf) -> Result<(), Refused> {
         // One comparison for both ends of the length: 0 wraps to the largest number.
@@ -152,8 +154,9 @@ impl<D: Doorbell> TxQueue<D> {
         }
         // Pointers, lengths and the frames' bytes before any R.
         self.bell.publish();
-        // From the last descriptor back to the first, so that the device, which stops at the first that is not ready,
-        // never meets a frame without its end (HW 4.4). The burst's last frame asks for an interrupt.
+        // From the last descriptor back to the first, so that the device, which stops at the first
+        // that is not ready, never meets a frame without its end (HW 4.4). The burst's last
+        // frame asks for an interrupt.
         let (first, second) = self.ring.runs(self.ring.back(self.tail, self.staged), self.staged);
         let last = if second.is_empty() { first.last() } else { second.last() };
         if let Some(last) = last {
@@ -170,7 +173,8 @@ impl<D: Doorbell> TxQueue<D> {
         frames as usize
     }
 
-    /// Takes back the oldest frame the device has finished with, sent or failed; `None` if there is none.
+    /// Takes back the oldest frame the device has finished with, sent or failed; `None` if there is
+    /// none.
     ///
     /// Its contents are as they were. Drop it, or use it again: for a receive ring, say.
     #[inline]
@@ -181,7 +185,8 @@ impl<D: Doorbell> TxQueue<D> {
         let slot = self.ring.slot(self.head);
         // SAFETY: `sent` is not 0, so the slot at `head` is filled.
         let frame = unsafe { slot.get() };
-        // No barrier: the buffer is only written from here on, and no store goes ahead of the load that allows it.
+        // No barrier: the buffer is only written from here on, and no store goes ahead of the load
+        // that allows it.
         if !frame.is_chain() && self.ring.bd(self.head).is_sent() {
             self.counters.frames += 1;
             self.counters.bytes += frame.len() as u64;
@@ -193,11 +198,14 @@ impl<D: Doorbell> TxQueue<D> {
         Some(unsafe { slot.take() })
     }
 
-    /// Takes back any buffer, sent or not, once the device has stopped; `None` while it runs and when none is left.
+    /// Takes back any buffer, sent or not, once the device has stopped; `None` while it runs and
+    /// when none is left.
     ///
-    /// Go on to the end, or the device will wait, after the next start, at descriptors that are empty.
+    /// Go on to the end, or the device will wait, after the next start, at descriptors that are
+    /// empty.
     pub fn drain(&mut self) -> Option<Buf> {
-        // A start in another thread, meanwhile, would lend the device a buffer that is no longer here.
+        // A start in another thread, meanwhile, would lend the device a buffer that is no longer
+        // here.
         if !self.ring.hold() {
             return None;
         }
@@ -358,7 +366,8 @@ impl<D: Doorbell> TxQueue<D> {
 
 impl<D: Doorbell> Drop for TxQueue<D> {
     fn drop(&mut self) {
-        // While the device runs, its buffers stay where they are: lost to the pool, and never given to anybody else.
+        // While the device runs, its buffers stay where they are: lost to the pool, and never given
+        // to anybody else.
         while self.drain().is_some() {}
     }
 }

@@ -1,8 +1,8 @@
 //! A 32-bit word that two parties see: CPU and device, or two threads.
 //!
-//! The only file of the crate that names an atomic. It knows nothing of what a word means. Words are stored and loaded
-//! without ordering of their own: order comes from [`Bus::publish`](crate::Bus::publish) and
-//! [`Bus::observe`](crate::Bus::observe), once a burst.
+//! The only file of the crate that names an atomic. It knows nothing of what a word means. Words
+//! are stored and loaded without ordering of their own: order comes from
+//! [`Bus::publish`](crate::Bus::publish) and [`Bus::observe`](crate::Bus::observe), once a burst.
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
@@ -29,7 +29,8 @@ impl Word {
         self.0.store(value, Ordering::Relaxed);
     }
 
-    /// Reads the word; what another thread stored before its [`Word::release`] is visible afterwards.
+    /// Reads the word; what another thread stored before its [`Word::release`] is visible
+    /// afterwards.
     #[inline(always)]
     pub fn acquire(&self) -> u32 {
         self.0.load(Ordering::Acquire)
@@ -41,7 +42,8 @@ impl Word {
         self.0.store(value, Ordering::Release);
     }
 
-    /// Replaces the word by `f(word)` in one step and returns the old value; `None` from `f` leaves it.
+    /// Replaces the word by `f(word)` in one step and returns the old value; `None` from `f` leaves
+    /// it.
     ///
     /// Without compare-and-swap this is a critical section.
     #[inline]

@@ -1,4 +1,5 @@
-//! A buffer descriptor as the model reads it (HW 4.1). It knows words and bits, not what they lead to.
+//! A buffer descriptor as the model reads it (HW 4.1). It knows words and bits, not what they lead
+//! to.
 
 /// A descriptor as it lies in memory, in CPU order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

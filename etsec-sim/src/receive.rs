@@ -22,7 +22,8 @@ pub(crate) struct Receiver {
     pub stop_pending: bool,
     /// The table's unmasked rule has been reported.
     pub lint_given: bool,
-    /// The frame QEMU's model keeps until the ring is restarted, and those that queue up behind it (HW 15.3).
+    /// The frame QEMU's model keeps until the ring is restarted, and those that queue up behind it
+    /// (HW 15.3).
     pub kept: VecDeque<WireFrame>,
 }
 
@@ -202,7 +203,8 @@ impl Model {
         self.set_reg(at::RSTAT, self.reg(at::RSTAT) | qhlt(ring));
     }
 
-    /// QHLTn bits have been cleared: the rings go on at RBPTRn (HW 18.7). `halted` is RSTAT from before.
+    /// QHLTn bits have been cleared: the rings go on at RBPTRn (HW 18.7). `halted` is RSTAT from
+    /// before.
     pub(crate) fn restart_rx(&mut self, halts: u32, halted: u32) {
         if self.config.switches.qemu && halts & qhlt(0) != 0 && halted & qhlt(0) == 0 {
             // The second write delivers what was kept (HW 15.3).

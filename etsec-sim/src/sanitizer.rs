@@ -1,9 +1,9 @@
 //! Judges what the driver does to rings and buffers, from what it published and not from what DMA
 //! happens to read.
 //!
-//! Of every ring whose base was written it keeps a copy as of the last `publish`. A descriptor whose
-//! R or E is set is *live*: the device may look at it at any moment, so from then on its buffer
-//! belongs to the device. It changes no memory and no register.
+//! Of every ring whose base was written it keeps a copy as of the last `publish`. A descriptor
+//! whose R or E is set is *live*: the device may look at it at any moment, so from then on its
+//! buffer belongs to the device. It changes no memory and no register.
 
 use std::thread::ThreadId;
 

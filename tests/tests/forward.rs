@@ -102,7 +102,8 @@ fn on_a_bad_cable_frames_arrive_unchanged_or_not_at_all() {
     }
 }
 
-/// Moves what has come in at `from` out of `to`, where its buffers are; returns how many frames that were.
+/// Moves what has come in at `from` out of `to`, where its buffers are; returns how many frames
+/// that were.
 fn forward(from: &mut Live, to: &mut Tx, sim: &Sim) -> usize {
     let mut moved = 0;
     while let Some((buf, _)) = from.rx[0].next() {

@@ -1,4 +1,5 @@
-//! What does the data path cost: registers, allocations, copies (design: one register write a burst and queue)?
+//! What does the data path cost: registers, allocations, copies (design: one register write a burst
+//! and queue)?
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;

@@ -1,7 +1,9 @@
-//! Whatever a caller does with its queues, in any order: is every frame and every buffer where it belongs?
+//! Whatever a caller does with its queues, in any order: is every frame and every buffer where it
+//! belongs?
 //!
-//! Random operations run against queues on a model and against plain `VecDeque`s side by side. After each one every
-//! buffer has exactly one owner, and what comes out is what went in: nothing lost, repeated, reordered or changed.
+//! Random operations run against queues on a model and against plain `VecDeque`s side by side.
+//! After each one every buffer has exactly one owner, and what comes out is what went in: nothing
+//! lost, repeated, reordered or changed.
 
 use std::collections::VecDeque;
 
@@ -95,7 +97,8 @@ struct World {
     refilled: usize,
     /// The device waits for a commit or a tick.
     starved: bool,
-    /// Buffers with a beginning of a frame that was lost: they are in no count until the next frame comes.
+    /// Buffers with a beginning of a frame that was lost: they are in no count until the next
+    /// frame comes.
     torn: bool,
 }
 

@@ -1,4 +1,5 @@
-//! Does the core's polling example work? It runs here as it stands, on the model instead of a board.
+//! Does the core's polling example work? It runs here as it stands, on the model instead of a
+//! board.
 
 use std::cell::Cell;
 use std::rc::Rc;

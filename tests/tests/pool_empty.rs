@@ -1,4 +1,5 @@
-//! Does reception survive an empty pool and a full ring, whatever the hardware does then (HW 15.3, 18.7)?
+//! Does reception survive an empty pool and a full ring, whatever the hardware does then (HW 15.3,
+//! 18.7)?
 
 use std::collections::BTreeSet;
 
@@ -97,7 +98,8 @@ fn traffic_goes_on_once_buffers_are_back() {
             let first_late = base + if switches.qemu { RING as u32 } else { 3 * RING as u32 };
             let late: Vec<u32> = (first_late..base + 3 * RING as u32).collect();
             let mut came = settle(&mut live, &mut now_ms);
-            // There the ring goes on one descriptor too far, and whoever does not know yet takes them in turn.
+            // There the ring goes on one descriptor too far, and whoever does not know yet takes
+            // them in turn.
             came.sort_unstable();
             assert_eq!(came, late, "{kind}, round {round}");
         }
@@ -226,8 +228,8 @@ fn no_order_of_frames_refills_and_ticks_stops_reception() {
     }
 }
 
-/// QEMU's model loses no frame, though one behind a descriptor it skipped may wait until the ring has turned: all `sent`
-/// come, each once.
+/// QEMU's model loses no frame, though one behind a descriptor it skipped may wait until the ring
+/// has turned: all `sent` come, each once.
 fn check_queued(live: &mut Live, seed: u64, mut seen: BTreeSet<u32>, sent: u32, now_ms: &mut u32) {
     let more = sent + 4 * RING as u32;
     let mut came = Vec::new();

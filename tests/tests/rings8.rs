@@ -55,7 +55,8 @@ fn each_transmit_ring_sends() {
     live.finish();
 }
 
-/// Lets all rings commit three frames while the wire is busy with one of ring 7, and returns whose frames leave then.
+/// Lets all rings commit three frames while the wire is busy with one of ring 7, and returns whose
+/// frames leave then.
 fn order(schedule: Schedule) -> Vec<usize> {
     let mut live = sender(schedule, WireSpeed::Link);
     live.send(7, &frame(PEER, source(7), 60, 0xFF));
@@ -91,7 +92,8 @@ fn the_lowest_numbered_ring_goes_first() {
 
 #[test]
 fn weights_share_the_wire_between_rings() {
-    // HW 10: ring 0 has its turn before each of the others, so it has sent all it has after three of them.
+    // HW 10: ring 0 has its turn before each of the others, so it has sent all it has after three
+    // of them.
     let order = order(Schedule::RoundRobin([1; RINGS]));
     assert_eq!(order.len(), 24);
     assert!(order.iter().rposition(|ring| *ring == 0) < Some(7), "{order:?}");

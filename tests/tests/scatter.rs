@@ -18,7 +18,8 @@ fn part(pool: &Pool, bytes: &[u8], offset: usize) -> Buf {
     buf
 }
 
-/// `bytes` cut into parts of the given lengths, each at the next odd offset; the rest is the last part.
+/// `bytes` cut into parts of the given lengths, each at the next odd offset; the rest is the last
+/// part.
 fn chain(pool: &Pool, mut bytes: &[u8], lens: &[usize]) -> Buf {
     let mut parts = Vec::new();
     for (n, len) in lens.iter().enumerate() {

@@ -1,4 +1,5 @@
-//! Can eight threads each own a transmit and a receive ring while a ninth looks after the controller?
+//! Can eight threads each own a transmit and a receive ring while a ninth looks after the
+//! controller?
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,7 +14,8 @@ use etsec_tests::rig::{Live, Plan, Rig, Rx, STATION, Tx, bytes_of, config, frame
 const RINGS: usize = 8;
 const RING: usize = 16;
 const FRAMES: u32 = 2_000;
-/// Long enough for a thread that has rung no doorbell yet to be scheduled again, before it is taken for forgotten.
+/// Long enough for a thread that has rung no doorbell yet to be scheduled again, before it is taken
+/// for forgotten.
 const TICK: Duration = Duration::from_millis(50);
 /// Virtual or not, somebody else's machine may be slow.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -33,7 +33,8 @@ pub enum Interface {
 impl Interface {
     /// The interface that the strap bits of an ECNTRL value show (HW 3.3).
     ///
-    /// `gigabit` is true for every eTSEC and false for the 10/100 relatives, which have no strap of their own for MII.
+    /// `gigabit` is true for every eTSEC and false for the 10/100 relatives, which have no strap of
+    /// their own for MII.
     #[must_use]
     pub fn from_ecntrl(value: u32, gigabit: bool) -> Interface {
         let ecntrl = LocalRegisterCopy::<u32, Ecntrl::Register>::new(value);
@@ -71,7 +72,8 @@ impl Interface {
         if let Err(error) = link.check() {
             return Err(error);
         }
-        // Full duplex stands for the speed: every interface that carries a speed carries it in full duplex.
+        // Full duplex stands for the speed: every interface that carries a speed carries it in full
+        // duplex.
         if self.modes().contains(Modes::of(link.speed, super::Duplex::Full)) {
             Ok(())
         } else {
@@ -104,7 +106,8 @@ impl fmt::Display for Interface {
 
 /// Reads the names of the device tree's `phy-connection-type` (HW 16.1).
 ///
-/// Where RGMII gets its clock delays from (`rgmii-id` and so on) is the PHY's business and all one here.
+/// Where RGMII gets its clock delays from (`rgmii-id` and so on) is the PHY's business and all one
+/// here.
 impl FromStr for Interface {
     type Err = LinkError;
     fn from_str(text: &str) -> Result<Self, LinkError> {

@@ -7,7 +7,8 @@ use core::fmt;
 use super::{Duplex, Speed};
 
 bitflags::bitflags! {
-    /// A set of speed and duplex pairs. Bits are in order of preference: the highest common one wins (HW 8.10).
+    /// A set of speed and duplex pairs. Bits are in order of preference: the highest common one
+    /// wins (HW 8.10).
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
     pub struct Modes: u8 {
         /// 10BASE-T, half duplex.
@@ -59,7 +60,8 @@ impl Modes {
         }
     }
 
-    /// The mode two ends choose out of what they have in common (HW 8.10); `None` from an empty set.
+    /// The mode two ends choose out of what they have in common (HW 8.10); `None` from an empty
+    /// set.
     #[must_use]
     pub fn best(self) -> Option<(Speed, Duplex)> {
         let (_, speed, duplex) = BEST_FIRST.into_iter().find(|(mode, ..)| self.contains(*mode))?;

@@ -66,7 +66,8 @@ impl FromStr for Pause {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct PauseAbility {
-    /// PAUSE: pause frames are obeyed, and also sent unless the asymmetric bit is resolved against it.
+    /// PAUSE: pause frames are obeyed, and also sent unless the asymmetric bit is resolved against
+    /// it.
     pub symmetric: bool,
     /// ASYM: one direction only would do.
     pub asymmetric: bool,
@@ -75,8 +76,8 @@ pub struct PauseAbility {
 impl PauseAbility {
     /// The bits that ask a partner for `wanted`.
     ///
-    /// To obey only, an end offers both directions as well: a partner that insists on both is then still answered, and
-    /// not to send pause frames is always allowed.
+    /// To obey only, an end offers both directions as well: a partner that insists on both is then
+    /// still answered, and not to send pause frames is always allowed.
     #[must_use]
     pub const fn offering(wanted: Pause) -> PauseAbility {
         PauseAbility { symmetric: wanted.rx, asymmetric: wanted.rx != wanted.tx }

@@ -69,7 +69,8 @@ impl DelayNs for Clock {
     }
 }
 
-/// Runs `f` on a management interface; returns its result, the accesses and the microseconds it waited.
+/// Runs `f` on a management interface; returns its result, the accesses and the microseconds it
+/// waited.
 fn run<T>(page: Page, f: impl FnOnce(&mut Mdio<&Page, &mut Clock>) -> T) -> (T, Vec<Access>, u64) {
     let mut clock = Clock::default();
     let result = f(&mut Mdio::new(&page, &mut clock));

@@ -17,7 +17,8 @@ use crate::mdio::{MdioBus, MdioError};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Advertisement {
-    /// Speeds and duplexes. What the PHY does not have is left out, and so is 1000/half, which the MAC does not.
+    /// Speeds and duplexes. What the PHY does not have is left out, and so is 1000/half, which the
+    /// MAC does not.
     pub modes: Modes,
     /// Flow control wished for.
     pub pause: Pause,

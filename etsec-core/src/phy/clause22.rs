@@ -63,7 +63,8 @@ pub(super) enum Configured {
 const AN_ENABLE: u16 = 0x1000;
 const SPEED_BITS: u16 = 0x2040;
 
-/// Decodes BMCR; `None` for a forced speed with the reserved code, on which `get_link_config` would panic.
+/// Decodes BMCR; `None` for a forced speed with the reserved code, on which `get_link_config` would
+/// panic.
 pub(super) fn configured(control: BasicControl) -> Option<Configured> {
     if u16::from(control) & (AN_ENABLE | SPEED_BITS) == SPEED_BITS {
         return None;

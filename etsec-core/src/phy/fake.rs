@@ -1,4 +1,5 @@
-//! A management bus with PHYs that behave as HW 8.10 says, for tests. It shares no table with the driver.
+//! A management bus with PHYs that behave as HW 8.10 says, for tests. It shares no table with the
+//! driver.
 
 use std::vec::Vec;
 
@@ -25,7 +26,8 @@ pub(crate) struct FakePhy {
 }
 
 impl FakePhy {
-    /// A PHY of all modes, with nothing on the wire but a cable to a partner of all modes and symmetric pause.
+    /// A PHY of all modes, with nothing on the wire but a cable to a partner of all modes and
+    /// symmetric pause.
     pub fn gigabit() -> Self {
         let mut regs = [0; 32];
         regs[0] = 0x1140;

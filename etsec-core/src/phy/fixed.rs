@@ -1,4 +1,5 @@
-//! A link that is what it is: two MACs back to back, a switch port, a model without a PHY (HW 15.3).
+//! A link that is what it is: two MACs back to back, a switch port, a model without a PHY (HW
+//! 15.3).
 //!
 //! It touches no bus.
 

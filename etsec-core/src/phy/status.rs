@@ -27,7 +27,8 @@ pub struct PhyStatus {
     pub capable: Modes,
     /// What it advertises; empty for a PHY without these registers.
     pub advertised: Abilities,
-    /// What its partner advertises: valid when negotiation is complete; empty for a PHY without these registers.
+    /// What its partner advertises: valid when negotiation is complete; empty for a PHY without
+    /// these registers.
     pub partner: Abilities,
     /// The link, if there is one and negotiation is complete.
     pub link: Option<Link>,

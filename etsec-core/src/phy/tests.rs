@@ -95,7 +95,8 @@ fn negotiation_offers_what_both_sides_of_the_mac_can() {
 #[test]
 fn negotiation_leaves_the_rest_of_its_registers() {
     let mut fake = FakePhy::gigabit();
-    fake.regs[4] = 0xB210; // Next page, remote fault, 100T4 and a foreign selector: the first stays.
+    // Next page, remote fault, 100T4 and a foreign selector: the first stays.
+    fake.regs[4] = 0xB210;
     fake.regs[9] = 0x1C00; // Manual master of a multi-port device.
     let (_, bus) = negotiating(fake);
     assert_eq!(bus.writes, [(AT, 4, 0x95E1), (AT, 9, 0x1E00), (AT, 0, 0x1200)]);
