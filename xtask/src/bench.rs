@@ -29,7 +29,7 @@ pub struct Options {
 }
 
 /// Instructions per packet, by path through the driver and burst length.
-type Counts = BTreeMap<String, BTreeMap<u64, f64>>;
+pub type Counts = BTreeMap<String, BTreeMap<u64, f64>>;
 
 /// Runs the benchmarks; false when a number is missing.
 ///
@@ -55,7 +55,11 @@ pub fn run(options: &Options) -> Result<bool> {
     Ok(counts.is_some() || !session.strict)
 }
 
-fn tools(session: &mut Session) -> Result<Result<(), String>> {
+/// Makes sure of valgrind and gungraun's runner; what is missing, if something is.
+///
+/// # Errors
+/// Ctrl-C, an installation that fails.
+pub fn tools(session: &mut Session) -> Result<Result<(), String>> {
     if let Err(missing) = VALGRIND.ensure(session)? {
         return Ok(Err(missing));
     }
@@ -63,7 +67,10 @@ fn tools(session: &mut Session) -> Result<Result<(), String>> {
 }
 
 /// Runs the counting benchmarks.
-fn count(session: &mut Session) -> Result<Counts> {
+///
+/// # Errors
+/// Ctrl-C, a benchmark that does not build or fails.
+pub fn count(session: &mut Session) -> Result<Counts> {
     let Ok(runner) = GUNGRAUN.ensure(session)? else { bail!("{} has gone", GUNGRAUN.name) };
     session.progress.start("instructions per packet");
     let mut log = session.log("bench")?;

@@ -1,6 +1,7 @@
 //! `cargo xtask test`: the list of suites, and running them in order. What each does is in the
 //! files beside this one.
 
+mod cost;
 mod host;
 mod miri;
 mod portable;
@@ -39,7 +40,7 @@ struct Suite {
     run: fn(&mut Session, &mut Log) -> Result<Verdict>,
 }
 
-const SUITES: [Suite; 12] = [
+const SUITES: [Suite; 13] = [
     Suite { name: "fmt", quick: true, run: host::fmt },
     Suite { name: "tidy", quick: true, run: tidy::suite },
     Suite { name: "clippy", quick: true, run: host::clippy },
@@ -51,6 +52,7 @@ const SUITES: [Suite; 12] = [
     Suite { name: "msrv", quick: false, run: supply::msrv },
     Suite { name: "package", quick: false, run: supply::package },
     Suite { name: "deny", quick: false, run: supply::deny },
+    Suite { name: "cost", quick: false, run: cost::suite },
     Suite { name: "miri", quick: false, run: miri::suite },
 ];
 
@@ -67,6 +69,7 @@ Suites, in order (* with --quick):
   msrv      the stated minimum Rust version is stated everywhere and true of all dependencies
   package   `cargo package` of the core
   deny      licences, bans and sources of dependencies, offline
+  cost      instructions per packet within their limits (x86-64; valgrind)
   miri      unsafe code of the core under miri, where rustup can supply it";
 
 /// Runs the suites; true when nothing failed.
