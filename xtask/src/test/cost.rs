@@ -1,5 +1,5 @@
-//! The `cost` suite: what a packet may cost the driver, in instructions. Counts are the same in every
-//! run of the same build, so a limit on them is a test; a limit on seconds would not be.
+//! The `cost` suite: what a packet may cost the driver, in instructions. Counts are the same in
+//! every run of the same build, so a limit on them is a test; a limit on seconds would not be.
 
 use anyhow::Result;
 
