@@ -259,6 +259,35 @@ fn a_run_that_fails_midway_still_tells_what_it_did() {
     assert!(read_pcapng(&output) == frames(40)[..39]);
 }
 
+#[test]
+fn the_frames_before_a_break_are_sent() {
+    let dir = tempfile::tempdir().unwrap();
+    let (input, output) = (dir.path().join("in.pcap"), dir.path().join("out.pcap"));
+    let good = frames(41);
+    write_pcap(&input, &good);
+    let whole = fs::read(&input).unwrap();
+    fs::write(&input, &whole[..whole.len() - 1]).unwrap();
+    let (from, to) = (input.display(), output.display());
+    let (reader, writer) = (format!("sim,wire=pcap:{from},"), format!("sim,wire=pcap:,{to}"));
+    let both = format!("sim,wire=pcap:{from},{to}");
+    for words in [
+        &["send", "--pcap", input.to_str().unwrap(), "-d", &writer][..],
+        &["send", "-n", "50", "--pcap", input.to_str().unwrap(), "-d", &writer],
+        &["forward", &reader, &writer],
+        &["forward", "--one-way", &reader, &writer],
+        &["echo", "--promiscuous", "-d", &both],
+    ] {
+        let output_of = run(words);
+        assert_eq!(code(&output_of), Some(1), "{words:?}: {}", said(&output_of));
+        let sent = read_pcap(&output);
+        if words[0] == "echo" {
+            assert_eq!(sent.len(), 40);
+        } else {
+            assert!(sent == good[..40], "{words:?}: {} frames", sent.len());
+        }
+    }
+}
+
 /// Starts a command, lets it run, and ends it by `signal`.
 fn interrupted(words: &[&str], signal: Signal) -> (Output, Duration) {
     let child = etsec(words).spawn().unwrap();
