@@ -260,6 +260,30 @@ fn a_run_that_fails_midway_still_tells_what_it_did() {
 }
 
 #[test]
+fn no_command_overwrites_what_it_reads() {
+    let dir = tempfile::tempdir().unwrap();
+    let (input, link) = (dir.path().join("in.pcap"), dir.path().join("link.pcap"));
+    write_pcap(&input, &frames(3));
+    std::os::unix::fs::symlink(&input, &link).unwrap();
+    let before = fs::read(&input).unwrap();
+    let (file, link) = (input.to_str().unwrap(), link.to_str().unwrap());
+    let (reader, writer) = (format!("sim,wire=pcap:{file},"), format!("sim,wire=pcap:,{link}"));
+    let both = format!("sim,wire=pcap:{file},{link}");
+    for words in [
+        &["capture", "-d", &reader, "-w", link][..],
+        &["send", "--pcap", file, "-d", &writer],
+        &["forward", &reader, &writer],
+        &["echo", "-d", &both],
+        &["serve", "-a", "10.0.0.1/24", "-d", &both],
+    ] {
+        let output = run(&[words, &["-t", "5"]].concat());
+        assert_eq!(code(&output), Some(2), "{words:?}: {}", said(&output));
+        assert!(said(&output).contains(".pcap: "), "{words:?}: {}", said(&output));
+        assert!(fs::read(&input).unwrap() == before, "{words:?}");
+    }
+}
+
+#[test]
 fn the_frames_before_a_break_are_sent() {
     let dir = tempfile::tempdir().unwrap();
     let (input, output) = (dir.path().join("in.pcap"), dir.path().join("out.pcap"));

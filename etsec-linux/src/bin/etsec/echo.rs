@@ -3,11 +3,13 @@
 use anyhow::Result;
 
 use crate::args::Echo;
+use crate::files::Files;
 use crate::run::{Context, Run};
 use crate::station::{Setup, Station};
 
 /// Runs the command.
 pub fn run(args: &Echo, context: &Context) -> Result<()> {
+    Files::of([&args.port.device]).check()?;
     let setup = Setup { promiscuous: args.promiscuous, ..Setup::of_port(&args.port) };
     let mut station = Station::open(&setup, context)?;
     let mut run = Run::new(context, args.until);

@@ -7,6 +7,7 @@ use anyhow::Result;
 use etsec_core::{Buf, Reason};
 
 use crate::args::Forward;
+use crate::files::Files;
 use crate::run::{Context, Run};
 use crate::station::{DRAIN_TIME, Setup, Station, check_pair, finish_all};
 
@@ -17,6 +18,7 @@ const POLL_TIME: Duration = Duration::from_millis(10);
 
 /// Runs the command.
 pub fn run(args: &Forward, context: &Context) -> Result<()> {
+    Files::of([&args.a, &args.b]).check()?;
     let setup = |device| Setup { promiscuous: true, ..Setup::of_device(device, &args.tuning) };
     let mut a = Station::open(&setup(&args.a), context)?;
     let mut b = Station::open(&setup(&args.b), context)?;

@@ -6,6 +6,7 @@ use anyhow::{Result, bail};
 use etsec_core::Reason;
 
 use crate::args::Send;
+use crate::files::Files;
 use crate::frames::{Frames, PatternFrames, RecordedFrames};
 use crate::pace::Pace;
 use crate::run::{Context, Run};
@@ -16,6 +17,8 @@ const LINK_TIME: Duration = Duration::from_secs(6);
 
 /// Runs the command.
 pub fn run(args: &Send, context: &Context) -> Result<()> {
+    let files = Files::of([&args.port.device]);
+    args.pcap.iter().fold(files, |files, path| files.and_read("--pcap", path)).check()?;
     // The file first: a port is not taken over for frames that cannot be read.
     let recorded = args.pcap.as_deref().map(RecordedFrames::open).transpose()?;
     let setup = Setup { tx_queue: args.queue.into(), ..Setup::of_port(&args.port) };

@@ -10,6 +10,7 @@ use smoltcp::time::Instant;
 
 use crate::args::{AddressArg, Serve, Until};
 use crate::counters::Counters;
+use crate::files::Files;
 use crate::net::Wire;
 use crate::net::content::Content;
 use crate::net::services::{Event, Services, Settings};
@@ -20,6 +21,7 @@ use crate::station::{Bell, NetStation, Setup, Station, random_seed};
 
 /// Runs the command.
 pub fn run(args: &Serve, context: &Context) -> Result<()> {
+    Files::of([&args.port.device]).check()?;
     // The directory first: a port is not taken over for files that cannot be served.
     let content = content(args)?;
     if args.self_test.self_test {
