@@ -119,6 +119,7 @@ fn wrong_words_are_2_and_name_what_is_wrong() {
         (&["send", "-d", "sim", "--queue", "8"], "--queue"),
         (&["serve", "-d", "sim", "-a", "10.0.0.1"], "192.0.2.2/24"),
         (&["serve", "-d", "sim", "-a", "10.0.0.1/24", "--self-test"], "sim,wire=cable:1"),
+        (&["serve", "-d", "sim", "-a", "10.0.0.1/24", "--buffers", "3"], "--buffers 3"),
         (&["regs", "-d", "sim", "nosuch"], "nosuch"),
     ] {
         let output = run(words);
@@ -158,6 +159,17 @@ fn the_self_test_passes() {
     assert_eq!(verdict["sha256_ok"], true);
     let counters = &events(&output.stdout, "counters")[0];
     assert!(counters["ports"][0]["tx"]["frames"].as_u64().unwrap() > 1400);
+}
+
+/// However few buffers there are, the receive ring leaves one to send with.
+#[test]
+fn the_self_test_passes_with_the_fewest_buffers() {
+    for (ring, buffers) in [("4", "4"), ("4", "5"), ("256", "4")] {
+        let words = ["serve", "--self-test", "-d", "sim,wire=cable:t", "-a", "10.0.0.1/24"];
+        let few = ["--ring", ring, "--buffers", buffers, "--bytes", "20k", "--pings", "3"];
+        let output = run(&[&words[..], &few].concat());
+        assert_eq!(code(&output), Some(0), "{ring} {buffers}: {}", said(&output));
+    }
 }
 
 #[test]

@@ -125,7 +125,7 @@ pub struct Tuning {
     /// Descriptors in each ring, 4 to 65536 [default: 256].
     #[arg(long, value_name = "N", help_heading = SET_UP)]
     pub ring: Option<usize>,
-    /// Frame buffers in the pool, 2 to 65535 [default: three rings' worth].
+    /// Frame buffers in the pool, 2 (`serve`: 4) to 65535 [default: three rings' worth].
     #[arg(long, value_name = "N", help_heading = SET_UP)]
     pub buffers: Option<usize>,
     /// `auto` (ask the PHY), or a fixed link such as 1000, 100/half or 1000/full/rx+tx.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant as Clock};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use etsec_core::adapters::smoltcp::SmoltcpPort;
 use serde::Serialize;
 use smoltcp::iface::{Interface, PollResult, SocketSet};
@@ -15,13 +15,14 @@ use crate::net::Wire;
 use crate::net::content::Content;
 use crate::net::services::{Event, Services, Settings};
 use crate::output::Output;
-use crate::run::{Context, Run};
+use crate::run::{Context, Run, Usage};
 use crate::selftest;
 use crate::station::{Bell, NetStation, Setup, Station, random_seed};
 
 /// Runs the command.
 pub fn run(args: &Serve, context: &Context) -> Result<()> {
     Files::of([&args.port.device]).check()?;
+    check_buffers(args.port.tuning.buffers)?;
     // The directory first: a port is not taken over for files that cannot be served.
     let content = content(args)?;
     if args.self_test.self_test {
@@ -33,6 +34,17 @@ pub fn run(args: &Serve, context: &Context) -> Result<()> {
     let served = server.serve(context.out, &mut run);
     let finished = server.finish(context.out, run.elapsed());
     served.and(finished)
+}
+
+/// Fewest buffers a TCP connection gets through with: three to receive in, so that a segment and
+/// what comes with it find room, and one to send from.
+const BUFFERS_MIN: usize = 4;
+
+fn check_buffers(buffers: Option<usize>) -> Result<()> {
+    let Some(buffers) = buffers else { return Ok(()) };
+    let enough = buffers >= BUFFERS_MIN;
+    ensure!(enough, Usage(format!("--buffers {buffers}: serve needs {BUFFERS_MIN} at least")));
+    Ok(())
 }
 
 /// What the options say HTTP is to serve.
