@@ -218,6 +218,33 @@ fn a_capture_holds_what_arrived_and_can_be_sent() {
 }
 
 #[test]
+fn a_file_none_of_whose_frames_can_be_sent_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let (long, empty) = (dir.path().join("long.pcap"), dir.path().join("empty.pcap"));
+    write_pcap(&long, &[vec![1; 9700], vec![2; 9700]]);
+    write_pcap(&empty, &[]);
+    for (path, limit, named) in [
+        (&long, &["-n", "5"][..], "none of its 2 frames"),
+        (&long, &["-t", "10"], "none of its 2 frames"),
+        (&long, &[], "none of its 2 frames"),
+        (&empty, &["-n", "5"], "none of its 0 frames"),
+    ] {
+        let words = ["send", "-d", "sim", "--ring", "32", "--pcap", path.to_str().unwrap()];
+        let output = run(&[&words[..], limit].concat());
+        assert_eq!(code(&output), Some(1), "{limit:?}: {}", said(&output));
+        assert!(said(&output).contains(named), "{limit:?}: {}", said(&output));
+        assert!(said(&output).contains(path.to_str().unwrap()), "{}", said(&output));
+    }
+    let once = run(&["send", "-d", "sim", "--pcap", empty.to_str().unwrap()]);
+    assert_eq!(code(&once), Some(0), "{}", said(&once));
+    write_pcap(&long, &[vec![1; 9700], vec![2; 60]]);
+    let words = ["send", "--json", "-d", "sim", "-n", "5", "--pcap", long.to_str().unwrap()];
+    let some = run(&words);
+    assert_eq!(code(&some), Some(0), "{}", said(&some));
+    assert_eq!(events(&some.stdout, "counters")[0]["ports"][0]["tx"]["frames"], 5);
+}
+
+#[test]
 fn sending_keeps_to_count_and_rate() {
     let output = run(&["send", "--json", "-d", "sim", "-n", "1234", "--queue", "7"]);
     assert_eq!(code(&output), Some(0), "{}", said(&output));

@@ -58,7 +58,7 @@ pub fn run(args: &Send, context: &Context) -> Result<()> {
 fn send_all(args: &Send, frames: &mut Frames, station: &mut Station, run: &mut Run) -> Result<u64> {
     let mut pace = args.rate.map(|rate| Pace::new(rate, run.elapsed()));
     let repeat = args.until.count.is_some() || args.until.duration.is_some();
-    let mut burst = Burst { sent: 0, skipped: 0, ended: false, used: true, waiting: false };
+    let mut burst = Burst { used: true, ..Burst::default() };
     while !run.is_over(burst.sent) && !burst.ended {
         let due = pace.as_mut().map_or(u64::MAX, |pace| pace.due(run.elapsed()));
         let before = burst.sent;
@@ -88,10 +88,12 @@ fn send_all(args: &Send, frames: &mut Frames, station: &mut Station, run: &mut R
 }
 
 /// Progress of sending.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Burst {
     sent: u64,
     skipped: u64,
+    /// What had been sent when the current pass over the file began.
+    sent_before: u64,
     ended: bool,
     /// The current frame has been sent or skipped.
     used: bool,
@@ -100,6 +102,29 @@ struct Burst {
 }
 
 impl Burst {
+    /// Makes the next frame the current one, beginning again at the end of a file if it is to
+    /// `repeat`; false at the end.
+    ///
+    /// # Errors
+    /// If the file is broken, or no frame of it could be sent: repeating it would never end.
+    fn advance(&mut self, frames: &mut Frames, repeat: bool) -> Result<bool> {
+        if frames.advance()? {
+            return Ok(true);
+        }
+        if self.sent == self.sent_before
+            && let Frames::Recorded(file) = &*frames
+            && (repeat || file.count() > 0)
+        {
+            bail!(
+                "{}: none of its {} frames can be sent: cut short, or longer than the MTU allows",
+                file.path().display(),
+                file.count()
+            );
+        }
+        self.sent_before = self.sent;
+        Ok(repeat && frames.rewind()? && frames.advance()?)
+    }
+
     /// Stages up to `most` frames.
     fn stage(
         &mut self,
@@ -110,10 +135,7 @@ impl Burst {
     ) -> Result<()> {
         self.waiting = false;
         for _ in 0..most {
-            if self.used
-                && !frames.advance()?
-                && !(repeat && frames.rewind()? && frames.advance()?)
-            {
+            if self.used && !self.advance(frames, repeat)? {
                 self.ended = true;
                 return Ok(());
             }
