@@ -120,6 +120,10 @@ fn wrong_words_are_2_and_name_what_is_wrong() {
         (&["serve", "-d", "sim", "-a", "10.0.0.1"], "192.0.2.2/24"),
         (&["serve", "-d", "sim", "-a", "10.0.0.1/24", "--self-test"], "sim,wire=cable:1"),
         (&["serve", "-d", "sim", "-a", "10.0.0.1/24", "--buffers", "3"], "--buffers 3"),
+        (&["mdio", "read", "-d", "sim", "32", "0"], "0 to 31"),
+        (&["mdio", "read", "-d", "sim", "1", "40"], "0 to 31"),
+        (&["mdio", "write", "-d", "sim", "1", "0x20", "0"], "0 to 31"),
+        (&["echo", "-d", "sim", "--phy", "40"], "0 to 31"),
         (&["regs", "-d", "sim", "nosuch"], "nosuch"),
     ] {
         let output = run(words);
@@ -138,7 +142,6 @@ fn failures_are_1_and_name_the_thing() {
         (&["capture", "-d", "sim", "-t", "0.2", "-w", "/dev/full"], "/dev/full"),
         (&["serve", "-d", "sim", "-a", "10.0.0.1/24", "--http-dir", "/none"], "/none"),
         (&["send", "-d", "sim", "--size", "3000", "-n", "1"], "3000 bytes"),
-        (&["mdio", "read", "-d", "sim", "32", "0"], "0 to 31"),
     ] {
         let output = run(words);
         assert_eq!(code(&output), Some(1), "{words:?}: {}", said(&output));
@@ -424,6 +427,25 @@ fn rates_are_printed_to_standard_error_once_a_second() {
     assert!((1..=3).contains(&lines.len()), "{lines:?}");
     assert!(lines.iter().all(|line| line.contains(" pps ")), "{lines:?}");
     assert!(!String::from_utf8_lossy(&output.stdout).contains(" pps "));
+}
+
+#[test]
+fn a_phy_that_is_not_there_reads_ones_and_is_noted() {
+    let scanned = run(&["--json", "mdio", "scan", "-d", "sim"]);
+    let found: Value = serde_json::from_slice(&scanned.stdout).unwrap();
+    let here = found[0]["phy"].as_u64().unwrap();
+    let nobody = ((here + 1) % 32).to_string();
+    for reg in [&["1"][..], &[]] {
+        let absent = run(&[&["mdio", "read", "-d", "sim", &nobody][..], reg].concat());
+        assert_eq!(code(&absent), Some(0), "{}", said(&absent));
+        let text = String::from_utf8_lossy(&absent.stdout).into_owned();
+        assert!(text.lines().all(|line| line.ends_with("0xffff")), "{text}");
+        let note = said(&absent);
+        assert_eq!(note.lines().count(), 1, "{note}");
+        assert!(note.contains(&format!("PHY {nobody}: 0xffff")), "{note}");
+        let present = run(&[&["mdio", "read", "-d", "sim", &here.to_string()][..], reg].concat());
+        assert_eq!((code(&present), said(&present)), (Some(0), String::new()));
+    }
 }
 
 /// The kernel's TCP against ours, over a TAP interface in a network namespace of its own.
