@@ -36,8 +36,8 @@ pub fn run(args: &Serve, context: &Context) -> Result<()> {
     served.and(finished)
 }
 
-/// Fewest buffers a TCP connection gets through with: three to receive in, so that a segment and
-/// what comes with it find room, and one to send from.
+/// Fewest buffers, one of them to send from and the others to receive in. With a single one in each
+/// direction a download stands still.
 const BUFFERS_MIN: usize = 4;
 
 fn check_buffers(buffers: Option<usize>) -> Result<()> {
