@@ -101,11 +101,12 @@ impl Sizes {
         HEADER_BYTES + rings + pool_bytes(self.buffers, self.buffer_size)
     }
 
-    /// Buffers kept out of the receive rings, so that there are some to send with.
+    /// Buffers kept out of the receive rings, so that there are some to send with: a quarter of
+    /// them, and never none.
     #[must_use]
     pub fn reserve(&self) -> usize {
         let received = self.rx_rings * self.ring;
-        self.buffers.saturating_sub(received).max(self.buffers / 4)
+        self.buffers.saturating_sub(received).max(self.buffers.div_ceil(4))
     }
 }
 
@@ -172,6 +173,10 @@ mod tests {
     fn a_small_pool_keeps_a_quarter_for_sending() {
         let options = Options { buffers: Some(100), ..Options::default() };
         assert_eq!(options.sizes().unwrap().reserve(), 25);
+        for (buffers, reserve) in [(2, 1), (3, 1), (4, 1), (5, 2)] {
+            let options = Options { ring: 4, buffers: Some(buffers), ..Options::default() };
+            assert_eq!(options.sizes().unwrap().reserve(), reserve, "{buffers}");
+        }
         let options = Options { rx_rings: 8, tx_rings: 8, ring: 65_536, ..Options::default() };
         assert_eq!(options.sizes().unwrap().buffers, 65_535);
     }

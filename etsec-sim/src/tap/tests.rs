@@ -1,7 +1,7 @@
 //! Real TAP devices, in a network namespace of their own.
 //!
 //! A test that needs one starts itself again under `unshare`; where that is forbidden it prints
-//! `SKIP:` and the reason.
+//! `SKIP:` and the reason, and with `ETSEC_STRICT` in the environment it fails.
 
 use std::io::Write;
 use std::process::Command;
@@ -11,6 +11,8 @@ use super::*;
 
 /// Set in the process that has a network namespace of its own.
 const INSIDE: &str = "ETSEC_TEST_NAMESPACE";
+/// Set by whoever takes a skipped test for a failure.
+const STRICT: &str = "ETSEC_STRICT";
 
 /// Whether this process may play with interfaces; if not, runs `test` in one that may.
 fn in_namespace(test: &str) -> bool {
@@ -35,6 +37,7 @@ fn in_namespace(test: &str) -> bool {
         assert!(text.contains("1 passed"), "{text}{}", String::from_utf8_lossy(&output.stderr));
         return false;
     };
+    assert!(std::env::var_os(STRICT).is_none(), "{test}: {reason}");
     // Not println!, which the test harness would swallow.
     let _ = writeln!(io::stderr(), "SKIP: {test}: {reason}");
     false

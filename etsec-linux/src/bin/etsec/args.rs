@@ -12,7 +12,7 @@ use etsec_core::link::{Link, LinkError};
 use etsec_linux::Spec;
 use smoltcp::wire::Ipv4Cidr;
 
-use crate::units::{parse_count, parse_seconds, parse_u8, parse_u16};
+use crate::units::{parse_count, parse_mii, parse_seconds, parse_u16};
 
 const EXAMPLES: &str = "\
 Devices:
@@ -125,14 +125,14 @@ pub struct Tuning {
     /// Descriptors in each ring, 4 to 65536 [default: 256].
     #[arg(long, value_name = "N", help_heading = SET_UP)]
     pub ring: Option<usize>,
-    /// Frame buffers in the pool, 2 to 65535 [default: three rings' worth].
+    /// Frame buffers in the pool, 2 (`serve`: 4) to 65535 [default: three rings' worth].
     #[arg(long, value_name = "N", help_heading = SET_UP)]
     pub buffers: Option<usize>,
     /// `auto` (ask the PHY), or a fixed link such as 1000, 100/half or 1000/full/rx+tx.
     #[arg(long, value_name = "LINK", help_heading = SET_UP)]
     pub link: Option<LinkArg>,
     /// MDIO address of the PHY, 0 to 31 [default: the device tree's].
-    #[arg(long, value_name = "ADDRESS", value_parser = parse_u8, help_heading = SET_UP)]
+    #[arg(long, value_name = "ADDRESS", value_parser = parse_mii, help_heading = SET_UP)]
     pub phy: Option<u8>,
 }
 
@@ -171,15 +171,15 @@ pub struct Mdio {
 /// The actions of `etsec mdio`. Numbers are decimal, or hexadecimal after 0x.
 #[derive(Debug, Subcommand)]
 pub enum MdioAction {
-    /// Read a register.
+    /// Read a register. Where no PHY answers, every bit of it reads 1: 0xffff.
     Read {
         #[command(flatten)]
         target: Observe,
         /// PHY address, 0 to 31.
-        #[arg(value_parser = parse_u8)]
+        #[arg(value_parser = parse_mii)]
         phy: u8,
         /// Register, 0 to 31; all of them when left out.
-        #[arg(value_parser = parse_u8)]
+        #[arg(value_parser = parse_mii)]
         reg: Option<u8>,
     },
     /// Write a register.
@@ -187,10 +187,10 @@ pub enum MdioAction {
         #[command(flatten)]
         target: Observe,
         /// PHY address, 0 to 31.
-        #[arg(value_parser = parse_u8)]
+        #[arg(value_parser = parse_mii)]
         phy: u8,
         /// Register, 0 to 31.
-        #[arg(value_parser = parse_u8)]
+        #[arg(value_parser = parse_mii)]
         reg: u8,
         /// Value, 16 bits.
         #[arg(value_parser = parse_u16)]

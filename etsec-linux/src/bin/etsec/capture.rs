@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use crate::args::Capture;
+use crate::files::Files;
 use crate::output::is_reader_gone;
 use crate::pcapng::{self, CaptureFile};
 use crate::run::{Context, Run, wall_clock};
@@ -17,6 +18,7 @@ const FLUSH_EVERY: Duration = Duration::from_secs(1);
 /// Runs the command.
 pub fn run(args: &Capture, context: &Context) -> Result<()> {
     let setup = Setup { promiscuous: !args.no_promiscuous, ..Setup::of_port(&args.port) };
+    Files::of([&args.port.device]).and_written("--write", &args.write).check()?;
     // The file first: a port is not taken over for a capture that cannot be written.
     let out = pcapng::create(&args.write)?;
     let mut file = CaptureFile::new(out, &args.port.device.to_string(), args.snaplen)?;

@@ -3,45 +3,61 @@
 use anyhow::Result;
 
 use crate::args::Echo;
+use crate::files::Files;
 use crate::run::{Context, Run};
 use crate::station::{Setup, Station};
 
 /// Runs the command.
 pub fn run(args: &Echo, context: &Context) -> Result<()> {
+    Files::of([&args.port.device]).check()?;
     let setup = Setup { promiscuous: args.promiscuous, ..Setup::of_port(&args.port) };
     let mut station = Station::open(&setup, context)?;
     let mut run = Run::new(context, args.until);
-    let ended = echo(&mut station, &mut run);
+    let mut echoed = 0;
+    let ended = echo(&mut station, &mut run, &mut echoed);
+    if ended.is_err() {
+        // What came before a break is still answered.
+        turn(&mut station, run.left(echoed));
+    }
+    if let Err(error) = station.drain() {
+        log::warn!("{error}");
+    }
     // A port must be stopped, and what it did told, whatever happened.
     let finished = station.finish(context.out, run.elapsed());
     ended.and(finished)
 }
 
-fn echo(station: &mut Station, run: &mut Run) -> Result<()> {
-    let own = station.mac().0;
-    let mut echoed = 0;
-    while !run.is_over(echoed) {
-        let before = echoed;
-        while echoed - before < run.left(before)
-            && station.tx.space() > 0
-            && let Some((mut frame, _)) = station.rx.next()
-        {
-            turn_round(&mut frame, own);
-            // A frame that is refused goes back to the pool; the queue counts it.
-            if station.tx.stage(frame).is_ok() {
-                echoed += 1;
-            }
-        }
-        station.tx.commit();
-        station.recycle();
+fn echo(station: &mut Station, run: &mut Run, echoed: &mut u64) -> Result<()> {
+    while !run.is_over(*echoed) {
+        let now = turn(station, run.left(*echoed));
+        *echoed += now;
         run.meter.update(|| station.totals());
-        if echoed == before {
+        if now == 0 {
             station.wait(run.nap())?;
         } else {
             station.look_after()?;
         }
     }
     Ok(())
+}
+
+/// Echoes up to `most` frames that have arrived; returns how many.
+fn turn(station: &mut Station, most: u64) -> u64 {
+    let own = station.mac().0;
+    let mut echoed = 0;
+    while echoed < most
+        && station.tx.space() > 0
+        && let Some((mut frame, _)) = station.rx.next()
+    {
+        turn_round(&mut frame, own);
+        // A frame that is refused goes back to the pool; the queue counts it.
+        if station.tx.stage(frame).is_ok() {
+            echoed += 1;
+        }
+    }
+    station.tx.commit();
+    station.recycle();
+    echoed
 }
 
 /// Makes the sender the destination, and us the sender. What is too short to have them stays as it

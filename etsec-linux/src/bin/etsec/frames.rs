@@ -140,6 +140,16 @@ impl RecordedFrames {
         })
     }
 
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Frames of the file so far, since it was last begun.
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
     /// Frames left out because the file has only a part of them.
     pub fn cut(&self) -> u64 {
         self.cut

@@ -7,6 +7,7 @@ mod args;
 mod capture;
 mod counters;
 mod echo;
+mod files;
 mod forward;
 mod frames;
 mod link;

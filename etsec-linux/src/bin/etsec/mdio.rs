@@ -14,8 +14,11 @@ pub fn run(args: &Mdio, out: Output) -> Result<()> {
     match &args.action {
         MdioAction::Read { target, phy, reg } => {
             let shown = read(&mut *open_mdio(&target.device)?, *phy, *reg)?;
-            for register in shown {
-                out.show(&register, |r| format!("{:2}  {:#06x}", r.reg, r.value))?;
+            for register in &shown {
+                out.show(register, |r| format!("{:2}  {:#06x}", r.reg, r.value))?;
+            }
+            if is_unanswered(&shown) {
+                log::warn!("PHY {phy}: 0xffff; nobody may be there, see `etsec mdio scan`");
             }
             Ok(())
         }
@@ -45,6 +48,11 @@ struct Found {
 fn read(bus: &mut dyn MdioBus, phy: u8, reg: Option<u8>) -> Result<Vec<Register>> {
     let regs = reg.map_or(0..=31, |reg| reg..=reg);
     regs.map(|reg| Ok(Register { phy, reg, value: bus.read(phy, reg)? })).collect()
+}
+
+/// Whether `shown` may be nobody's: the bus rests at ones.
+fn is_unanswered(shown: &[Register]) -> bool {
+    shown.iter().all(|register| register.value == 0xFFFF)
 }
 
 fn scan(bus: &mut dyn MdioBus) -> Result<Vec<Found>> {

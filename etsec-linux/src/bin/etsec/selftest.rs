@@ -121,8 +121,11 @@ impl SelfTest {
 
     fn ping(&mut self, count: u16) -> Result<Pings> {
         let mut pings = Pings::default();
+        let mut patience = Patience::new(self.run.elapsed());
         while !self.client.ping(now(self.started), &mut pings, count) {
             self.turn()?;
+            let stuck = patience.has_ended(u64::from(pings.sent), self.run.elapsed());
+            ensure!(!stuck, "the client cannot send a ping after {} of {count}", pings.sent);
         }
         Ok(pings)
     }
@@ -131,14 +134,11 @@ impl SelfTest {
         let mut download = Download::default();
         let path = format!("/bytes/{}", args.self_test.bytes);
         ensure!(self.client.get(&path, args.http_port), "the client has no way to the server");
-        let mut progress = (0, self.run.elapsed());
+        let mut patience = Patience::new(self.run.elapsed());
         while !self.client.download(&mut download) {
             self.turn()?;
-            if download.bytes > progress.0 {
-                progress = (download.bytes, self.run.elapsed());
-            }
-            let silent = self.run.elapsed() - progress.1;
-            ensure!(silent < PATIENCE, "the download stands still after {} bytes", download.bytes);
+            let stuck = patience.has_ended(download.bytes, self.run.elapsed());
+            ensure!(!stuck, "the download stands still after {} bytes", download.bytes);
         }
         Ok(download)
     }
@@ -157,6 +157,28 @@ impl SelfTest {
         let delay = self.client.delay(now(self.started));
         let nap = delay.map_or(nap, |delay| nap.min(Duration::from_micros(delay.total_micros())));
         NetStation::wait_for_either(&mut self.client_station, self.server.station(), nap)
+    }
+}
+
+/// How far a step has come, and when that was.
+#[derive(Debug)]
+struct Patience {
+    reached: u64,
+    at: Duration,
+}
+
+impl Patience {
+    /// With a step that begins `now`.
+    fn new(now: Duration) -> Self {
+        Patience { reached: 0, at: now }
+    }
+
+    /// Whether a step that has `reached` so much by `now` has made no progress for too long.
+    fn has_ended(&mut self, reached: u64, now: Duration) -> bool {
+        if reached > self.reached {
+            *self = Patience { reached, at: now };
+        }
+        now.saturating_sub(self.at) >= PATIENCE
     }
 }
 
@@ -188,6 +210,16 @@ mod tests {
         ] {
             assert_eq!(neighbour(server.parse().unwrap()), other.parse().unwrap());
         }
+    }
+
+    #[test]
+    fn patience_ends_without_progress_only() {
+        let mut patience = Patience::new(Duration::ZERO);
+        let almost = PATIENCE - Duration::from_millis(1);
+        assert!(!patience.has_ended(0, almost));
+        assert!(!patience.has_ended(1, almost));
+        assert!(!patience.has_ended(1, PATIENCE));
+        assert!(patience.has_ended(1, almost + PATIENCE));
     }
 
     #[test]

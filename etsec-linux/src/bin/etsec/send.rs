@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, bail};
 use etsec_core::Reason;
 
 use crate::args::Send;
+use crate::files::Files;
 use crate::frames::{Frames, PatternFrames, RecordedFrames};
 use crate::pace::Pace;
 use crate::run::{Context, Run};
@@ -13,11 +14,11 @@ use crate::station::{Setup, Station};
 
 /// How long to wait at the start for the link: negotiation takes two to four seconds.
 const LINK_TIME: Duration = Duration::from_secs(6);
-/// How long to wait at the end for frames that are still in the ring.
-const DRAIN_TIME: Duration = Duration::from_secs(2);
 
 /// Runs the command.
 pub fn run(args: &Send, context: &Context) -> Result<()> {
+    let files = Files::of([&args.port.device]);
+    args.pcap.iter().fold(files, |files, path| files.and_read("--pcap", path)).check()?;
     // The file first: a port is not taken over for frames that cannot be read.
     let recorded = args.pcap.as_deref().map(RecordedFrames::open).transpose()?;
     let setup = Setup { tx_queue: args.queue.into(), ..Setup::of_port(&args.port) };
@@ -41,7 +42,7 @@ pub fn run(args: &Send, context: &Context) -> Result<()> {
     let mut run = Run::new(context, args.until);
     let frames = linked.and(frames);
     let sent = frames.and_then(|mut frames| send_all(args, &mut frames, &mut station, &mut run));
-    let drained = drain(&mut station, &mut run);
+    let drained = station.drain();
     // A port must be stopped whatever became of the frames.
     let stopped = station.finish(context.out, run.elapsed());
     let skipped = sent?;
@@ -57,13 +58,15 @@ pub fn run(args: &Send, context: &Context) -> Result<()> {
 fn send_all(args: &Send, frames: &mut Frames, station: &mut Station, run: &mut Run) -> Result<u64> {
     let mut pace = args.rate.map(|rate| Pace::new(rate, run.elapsed()));
     let repeat = args.until.count.is_some() || args.until.duration.is_some();
-    let mut burst = Burst { sent: 0, skipped: 0, ended: false, used: true, waiting: false };
+    let mut burst = Burst { used: true, ..Burst::default() };
     while !run.is_over(burst.sent) && !burst.ended {
         let due = pace.as_mut().map_or(u64::MAX, |pace| pace.due(run.elapsed()));
         let before = burst.sent;
         let most = due.min(args.burst.into()).min(run.left(before));
-        burst.stage(most, frames, station, repeat)?;
+        let staged = burst.stage(most, frames, station, repeat);
+        // Before anything else: the frames ahead of a break in the file are good.
         station.tx.commit();
+        staged?;
         if let Some(pace) = &mut pace {
             pace.sent(burst.sent - before);
         }
@@ -85,10 +88,12 @@ fn send_all(args: &Send, frames: &mut Frames, station: &mut Station, run: &mut R
 }
 
 /// Progress of sending.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Burst {
     sent: u64,
     skipped: u64,
+    /// What had been sent when the current pass over the file began.
+    sent_before: u64,
     ended: bool,
     /// The current frame has been sent or skipped.
     used: bool,
@@ -97,6 +102,29 @@ struct Burst {
 }
 
 impl Burst {
+    /// Makes the next frame the current one, beginning again at the end of a file if it is to
+    /// `repeat`; false at the end.
+    ///
+    /// # Errors
+    /// If the file is broken, or no frame of it could be sent: repeating it would never end.
+    fn advance(&mut self, frames: &mut Frames, repeat: bool) -> Result<bool> {
+        if frames.advance()? {
+            return Ok(true);
+        }
+        if self.sent == self.sent_before
+            && let Frames::Recorded(file) = &*frames
+            && (repeat || file.count() > 0)
+        {
+            bail!(
+                "{}: none of its {} frames can be sent: cut short, or longer than the MTU allows",
+                file.path().display(),
+                file.count()
+            );
+        }
+        self.sent_before = self.sent;
+        Ok(repeat && frames.rewind()? && frames.advance()?)
+    }
+
     /// Stages up to `most` frames.
     fn stage(
         &mut self,
@@ -107,10 +135,7 @@ impl Burst {
     ) -> Result<()> {
         self.waiting = false;
         for _ in 0..most {
-            if self.used
-                && !frames.advance()?
-                && !(repeat && frames.rewind()? && frames.advance()?)
-            {
+            if self.used && !self.advance(frames, repeat)? {
                 self.ended = true;
                 return Ok(());
             }
@@ -140,21 +165,4 @@ impl Burst {
         }
         Ok(())
     }
-}
-
-/// Waits until the ring is empty.
-///
-/// # Errors
-/// If frames stay in it, as they do on a link that is down.
-fn drain(station: &mut Station, run: &mut Run) -> Result<()> {
-    let until = run.elapsed() + DRAIN_TIME;
-    while station.tx.pending() > 0 && run.elapsed() < until {
-        station.recycle();
-        if station.tx.pending() > 0 {
-            station.wait(Duration::from_millis(10))?;
-        }
-    }
-    let left = station.tx.pending();
-    ensure!(left == 0, "{left} frames did not leave the ring; is the link up?");
-    Ok(())
 }

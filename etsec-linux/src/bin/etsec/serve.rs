@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant as Clock};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use etsec_core::adapters::smoltcp::SmoltcpPort;
 use serde::Serialize;
 use smoltcp::iface::{Interface, PollResult, SocketSet};
@@ -10,16 +10,19 @@ use smoltcp::time::Instant;
 
 use crate::args::{AddressArg, Serve, Until};
 use crate::counters::Counters;
+use crate::files::Files;
 use crate::net::Wire;
 use crate::net::content::Content;
 use crate::net::services::{Event, Services, Settings};
 use crate::output::Output;
-use crate::run::{Context, Run};
+use crate::run::{Context, Run, Usage};
 use crate::selftest;
 use crate::station::{Bell, NetStation, Setup, Station, random_seed};
 
 /// Runs the command.
 pub fn run(args: &Serve, context: &Context) -> Result<()> {
+    Files::of([&args.port.device]).check()?;
+    check_buffers(args.port.tuning.buffers)?;
     // The directory first: a port is not taken over for files that cannot be served.
     let content = content(args)?;
     if args.self_test.self_test {
@@ -31,6 +34,17 @@ pub fn run(args: &Serve, context: &Context) -> Result<()> {
     let served = server.serve(context.out, &mut run);
     let finished = server.finish(context.out, run.elapsed());
     served.and(finished)
+}
+
+/// Fewest buffers, one of them to send from and the others to receive in. With a single one in each
+/// direction a download stands still.
+const BUFFERS_MIN: usize = 4;
+
+fn check_buffers(buffers: Option<usize>) -> Result<()> {
+    let Some(buffers) = buffers else { return Ok(()) };
+    let enough = buffers >= BUFFERS_MIN;
+    ensure!(enough, Usage(format!("--buffers {buffers}: serve needs {BUFFERS_MIN} at least")));
+    Ok(())
 }
 
 /// What the options say HTTP is to serve.

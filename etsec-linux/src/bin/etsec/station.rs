@@ -4,7 +4,7 @@
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use etsec_core::adapters::smoltcp::SmoltcpPort;
 use etsec_core::phy::LinkChange;
 use etsec_core::{EventPort, Line, MacAddr, PageBell, Pool, Running, Stopped};
@@ -28,6 +28,8 @@ pub type Bell = PageBell<AnyBus>;
 
 /// How often a device is looked after.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// How long to wait at the end for frames that are still in the ring.
+pub const DRAIN_TIME: Duration = Duration::from_secs(2);
 
 /// How a device is to be opened.
 #[derive(Debug, Clone)]
@@ -170,6 +172,23 @@ impl Station {
             && self.rx.refill(buf).is_ok()
         {}
         self.rx.commit();
+    }
+
+    /// Waits until the transmit ring is empty.
+    ///
+    /// # Errors
+    /// If frames stay in it, as they do on a link that is down.
+    pub fn drain(&mut self) -> Result<()> {
+        let until = Instant::now() + DRAIN_TIME;
+        while self.tx.pending() > 0 && Instant::now() < until {
+            self.recycle();
+            if self.tx.pending() > 0 {
+                self.wait(Duration::from_millis(10))?;
+            }
+        }
+        let left = self.tx.pending();
+        ensure!(left == 0, "{left} frames did not leave the ring; is the link up?");
+        Ok(())
     }
 
     /// Throws received frames away.

@@ -14,9 +14,12 @@ fn parse_number(text: &str) -> Result<u64, String> {
     u64::from_str_radix(digits, radix).map_err(|_| format!("{text} is too large"))
 }
 
-/// A number below 256, decimal or after 0x.
-pub fn parse_u8(text: &str) -> Result<u8, String> {
-    u8::try_from(parse_number(text)?).map_err(|_| format!("{text} is above 255"))
+/// A PHY's address or the number of one of its registers, 0 to 31, decimal or after 0x.
+pub fn parse_mii(text: &str) -> Result<u8, String> {
+    match parse_number(text)? {
+        number @ 0..=31 => Ok(number as u8),
+        _ => Err(format!("{text} is not from 0 to 31")),
+    }
 }
 
 /// A number of 16 bits, decimal or after 0x.
@@ -98,10 +101,10 @@ mod tests {
 
     #[test]
     fn numbers_are_decimal_or_hexadecimal_and_in_range() {
-        assert_eq!(parse_u8("31"), Ok(31));
+        assert_eq!(parse_mii("31"), Ok(31));
         assert_eq!(parse_u16("0x88B5"), Ok(0x88b5));
-        for bad in ["256", "-1", "+1", "0x", "1f", ""] {
-            assert!(parse_u8(bad).is_err(), "{bad}");
+        for bad in ["32", "256", "-1", "+1", "0x", "1f", ""] {
+            assert!(parse_mii(bad).is_err(), "{bad}");
         }
         assert!(parse_u16("0x10000").is_err());
     }
