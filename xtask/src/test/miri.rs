@@ -1,5 +1,5 @@
-//! The core's unit tests under miri, which judges unsafe code. Only rustup supplies miri; where it
-//! cannot, the suite is *not available* and nobody is blamed.
+//! Tests of unsafe code under miri, which judges it. Only rustup supplies miri; where it cannot, the
+//! suite is *not available* and nobody is blamed.
 
 use std::process::Command;
 use std::time::Duration;
@@ -15,6 +15,13 @@ use crate::tools;
 
 /// How long rustup may try to fetch the components.
 const FETCH_LIMIT: Duration = Duration::from_secs(60);
+
+/// What it judges: the driver's unsafe code, the model's, and both on one memory.
+const TESTS: [&str; 3] = [
+    "--package etsec-core --lib",
+    "--package etsec-sim --lib memory",
+    "--package etsec-tests --test bursts",
+];
 
 /// Runs the suite.
 pub fn suite(session: &mut Session, log: &mut Log) -> Result<Verdict> {
@@ -39,13 +46,17 @@ pub fn suite(session: &mut Session, log: &mut Log) -> Result<Verdict> {
             return Ok(Verdict::Unavailable { why: format!("`{command}` did not supply it") });
         }
     }
-    let mut miri = session.program("rustup");
-    miri.args(["run", &nightly, "cargo", "miri", "test", "--package", "etsec-core", "--lib"])
-        .env("CARGO_TARGET_DIR", session.target.join("miri"))
-        // Memory that a device may still write to is leaked, not freed: that is the design.
-        .env("MIRIFLAGS", "-Zmiri-ignore-leaks")
-        .env_remove("RUSTUP_TOOLCHAIN");
-    let success = run::logged(miri, log, &mut session.progress)?.success();
+    let mut success = true;
+    for tests in TESTS {
+        let mut miri = session.program("rustup");
+        miri.args(["run", &nightly, "cargo", "miri", "test"])
+            .args(tests.split_whitespace())
+            .env("CARGO_TARGET_DIR", session.target.join("miri"))
+            // Memory that a device may still write to is leaked, not freed: that is the design.
+            .env("MIRIFLAGS", "-Zmiri-ignore-leaks")
+            .env_remove("RUSTUP_TOOLCHAIN");
+        success &= run::logged(miri, log, &mut session.progress)?.success();
+    }
     Ok(counts::judge(success, &counts::closings(&log.text()?)))
 }
 
