@@ -40,17 +40,17 @@ pub fn run(options: &Options) -> Result<bool> {
     let counts = match tools(&mut session)? {
         Ok(()) => Some(count(&mut session)?),
         Err(missing) => {
-            println!("instruction counts skipped: {missing}");
+            say!("instruction counts skipped: {missing}");
             None
         }
     };
     if let Some(counts) = &counts {
-        print!("{}", table(counts));
+        say!("{}", table(counts).trim_end());
     }
     let pps = loopback(&mut session)?;
-    println!("driver and model in loopback: {:.2} M packets/s", pps / 1e6);
+    say!("driver and model in loopback: {:.2} M packets/s", pps / 1e6);
     if options.json {
-        println!("{}", object(counts.as_ref(), pps));
+        say!("{}", object(counts.as_ref(), pps));
     }
     Ok(counts.is_some() || !session.strict)
 }
@@ -88,7 +88,7 @@ pub fn count(session: &mut Session) -> Result<Counts> {
     match counts {
         Ok(counts) if ended.success() => Ok(counts),
         counts => {
-            println!("{}", log.tail());
+            say!("{}", log.tail());
             counts.and_then(|_| bail!("the benchmarks failed"))
         }
     }
@@ -132,7 +132,7 @@ fn loopback(session: &mut Session) -> Result<f64> {
     match pps {
         Some(pps) if ended.success() => Ok(pps),
         _ => {
-            println!("{}", log.tail());
+            say!("{}", log.tail());
             bail!("the loopback example failed")
         }
     }

@@ -1,6 +1,9 @@
 //! Every chore of the project, one verb each. It starts programs and links none of the project's
 //! crates, so that it builds fast and still runs when they do not compile.
 
+#[macro_use]
+mod say;
+
 mod bench;
 mod counts;
 mod demo;

@@ -73,7 +73,7 @@ fn serve_and_check(
     let mut serving = etsec.serve(TAP, &format!("{DRIVER}/{PREFIX}"), folder, said)?;
     serving.ready()?;
     let replies = ping(log)?;
-    println!("ping: {replies}/{PINGS}");
+    say!("ping: {replies}/{PINGS}");
     let download = download(content)?;
     let counters = serving.stop()?;
     Ok((replies == PINGS && download, counters))
@@ -120,12 +120,12 @@ fn download(content: &[u8]) -> Result<bool> {
     match fetch::get(server, &format!("/{FILE}"), STEP_LIMIT) {
         Ok(got) => {
             let good = got == fetch::digest(content);
-            println!("http: {} bytes, sha256 {}", got.len, if good { "ok" } else { "WRONG" });
+            say!("http: {} bytes, sha256 {}", got.len, if good { "ok" } else { "WRONG" });
             Ok(good)
         }
         Err(error) if error.is::<Interrupted>() => Err(error),
         Err(error) => {
-            println!("http: FAILED, {error:#}");
+            say!("http: FAILED, {error:#}");
             Ok(false)
         }
     }
@@ -133,9 +133,9 @@ fn download(content: &[u8]) -> Result<bool> {
 
 /// What the programs said, after a failure.
 fn show(etsec_said: &Path, log: &Log) {
-    println!("{}", log.tail());
+    say!("{}", log.tail());
     let said = std::fs::read_to_string(etsec_said).unwrap_or_default();
-    println!("    etsec said: {}", if said.is_empty() { "nothing" } else { said.trim() });
+    say!("    etsec said: {}", if said.is_empty() { "nothing" } else { said.trim() });
 }
 
 #[cfg(test)]

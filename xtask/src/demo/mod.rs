@@ -55,8 +55,8 @@ pub fn run(options: &Options) -> Result<bool> {
     let mut good = match &blocked {
         None => with_the_kernel(&etsec, scratch.path())?,
         Some(reason) => {
-            println!("the kernel cannot take part: {reason}");
-            println!("a TCP/IP stack in the same process takes its place");
+            say!("the kernel cannot take part: {reason}");
+            say!("a TCP/IP stack in the same process takes its place");
             in_process(&mut session, &etsec, scratch.path())?
         }
     };
@@ -64,14 +64,14 @@ pub fn run(options: &Options) -> Result<bool> {
     good &= forwarded;
     for (name, counters) in [("serve", Counters::load(scratch.path())?), ("forward", forward)] {
         if let Some(counters) = counters {
-            println!("counters of {name}:\n{counters}");
+            say!("counters of {name}:\n{counters}");
         }
     }
     if blocked.is_some() && session.strict {
-        println!("demo: FAILED, --strict wants the kernel to take part");
+        say!("demo: FAILED, --strict wants the kernel to take part");
         return Ok(false);
     }
-    println!("demo: {}", if good { "passed" } else { "FAILED" });
+    say!("demo: {}", if good { "passed" } else { "FAILED" });
     Ok(good)
 }
 
@@ -93,7 +93,7 @@ fn build(session: &mut Session) -> Result<Etsec> {
     let ended = run::logged(cargo, &mut log, &mut session.progress)?;
     session.progress.finish();
     if !ended.success() {
-        println!("{}", log.tail());
+        say!("{}", log.tail());
         bail!("etsec does not build");
     }
     Ok(Etsec::new(session.target.join("release/etsec")))
@@ -118,10 +118,10 @@ fn in_process(session: &mut Session, etsec: &Etsec, scratch: &Path) -> Result<bo
     let ping = etsec::event(&events, "ping");
     let http = etsec::event(&events, "http");
     let replies = ping.and_then(|e| e["received"].as_u64()).unwrap_or(0);
-    println!("ping: {replies}/{PINGS}");
+    say!("ping: {replies}/{PINGS}");
     let bytes = http.and_then(|e| e["bytes"].as_u64()).unwrap_or(0);
     let sha256_ok = http.and_then(|e| e["sha256_ok"].as_bool()).unwrap_or(false);
-    println!("http: {bytes} bytes, sha256 {}", if sha256_ok { "ok" } else { "WRONG" });
+    say!("http: {bytes} bytes, sha256 {}", if sha256_ok { "ok" } else { "WRONG" });
     if let Some(counters) = etsec::event(&events, "counters") {
         Counters::store(scratch, counters)?;
     }
@@ -130,7 +130,7 @@ fn in_process(session: &mut Session, etsec: &Etsec, scratch: &Path) -> Result<bo
         && bytes == DOWNLOAD_BYTES as u64
         && sha256_ok;
     if !good {
-        println!("{}", log.tail());
+        say!("{}", log.tail());
     }
     Ok(good)
 }
@@ -150,14 +150,14 @@ fn forward(
     let ended = run::limited(command, &mut log, &mut session.progress, Some(STEP_LIMIT))?;
     let received = capture::read(&output).unwrap_or_default();
     let same = capture::identical(&sent, &received);
-    println!("forward: {same}/{} frames identical", sent.len());
+    say!("forward: {same}/{} frames identical", sent.len());
     let good = ended.success() && same == sent.len() && received.len() == sent.len();
     if !good {
         let why = match ended {
             Ended::TimedOut => "it did not end by itself".to_owned(),
             Ended::Exit(status) => format!("{status}, {} frames came out", received.len()),
         };
-        println!("{}\n    {why}", log.tail());
+        say!("{}\n    {why}", log.tail());
     }
     let said = etsec::events(&log.text()?);
     Ok((good, etsec::event(&said, "counters").map(Counters::of)))

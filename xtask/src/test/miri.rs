@@ -1,5 +1,5 @@
-//! Tests of unsafe code under miri, which judges it. Only rustup supplies miri; where it cannot, the
-//! suite is *not available* and nobody is blamed.
+//! Tests of unsafe code under miri, which judges it. Only rustup supplies miri; where it cannot,
+//! the suite is *not available* and nobody is blamed.
 
 use std::process::Command;
 use std::time::Duration;

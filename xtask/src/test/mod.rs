@@ -89,12 +89,12 @@ pub fn run(options: &Options) -> Result<bool> {
         let verdict = report.add(suite.name, verdict, started.elapsed());
         let (word, why) = verdict.words();
         let seconds = started.elapsed().as_secs_f64();
-        println!("{}", format!("{}: {word} in {seconds:.1} s  {why}", suite.name).trim_end());
+        say!("{}", format!("{}: {word} in {seconds:.1} s  {why}", suite.name).trim_end());
         if matches!(verdict, Verdict::Failed { .. }) {
-            println!("{}", log.tail());
+            say!("{}", log.tail());
         }
     }
-    println!("\n{}", report.render());
+    say!("\n{}", report.render());
     Ok(report.ok())
 }
 
