@@ -1,6 +1,6 @@
 //! A driver without manners: pokes registers and ring memory directly, so that tests can do the
 //! right thing and every wrong one.
-#![allow(dead_code)]
+#![allow(dead_code, reason = "each test file uses some of it")]
 
 use etsec_core::{Bus, BusAddr, Region};
 use etsec_sim::{Sim, SimBus, SimConfig, SimRegion, WireSpeed};
