@@ -42,13 +42,13 @@ impl Kick {
     pub(super) fn sleep(&self, fd: Option<BorrowedFd<'_>>, limit: Duration) {
         self.asleep.store(true, Ordering::SeqCst);
         if !self.pending.load(Ordering::SeqCst) {
-            let tv_nsec = limit.subsec_nanos().into();
-            let limit = Timespec { tv_sec: limit.as_secs() as _, tv_nsec };
+            // A limit beyond what the kernel can express is none.
+            let limit = Timespec::try_from(limit).ok();
             let event = PollFd::new(&self.event, PollFlags::IN);
             let other = fd.unwrap_or(self.event.as_fd());
             let mut fds = [event, PollFd::from_borrowed_fd(other, PollFlags::IN)];
             // Interrupted or not: the caller looks at everything anyway.
-            let _ = poll(&mut fds, Some(&limit));
+            let _ = poll(&mut fds, limit.as_ref());
             if !fds[0].revents().is_empty() {
                 let mut count = [0; 8];
                 let _ = rustix::io::read(&self.event, &mut count);
