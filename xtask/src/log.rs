@@ -47,6 +47,14 @@ impl Log {
         Ok(())
     }
 
+    /// The file once more, for somebody who appends to it from a thread of his own.
+    ///
+    /// # Errors
+    /// Where the system has no more descriptors.
+    pub fn appender(&self) -> Result<File> {
+        self.file.try_clone().with_context(|| format!("cannot write {}", self.path.display()))
+    }
+
     /// Adds a line of our own.
     ///
     /// # Errors

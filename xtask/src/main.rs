@@ -10,6 +10,7 @@ mod demo;
 mod interrupt;
 mod log;
 mod progress;
+mod qemu;
 mod report;
 mod run;
 mod session;

@@ -1,6 +1,7 @@
 //! Starting a program and waiting for it, with a time limit, a progress line, and Ctrl-C that takes
 //! the program's children along. It knows nothing of what the program is for.
 
+use std::ffi::OsStr;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
@@ -32,6 +33,13 @@ impl Ended {
     pub fn success(self) -> bool {
         matches!(self, Self::Exit(status) if status.success())
     }
+}
+
+/// A program that ends when we do, however that comes about.
+pub fn tied(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "TERM"]).arg(program);
+    command
 }
 
 /// Runs `command` to its end, its output into `log`.

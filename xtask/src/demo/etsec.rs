@@ -11,9 +11,8 @@ use anyhow::{Context, Result, bail};
 use rustix::process::Signal;
 use serde_json::Value;
 
-use super::namespace;
 use crate::interrupt;
-use crate::run::{Ended, Group, POLL};
+use crate::run::{self, Ended, Group, POLL};
 
 /// How long `serve` may take to be ready, and to stop when asked.
 const SERVE_LIMIT: Duration = Duration::from_secs(15);
@@ -40,7 +39,7 @@ impl Etsec {
     pub fn serve(&self, tap: &str, address: &str, folder: &Path, log: &Path) -> Result<Serving> {
         let named = || format!("cannot write {}", log.display());
         let errors = std::fs::File::create(log).with_context(named)?;
-        let mut command = namespace::tied(&self.0);
+        let mut command = run::tied(&self.0);
         command.args(["serve", "--json", "--quiet", "--device"]).arg(format!("sim,wire=tap:{tap}"));
         command.args(["--address", address, "--http-dir"]).arg(folder);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(errors);

@@ -100,7 +100,7 @@ fn make_tap(log: &mut Log) -> Result<()> {
 
 /// The kernel's ping; how many replies came.
 fn ping(log: &mut Log) -> Result<u32> {
-    let mut ping = namespace::tied("ping");
+    let mut ping = run::tied("ping");
     ping.env("LC_ALL", "C").args(["-n", "-i", "0.05", "-c"]).arg(PINGS.to_string());
     ping.arg(DRIVER.to_string());
     run::limited(ping, log, &mut Progress::new(), Some(STEP_LIMIT))?;

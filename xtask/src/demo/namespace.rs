@@ -1,6 +1,5 @@
 //! Whether this machine lets us make a network namespace with a TAP device, and how to enter one.
 
-use std::ffi::OsStr;
 use std::fs::File;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -40,12 +39,5 @@ pub fn enter() -> Command {
     }
     // Entering a user namespace forgets the death signal, so it is set afterwards.
     command.args(["--", "setpriv", "--pdeathsig", "TERM", "--"]);
-    command
-}
-
-/// A program that ends when we do, however that comes about.
-pub fn tied(program: impl AsRef<OsStr>) -> Command {
-    let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", "TERM"]).arg(program);
     command
 }
