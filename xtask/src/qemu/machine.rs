@@ -1,5 +1,5 @@
-//! QEMU's `ppce500` machine: what it is made of, starting it, and its end. Its console is `console`;
-//! what runs in it and what is sent to it are the caller's business.
+//! QEMU's `ppce500` machine: what it is made of, starting it, and its end. What runs in it, what it
+//! says and what is sent to it are the caller's business.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -53,7 +53,7 @@ fn version(said: &str) -> Option<[u32; 2]> {
 pub enum Netdev {
     /// One UDP datagram is one frame, between two ports of 127.0.0.1: QEMU's, then ours.
     Datagrams(u16, u16),
-    /// A Unix socket that somebody listens on: each frame after its length in four big-endian bytes.
+    /// A Unix socket that we listen on: each frame after its length in four big-endian bytes.
     Stream(PathBuf),
     /// QEMU's own network in user space, with its options (`hostfwd=…`, may be empty).
     User(String),
@@ -117,7 +117,7 @@ impl Machine {
         self
     }
 
-    /// A further argument with its value: `-initrd FILE`, `-append WORDS`, `-dtb FILE`, `-plugin …`.
+    /// A further argument with its value: `-initrd FILE`, `-append WORDS`, `-dtb FILE`.
     pub fn argument(mut self, name: &str, value: impl Into<OsString>) -> Self {
         self.arguments.extend([name.into(), value.into()]);
         self
