@@ -8,6 +8,7 @@ use etsec_core::link::{Duplex, Interface, Link, Pause, PauseAbility, Speed};
 
 use crate::devtree::Node;
 use crate::error::{Error, system};
+use crate::ethernet;
 use crate::roots::Roots;
 use crate::sys;
 
@@ -27,14 +28,20 @@ pub struct PortConfig {
 }
 
 impl PortConfig {
-    /// Reads `node`, the `of_node` of a UIO device. A `queue-group` stands for the ethernet node it
-    /// is in (HW 16.2).
+    /// Reads `node`, the `of_node` of a UIO device. What it does not say is taken from the port's
+    /// ethernet node (see [`ethernet`]), which is the one that the boot loader fills in.
     ///
     /// # Errors
     /// [`Error::Attribute`] naming the property that makes no sense, or what the system says.
     pub fn read(roots: &Roots, node: &Node) -> Result<Self, Error> {
-        let parent = if node.name() == "queue-group" { node.parent() } else { None };
-        let node = parent.as_ref().unwrap_or(node);
+        let own = Self::read_node(roots, node)?;
+        match ethernet::find(node)? {
+            Some(ethernet) => Ok(own.or(Self::read_node(roots, &ethernet)?)),
+            None => Ok(own),
+        }
+    }
+
+    fn read_node(roots: &Roots, node: &Node) -> Result<Self, Error> {
         let phy_address = reg_of(roots, node, "phy-handle")?;
         Ok(PortConfig {
             station: station(node)?,
@@ -151,14 +158,10 @@ fn reg_of(roots: &Roots, node: &Node, property: &str) -> Result<Option<u8>, Erro
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::devtree::tests::{node, tree};
+    use crate::devtree::tests::{cells, node, tree};
 
     const GIGABIT: Link = Link::new(Speed::Mbps1000, Duplex::Full);
     const STATION: [u8; 6] = [0x00, 0x04, 0x9F, 1, 2, 3];
-
-    fn cells<const N: usize>(cells: [u32; N]) -> Vec<u8> {
-        cells.iter().flat_map(|cell| cell.to_be_bytes()).collect()
-    }
 
     fn read(properties: &[(&str, &[u8])]) -> Result<PortConfig, Error> {
         let (_dir, roots) = tree();
@@ -188,6 +191,24 @@ mod tests {
             tbi_address: Some(0x11),
         };
         assert_eq!(PortConfig::read(&roots, &group).unwrap(), config);
+    }
+
+    #[test]
+    fn what_a_uio_node_does_not_say_its_ethernet_node_does() {
+        let (_dir, roots) = tree();
+        let reg = ("reg", &cells([0, 0xB_0000, 0x1000])[..]);
+        let link = cells([0, 1, 100, 0, 0]);
+        let ethernet = [reg, ("local-mac-address", &STATION), ("fixed-link", &link)];
+        node(&roots, "ethernet@b0000", &ethernet);
+        let own = [reg, ("phy-mode", b"sgmii\0"), ("fixed-link", &cells([0, 1, 1000, 0, 0]))];
+        let uio = node(&roots, "eth0-tx@b0000", &own);
+        let config = PortConfig {
+            station: Some(MacAddr(STATION)),
+            interface: Some(Interface::Sgmii),
+            fixed_link: Some(GIGABIT),
+            ..PortConfig::default()
+        };
+        assert_eq!(PortConfig::read(&roots, &uio).unwrap(), config);
     }
 
     #[test]

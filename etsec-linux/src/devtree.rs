@@ -50,6 +50,17 @@ impl Node {
         Node::open(&self.path.join(name))
     }
 
+    /// The nodes directly below it, in the order of their names.
+    #[must_use]
+    pub fn children(&self) -> Vec<Node> {
+        let entries = std::fs::read_dir(&self.path).into_iter().flatten().flatten();
+        // Links would lead out of the tree or round in it; nodes are plain directories.
+        let nodes = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+        let mut nodes: Vec<_> = nodes.map(|entry| Node { path: entry.path() }).collect();
+        nodes.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        nodes
+    }
+
     /// Whether it has the property, with or without a value.
     #[must_use]
     pub fn has(&self, property: &str) -> bool {
@@ -104,6 +115,18 @@ impl Node {
         }
     }
 
+    /// A property made of a list of texts, each with its zero byte; empty if it has none.
+    ///
+    /// # Errors
+    /// As [`Node::text`].
+    pub fn texts(&self, property: &str) -> Result<Vec<String>, Error> {
+        let Some(bytes) = self.bytes(property)? else { return Ok(Vec::new()) };
+        let Ok(text) = std::str::from_utf8(&bytes) else {
+            return Err(self.bad(property, &bytes, "a list of texts"));
+        };
+        Ok(text.split_terminator('\0').map(str::to_owned).collect())
+    }
+
     /// The node that a property's first cell, a phandle, points to.
     ///
     /// # Errors
@@ -136,12 +159,7 @@ impl Node {
             return Some(self.clone());
         }
         let depth = depth.checked_sub(1)?;
-        let entries = std::fs::read_dir(&self.path).ok()?;
-        entries.flatten().find_map(|entry| {
-            // Links would lead out of the tree or round in it; nodes are plain directories.
-            let node = entry.file_type().ok()?.is_dir().then(|| Node { path: entry.path() })?;
-            node.find(handle, depth)
-        })
+        self.children().iter().find_map(|node| node.find(handle, depth))
     }
 }
 
@@ -180,6 +198,11 @@ pub(crate) mod tests {
         Node::open(&dir).unwrap()
     }
 
+    /// Cells as a property has them.
+    pub(crate) fn cells<const N: usize>(cells: [u32; N]) -> Vec<u8> {
+        cells.iter().flat_map(|cell| cell.to_be_bytes()).collect()
+    }
+
     #[test]
     fn cells_are_big_endian_and_text_ends_with_a_zero() {
         let (_dir, roots) = tree();
@@ -189,12 +212,15 @@ pub(crate) mod tests {
             &[
                 ("reg", &[0, 11, 0, 0, 0, 0, 16, 0]),
                 ("phy-connection-type", b"rgmii-id\0"),
+                ("reg-names", b"regs\0mdio\0"),
                 ("on", b""),
             ],
         );
         assert_eq!(node.name(), "ethernet");
         assert_eq!(node.cells("reg").unwrap().unwrap(), [0xB_0000, 0x1000]);
         assert_eq!(node.text("phy-connection-type").unwrap().unwrap(), "rgmii-id");
+        assert_eq!(node.texts("reg-names").unwrap(), ["regs", "mdio"]);
+        assert!(node.texts("absent").unwrap().is_empty());
         assert_eq!(node.cells("absent").unwrap(), None);
         assert!(node.has("on") && !node.has("off"));
         assert_eq!(node.parent().unwrap().name(), "soc");

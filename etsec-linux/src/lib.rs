@@ -11,6 +11,7 @@ pub mod config;
 pub mod device;
 pub mod devtree;
 pub mod error;
+pub mod ethernet;
 pub mod hugepage;
 pub mod link;
 pub mod lock;
