@@ -5,7 +5,9 @@
 mod say;
 
 mod bench;
+mod build;
 mod counts;
+mod cross;
 mod demo;
 mod interrupt;
 mod log;
@@ -46,6 +48,8 @@ enum Verb {
     Test(test::Options),
     /// See it work: the Linux kernel pings, and downloads from, a simulated eTSEC.
     Demo(demo::Options),
+    /// Build the command, or the core, for another machine.
+    Build(build::Options),
     /// Count instructions per packet, and packets per second against the model.
     Bench(bench::Options),
     /// The part of `demo` that runs in the network namespace; not for people.
@@ -69,6 +73,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().verb {
         Verb::Test(options) => test::run(&options),
         Verb::Demo(options) => demo::run(&options),
+        Verb::Build(options) => build::run(&options),
         Verb::Bench(options) => bench::run(&options),
         Verb::DemoInside(options) => demo::inside::run(&options),
     };

@@ -37,6 +37,28 @@ pub const DEBIAN_RUST: Tool = Tool {
     package: "rustc-web cargo-web rust-web-src libstd-rust-web-dev",
 };
 
+/// Compiles and links for PowerPC, with a C library to link against.
+pub const POWERPC_GCC: Tool = Tool {
+    program: "powerpc-linux-gnu-gcc",
+    package: "gcc-powerpc-linux-gnu libc6-dev-powerpc-cross",
+};
+/// Links for PowerPC without a C library, and disassembles.
+pub const POWERPC_BINUTILS: Tool =
+    Tool { program: "powerpc-linux-gnu-ld", package: "binutils-powerpc-linux-gnu" };
+/// Links for 32-bit ARM.
+pub const ARM_GCC: Tool = Tool {
+    program: "arm-linux-gnueabihf-gcc",
+    package: "gcc-arm-linux-gnueabihf libc6-dev-armhf-cross",
+};
+/// Runs PowerPC programs.
+pub const QEMU_PPC: Tool = Tool { program: "qemu-ppc-static", package: "qemu-user-static" };
+/// Runs ARM programs.
+pub const QEMU_ARM: Tool = Tool { program: "qemu-arm-static", package: "qemu-user-static" };
+/// Unpacks Debian's source packages.
+pub const DPKG_DEV: Tool = Tool { program: "dpkg-source", package: "dpkg-dev" };
+/// Builds what is written in C.
+pub const MAKE: Tool = Tool { program: "make", package: "make" };
+
 impl Tool {
     /// Whether it is here.
     pub fn present(self) -> bool {

@@ -1,0 +1,8 @@
+//! Building for other machines: which there are, which toolchain does it, and the C library of one.
+
+mod kit;
+mod musl;
+mod target;
+
+pub use kit::Kit;
+pub use target::Target;
