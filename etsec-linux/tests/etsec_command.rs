@@ -454,9 +454,13 @@ fn a_phy_that_is_not_there_reads_ones_and_is_noted() {
 /// ETSEC_STRICT in the environment that is a failure.
 #[test]
 fn the_kernel_downloads_over_a_tap() {
-    let allowed = Command::new("unshare").args(["-Urn", "test", "-w", "/dev/net/tun"]).status();
+    let check = "test -w /dev/net/tun && command -v ip && command -v ping";
+    let mut allowed = Command::new("unshare");
+    allowed.args(["-Urn", "bash", "-c", check]).stdout(Stdio::null());
+    let allowed = allowed.status();
     if !allowed.is_ok_and(|status| status.success()) {
-        let reason = "no network namespace (unshare --user --net) or no /dev/net/tun here";
+        let reason = "no network namespace (unshare --user --net), no /dev/net/tun, or \
+                      neither ip nor ping (apt-get install iproute2 iputils-ping) here";
         assert!(std::env::var_os("ETSEC_STRICT").is_none(), "{reason}");
         // Not eprintln!, which the test harness would swallow.
         writeln!(std::io::stderr(), "SKIP: the_kernel_downloads_over_a_tap: {reason}").unwrap();
@@ -469,6 +473,7 @@ fn the_kernel_downloads_over_a_tap() {
     fs::write(served.join("file.bin"), &content).unwrap();
     let script = r#"
         "$1" --quiet --json serve -d sim,wire=tap:tap0 -a 10.9.8.2/24 --http-dir "$2" & server=$!
+        trap 'kill $server 2>/dev/null' EXIT
         for try in $(seq 100); do ip link set tap0 up 2>/dev/null && break; sleep 0.05; done
         ip addr add 10.9.8.1/24 dev tap0 || exit 90
         ping -c 3 -i 0.2 -W 2 -q 10.9.8.2 >/dev/null || exit 91

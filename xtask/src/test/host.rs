@@ -8,6 +8,7 @@ use crate::log::Log;
 use crate::report::Verdict;
 use crate::run;
 use crate::session::Session;
+use crate::tools::{IP, PING, UNSHARE};
 
 /// Each package with each set of features it offers, one by one: features only add, and none may
 /// lean on another being there.
@@ -53,6 +54,12 @@ pub fn features(session: &mut Session, log: &mut Log) -> Result<Verdict> {
 
 /// Unit and integration tests of all packages.
 pub fn tests(session: &mut Session, log: &mut Log) -> Result<Verdict> {
+    // One test drives the command over a TAP; without these it says so and is skipped.
+    for tool in [IP, PING, UNSHARE] {
+        if let Err(missing) = tool.ensure(session)? {
+            log.line(&missing)?;
+        }
+    }
     let command = "test --workspace --all-features --no-fail-fast --lib --bins --tests --examples";
     counted(session, log, command)
 }
