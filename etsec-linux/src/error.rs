@@ -3,19 +3,20 @@
 //!
 //! It knows words. Errors of the controller itself are etsec-core's and are only carried here.
 
-use std::io::Error as IoError;
+use std::io::{Error as IoError, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use etsec_core::BusAddr;
 
 use crate::lock::Owner;
+use crate::platform::UIO_DRIVER;
 
 /// Why something about a device, its memory or its description did not work.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A file could not be opened, read, written or mapped.
-    #[error("cannot {doing} {}: {source}", path.display())]
+    #[error("cannot {doing} {}: {source}{}", path.display(), cure_of_io(source))]
     Io {
         /// What was tried, a verb.
         doing: &'static str,
@@ -53,6 +54,29 @@ pub enum Error {
         text: String,
         /// What is wrong with it.
         why: String,
+    },
+    /// The kernel has no UIO at all.
+    #[error(
+        "no UIO device '{name}', for this kernel has no UIO ({} is missing): \
+         `modprobe uio_pdrv_genirq`, or build it with CONFIG_UIO_PDRV_GENIRQ; \
+         see docs/guide/board.md#kernel", class.display()
+    )]
+    NoUio {
+        /// The name asked for.
+        name: String,
+        /// Where its devices would be.
+        class: PathBuf,
+    },
+    /// The device tree has nodes of that name, but they are no UIO devices yet.
+    #[error(
+        "'{name}' is in the device tree ({}), but no UIO device yet: `modprobe uio_pdrv_genirq`, \
+         then `etsec bind {name}`; see docs/guide/board.md#taking-a-port", node.display()
+    )]
+    NotBound {
+        /// The name asked for.
+        name: String,
+        /// One of its nodes.
+        node: PathBuf,
     },
     /// There is no UIO device, and no set of three, of that name.
     #[error(
@@ -119,6 +143,26 @@ pub enum Error {
         /// The device, such as `uio0`.
         device: String,
     },
+    /// The device was there when it was looked up, and is no more.
+    #[error(
+        "{device} '{name}' is gone: {UIO_DRIVER} has let go of it (`etsec unbind`?); \
+         `etsec probe` shows what there is"
+    )]
+    Removed {
+        /// The device, such as `uio0`.
+        device: String,
+        /// Its given name.
+        name: String,
+    },
+    /// The device is there, its device file is not.
+    #[error(
+        "{} is missing: mount devtmpfs on /dev (CONFIG_DEVTMPFS), or let mdev or udev make it",
+        path.display()
+    )]
+    NoDeviceFile {
+        /// The device file.
+        path: PathBuf,
+    },
     /// Somebody else owns the device or the memory.
     #[error("{what} ({}) is in use by {owner}; stop that one first", path.display())]
     Busy {
@@ -131,12 +175,16 @@ pub enum Error {
     },
 
     /// No hugetlbfs is mounted, or none with pages of the size wanted.
-    #[error("no hugetlbfs {wanted} is mounted ({found}); see docs/guide/board.md#huge-pages")]
+    #[error(
+        "no hugetlbfs {wanted} is mounted ({found}): {cure}; see docs/guide/board.md#huge-pages"
+    )]
     NoHugePages {
         /// What was looked for.
         wanted: String,
         /// What there is.
         found: String,
+        /// What helps.
+        cure: String,
     },
     /// There is a mount but it has not pages enough.
     #[error(
@@ -165,26 +213,30 @@ pub enum Error {
     /// The kernel hides frame numbers from this process.
     #[error(
         "{} shows frame number 0: physical addresses need CAP_SYS_ADMIN \
-         (run as root, or setcap cap_sys_admin,cap_dac_override+ep)", path.display()
+         (run as root, or setcap cap_sys_admin,cap_dac_override+ep); \
+         see docs/guide/board.md#permissions", path.display()
     )]
     FrameHidden {
         /// The page map.
         path: PathBuf,
     },
     /// No page is at an address that was touched.
-    #[error("the page at virtual address {at:#x} is not present")]
+    #[error("the page at virtual address {at:#x} is not present: touch it first")]
     PageAbsent {
         /// The virtual address.
         at: usize,
     },
     /// Memory beyond what the device can address.
-    #[error("physical address {physical:#x} is beyond the 36 bits of the device")]
+    #[error(
+        "physical address {physical:#x} is beyond the 36 bits of the device; \
+         reserve pages at boot, see docs/guide/board.md#huge-pages"
+    )]
     BeyondBus {
         /// The address.
         physical: u64,
     },
     /// A region of no bytes.
-    #[error("a region of no bytes was asked for")]
+    #[error("a region of no bytes was asked for: one byte is the least")]
     EmptyRegion,
     /// Neighbouring pages of a region are not neighbours in physical memory.
     #[error(
@@ -206,7 +258,7 @@ pub enum Error {
     #[error(
         "memory from {first} to {last} is in two 4 GiB windows, \
          and the device has one high register for all of it; \
-         use a region elsewhere"
+         reserve more pages at boot, see docs/guide/board.md#huge-pages"
     )]
     TwoWindows {
         /// One end, or one region.
@@ -216,7 +268,7 @@ pub enum Error {
     },
 
     /// The controller, or what it was asked to do.
-    #[error("{name}: {source}")]
+    #[error("{name}: {source}{}", cure_of_core(source))]
     Device {
         /// Name of the port.
         name: String,
@@ -278,7 +330,8 @@ pub enum Error {
     /// Two ports that are to exchange buffers have their memory in different windows.
     #[error(
         "buffers in 4 GiB window {first:#x} of bus addresses cannot go to a port with its memory \
-         in window {second:#x}; reserve the huge pages of both in one"
+         in window {second:#x}; reserve the huge pages of both in one, \
+         see docs/guide/board.md#huge-pages"
     )]
     Windows {
         /// Window of the one.
@@ -307,6 +360,24 @@ pub enum Error {
         /// What is allowed.
         range: String,
     },
+}
+
+/// What helps when the system refuses, as the end of a sentence.
+fn cure_of_io(source: &IoError) -> &'static str {
+    match source.kind() {
+        ErrorKind::PermissionDenied => "; run as root, see docs/guide/board.md#permissions",
+        _ => "",
+    }
+}
+
+/// What helps when there is no controller where one should be.
+fn cure_of_core(source: &etsec_core::Error) -> &'static str {
+    use etsec_core::Error::{Gone, NotAnEtsec};
+    match source {
+        NotAnEtsec(_) => "; see what reg says, docs/guide/board.md#device-tree",
+        Gone => "; is it switched on, and is reg right? see docs/guide/board.md#device-tree",
+        _ => "",
+    }
 }
 
 /// Where on an MDIO bus a PHY was looked for.

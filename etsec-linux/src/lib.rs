@@ -21,6 +21,7 @@ pub mod mounts;
 pub mod observer;
 pub mod options;
 pub mod pagemap;
+pub mod platform;
 pub mod port;
 pub mod region;
 pub mod roots;

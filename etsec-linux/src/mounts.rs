@@ -66,7 +66,22 @@ fn no_pages(roots: &Roots, mounts: &[Mount], bytes: usize, page_size: Option<usi
     };
     let found: Vec<_> = mounts.iter().map(describe).collect();
     let found = if found.is_empty() { "there is none".into() } else { found.join(", ") };
-    Error::NoHugePages { wanted, found }
+    Error::NoHugePages { wanted, found, cure: cure(roots, mounts, page_size) }
+}
+
+/// What helps when no mount will do.
+fn cure(roots: &Roots, mounts: &[Mount], page_size: Option<usize>) -> String {
+    let fitting = |mount: &Mount| page_size.is_none_or(|size| size == mount.page_size);
+    if !roots.sys.join("kernel/mm/hugepages").exists() {
+        return "build the kernel with CONFIG_HUGETLBFS".into();
+    }
+    if mounts.iter().any(fitting) {
+        return "reserve more pages: hugepagesz=4M hugepages=8 on the kernel's command line, \
+                or nr_hugepages"
+            .into();
+    }
+    let size = page_size.map_or(String::new(), |size| format!("-o pagesize={size} "));
+    format!("`mount -t hugetlbfs {size}none /dev/hugepages`, after reserving pages")
 }
 
 /// Pages of this size that nobody uses, where the system tells.
@@ -176,15 +191,20 @@ mod tests {
         let text = choose(&roots, 9 << 20, None).unwrap_err().to_string();
         assert!(text.contains("/a: 2 free of 4194304 bytes"), "{text}");
         assert!(text.contains("board.md#huge-pages"), "{text}");
+        assert!(text.contains("reserve more pages"), "{text}");
         let text = choose(&roots, 1, Some(1 << 30)).unwrap_err().to_string();
         assert!(text.contains("pages of 1073741824 bytes"), "{text}");
+        assert!(text.contains("mount -t hugetlbfs -o pagesize=1073741824 none"), "{text}");
     }
 
     #[test]
     fn a_machine_without_hugetlbfs_says_so() {
         let (_dir, roots) = tree(&[]);
         let text = choose(&roots, 1, None).unwrap_err().to_string();
-        assert!(text.contains("there is none"), "{text}");
+        assert!(text.contains("there is none") && text.contains("CONFIG_HUGETLBFS"), "{text}");
+        fs::create_dir_all(roots.sys.join("kernel/mm/hugepages")).unwrap();
+        let text = choose(&roots, 1, None).unwrap_err().to_string();
+        assert!(text.contains("`mount -t hugetlbfs none /dev/hugepages`"), "{text}");
     }
 
     #[test]

@@ -14,6 +14,7 @@ use crate::device::Found;
 use crate::devtree::Node;
 use crate::error::Error;
 use crate::memory::Supply;
+use crate::platform::{self, PlatformDevice};
 use crate::roots::Roots;
 use crate::uio::{self, Uio, UioDevice};
 use crate::wait::{Lines, Waiter};
@@ -48,12 +49,13 @@ impl Port {
     /// first register page (HW 1.2).
     ///
     /// # Errors
-    /// [`Error::UnknownDevice`], [`Error::IncompleteSet`], [`Error::AmbiguousName`],
-    /// [`Error::Busy`], [`Error::NoMap`], [`Error::BadMap`], or what the system says.
+    /// [`Error::NoUio`], [`Error::NotBound`], [`Error::UnknownDevice`], [`Error::IncompleteSet`],
+    /// [`Error::AmbiguousName`], [`Error::Busy`], [`Error::NoMap`], [`Error::BadMap`], or what the
+    /// system says.
     pub fn open(roots: &Roots, name: &str) -> Result<Self, Error> {
         let devices = uio::list(roots)?;
         let mut uios = Vec::new();
-        for (device, lines) in members(&devices, name)? {
+        for (device, lines) in members(roots, &devices, name)? {
             uios.push((Uio::open(roots, device)?, lines));
         }
         let main = main_device(&uios)?;
@@ -129,7 +131,11 @@ const PARTS: [(&str, Lines); 3] = [("-tx", Lines::TX), ("-rx", Lines::RX), ("-er
 const MDIO: &str = "-mdio";
 
 /// The UIO devices that make up `name`, each with the lines it stands for.
-fn members<'a>(devices: &'a [UioDevice], name: &str) -> Result<Vec<(&'a UioDevice, Lines)>, Error> {
+fn members<'a>(
+    roots: &Roots,
+    devices: &'a [UioDevice],
+    name: &str,
+) -> Result<Vec<(&'a UioDevice, Lines)>, Error> {
     let mut found = Vec::new();
     let mut absent = None;
     for (suffix, lines) in PARTS {
@@ -146,12 +152,27 @@ fn members<'a>(devices: &'a [UioDevice], name: &str) -> Result<Vec<(&'a UioDevic
             (None, Some((present, _)), Some(absent)) => {
                 Err(Error::IncompleteSet { present: present.name.clone(), absent })
             }
-            (None, ..) => Err(unknown(devices, name)),
+            (None, ..) => Err(unknown(roots, devices, name)),
         },
     }
 }
 
-fn unknown(devices: &[UioDevice], name: &str) -> Error {
+/// Why no UIO device is called `name`, as far as the kernel's files tell.
+#[must_use]
+pub fn unknown(roots: &Roots, devices: &[UioDevice], name: &str) -> Error {
+    // A machine whose platform devices cannot be listed is no reason for another error.
+    let platform = platform::list(roots).unwrap_or_default();
+    let named = |device: &&PlatformDevice| {
+        let own = device.uio_name().unwrap_or_default();
+        own == name || PARTS.iter().any(|(suffix, _)| own.strip_suffix(suffix) == Some(name))
+    };
+    if let Some(device) = platform.iter().find(named) {
+        return Error::NotBound { name: name.into(), node: device.node.path().into() };
+    }
+    let class = roots.uio_class();
+    if !class.exists() {
+        return Error::NoUio { name: name.into(), class };
+    }
     let found: Vec<_> = devices.iter().map(|device| device.name.as_str()).collect();
     let found = if found.is_empty() { "none".into() } else { found.join(", ") };
     Error::UnknownDevice { name: name.into(), found }
@@ -197,7 +218,7 @@ mod tests {
     /// Names of the members and their lines, or the error as text.
     fn check(tree: &Tree, name: &str) -> Result<Vec<(String, Lines)>, String> {
         let devices = uio::list(&tree.roots).unwrap();
-        let members = members(&devices, name).map_err(|error| error.to_string())?;
+        let members = members(&tree.roots, &devices, name).map_err(|error| error.to_string())?;
         Ok(members.into_iter().map(|(device, lines)| (device.id.clone(), lines)).collect())
     }
 
@@ -231,6 +252,29 @@ mod tests {
         // A single line is a device by its own name.
         assert_eq!(check(&tree, "eth0-tx").unwrap(), [("uio0".into(), Lines::ALL)]);
         assert_eq!(list(&tree.roots).unwrap(), ["eth0-tx"]);
+    }
+
+    #[test]
+    fn why_there_is_no_such_device_is_told() {
+        let tree = Tree::new();
+        let platform = tree.roots.platform().join("devices");
+        for (id, name) in [("ffe24000.eth0-tx", "eth0-tx"), ("soc:eth7", "eth7")] {
+            let node = tree.roots.device_tree().join(format!("soc/{name}"));
+            std::fs::create_dir_all(&node).unwrap();
+            std::fs::create_dir_all(platform.join(id)).unwrap();
+            std::os::unix::fs::symlink(&node, platform.join(id).join("of_node")).unwrap();
+        }
+        let text = |name| unknown(&tree.roots, &[], name).to_string();
+        for name in ["eth0", "eth7"] {
+            let text = text(name);
+            assert!(text.starts_with(&format!("'{name}' is in the device tree (")), "{text}");
+            assert!(text.contains(&format!("soc/{name}")), "{text}");
+            assert!(text.contains(&format!("`etsec bind {name}`")), "{text}");
+        }
+        assert!(text("eth1").starts_with("no UIO device is called 'eth1'"), "{}", text("eth1"));
+        std::fs::remove_dir(tree.roots.uio_class()).unwrap();
+        let text = text("eth1");
+        assert!(text.starts_with("no UIO device 'eth1', for this kernel has no UIO ("), "{text}");
     }
 
     #[test]

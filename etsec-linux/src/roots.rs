@@ -59,6 +59,12 @@ impl Roots {
         self.sys.join("class/uio")
     }
 
+    /// The bus of devices that nodes of the device tree have become.
+    #[must_use]
+    pub fn platform(&self) -> PathBuf {
+        self.sys.join("bus/platform")
+    }
+
     /// The root node of the device tree.
     #[must_use]
     pub fn device_tree(&self) -> PathBuf {

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 
 use etsec_core::Mmio;
 use memmap2::{MmapOptions, MmapRaw};
+use rustix::io::Errno;
 
 use crate::error::{Error, io};
 use crate::lock;
@@ -161,7 +162,11 @@ impl Uio {
         // The standard library opens close-on-exec.
         let mut options = OpenOptions::new();
         let file = options.read(true).write(writes).open(&device.dev);
-        let file = file.map_err(io("open", &device.dev))?;
+        let file = file.map_err(|error| match error.kind() {
+            _ if !device.sys.exists() => removed(device),
+            stdio::ErrorKind::NotFound => Error::NoDeviceFile { path: device.dev.clone() },
+            _ => io("open", &device.dev)(error),
+        })?;
         // Interrupts from before are not news. Without the attribute the first wait counts them
         // too, which is harmless.
         let taken = read_number(&device.sys.join("event")).unwrap_or(0) as u32;
@@ -181,7 +186,8 @@ impl Uio {
     /// blocks without limit: poll the descriptor first where that matters.
     ///
     /// # Errors
-    /// [`Error::NoInterrupt`] if the device has none, or what the system says.
+    /// [`Error::NoInterrupt`] if the device has none, [`Error::Removed`] if its driver has let go
+    /// of it, or what the system says.
     pub fn wait(&mut self) -> Result<u32, Error> {
         let mut count = [0; 4];
         (&self.file).read_exact(&mut count).map_err(|error| self.interrupt_error("read", error))?;
@@ -195,7 +201,8 @@ impl Uio {
     /// Lets the next interrupt through. All openers of the device share this switch.
     ///
     /// # Errors
-    /// [`Error::NoInterrupt`] if the device has none, or what the system says.
+    /// [`Error::NoInterrupt`] if the device has none, [`Error::Removed`] if its driver has let go
+    /// of it, or what the system says.
     pub fn enable(&self) -> Result<(), Error> {
         let on = 1u32.to_ne_bytes();
         (&self.file).write_all(&on).map_err(|error| self.interrupt_error("write", error))
@@ -203,12 +210,10 @@ impl Uio {
 
     fn interrupt_error(&self, doing: &'static str, error: stdio::Error) -> Error {
         // UIO answers EIO to a read without interrupt, ENOSYS to a write where it cannot be
-        // switched.
-        const NONE: [rustix::io::Errno; 2] = [rustix::io::Errno::IO, rustix::io::Errno::NOSYS];
-        match rustix::io::Errno::from_io_error(&error) {
-            Some(errno) if NONE.contains(&errno) => {
-                Error::NoInterrupt { device: self.device.id.clone() }
-            }
+        // switched; and EIO or EINVAL once its driver has let go of the device.
+        match Errno::from_io_error(&error) {
+            Some(Errno::IO | Errno::INVAL) if !self.device.sys.exists() => removed(&self.device),
+            Some(Errno::IO | Errno::NOSYS) => Error::NoInterrupt { device: self.device.id.clone() },
             _ => io(doing, &self.device.dev)(error),
         }
     }
@@ -289,7 +294,10 @@ impl Uio {
             true => options.map_raw(&self.file),
             false => options.map_raw_read_only(&self.file),
         };
-        let memory = memory.map_err(io("map", &self.device.dev))?;
+        let memory = memory.map_err(|error| match self.device.sys.exists() {
+            true => io("map", &self.device.dev)(error),
+            false => removed(&self.device),
+        })?;
         Ok(Page { memory, start: start as usize })
     }
 
@@ -301,6 +309,10 @@ impl Uio {
         let (device, index) = (self.device.id.clone(), map.index);
         Error::BadMap { device, index, size: map.size, start: map.start(), wanted }
     }
+}
+
+fn removed(device: &UioDevice) -> Error {
+    Error::Removed { device: device.id.clone(), name: device.name.clone() }
 }
 
 impl Drop for Uio {

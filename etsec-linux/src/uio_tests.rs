@@ -211,12 +211,38 @@ fn interrupts_are_counted_and_the_counter_may_wrap() {
 }
 
 #[test]
-fn a_device_file_that_is_gone_is_named() {
+fn a_device_file_that_cannot_be_opened_is_named_with_the_cure() {
     let tree = Tree::new();
-    tree.device(0, "eth0");
-    fs::remove_file(tree.roots.dev.join("uio0")).unwrap();
-    let text = tree.open("eth0").unwrap_err().to_string();
-    assert!(text.starts_with("cannot open") && text.contains("uio0"), "{text}");
+    let sys = tree.device(0, "eth0");
+    let device = list(&tree.roots).unwrap().remove(0);
+    let open = || Uio::open(&tree.roots, &device).unwrap_err().to_string();
+    let dev = &device.dev;
+    fs::remove_file(dev).unwrap();
+    let text = open();
+    assert!(text.contains("dev/uio0 is missing") && text.contains("devtmpfs"), "{text}");
+    // What the kernel says to whoever may not open it; root may open everything.
+    let refused = io("open", dev)(Errno::ACCESS.into()).to_string();
+    assert!(refused.ends_with("run as root, see docs/guide/board.md#permissions"), "{refused}");
+    // Let go of between being listed and being opened.
+    fs::remove_dir_all(sys).unwrap();
+    let text = open();
+    assert!(text.starts_with("uio0 'eth0' is gone") && text.contains("etsec probe"), "{text}");
+}
+
+#[test]
+fn a_device_that_was_let_go_of_is_told_from_one_without_interrupt() {
+    let tree = Tree::new();
+    let sys = tree.device(0, "eth0");
+    let uio = tree.open("eth0").unwrap();
+    let error = |errno: Errno| uio.interrupt_error("read", errno.into());
+    assert!(matches!(error(Errno::IO), Error::NoInterrupt { .. }));
+    assert!(matches!(error(Errno::NOSYS), Error::NoInterrupt { .. }));
+    assert!(matches!(error(Errno::INVAL), Error::Io { .. }));
+    fs::remove_dir_all(sys).unwrap();
+    // EIO from a read, EINVAL from a write.
+    for errno in [Errno::IO, Errno::INVAL] {
+        assert!(matches!(error(errno), Error::Removed { .. }), "{errno}");
+    }
     let (mut uio, kernel) = interrupt(0);
     drop(kernel);
     assert!(matches!(uio.wait(), Err(Error::Io { .. })));

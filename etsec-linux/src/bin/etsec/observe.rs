@@ -15,7 +15,7 @@ use etsec_linux::devtree::Node;
 use etsec_linux::lock;
 use etsec_linux::mdio::SharedMdio;
 use etsec_linux::uio::{self, Uio, UioDevice};
-use etsec_linux::{AnyBus, Error, PortConfig, Roots, Spec};
+use etsec_linux::{AnyBus, Error, PortConfig, Roots, Spec, port};
 use etsec_sim::Sim;
 
 use crate::args::DeviceName;
@@ -90,7 +90,7 @@ impl Observer {
     /// Looks at the port called `name`.
     pub fn uio(roots: &Roots, name: &str) -> Result<Self, Error> {
         let devices = uio::list(roots)?;
-        let parts = parts(&devices, name)?;
+        let parts = parts(roots, &devices, name)?;
         let main = main_part(&parts);
         let regs = Uio::open_observer(main)?;
         let page = regs.registers(regs.map_named("regs").unwrap_or(0))?;
@@ -137,7 +137,7 @@ pub fn open_mdio(device: &DeviceName) -> Result<Box<dyn MdioBus>> {
         return Ok(Box::new(bus));
     };
     let devices = uio::list(&roots)?;
-    let parts = parts(&devices, name)?;
+    let parts = parts(&roots, &devices, name)?;
     let main = main_part(&parts);
     let (page, address) = match mdio_of(&devices, &parts, name)? {
         Some((device, index)) => {
@@ -166,7 +166,11 @@ fn simulated() -> Sim {
 }
 
 /// The UIO devices that are the MAC called `name`: one, or up to three.
-fn parts<'a>(devices: &'a [UioDevice], name: &str) -> Result<Vec<&'a UioDevice>, Error> {
+fn parts<'a>(
+    roots: &Roots,
+    devices: &'a [UioDevice],
+    name: &str,
+) -> Result<Vec<&'a UioDevice>, Error> {
     let mut found = Vec::new();
     for suffix in PARTS {
         found.extend(uio::find(devices, &format!("{name}{suffix}"))?);
@@ -175,9 +179,7 @@ fn parts<'a>(devices: &'a [UioDevice], name: &str) -> Result<Vec<&'a UioDevice>,
         found.extend(uio::find(devices, name)?);
     }
     if found.is_empty() {
-        let names: Vec<&str> = devices.iter().map(|device| device.name.as_str()).collect();
-        let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-        return Err(Error::UnknownDevice { name: name.to_owned(), found: names });
+        return Err(port::unknown(roots, devices, name));
     }
     Ok(found)
 }

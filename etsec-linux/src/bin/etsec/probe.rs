@@ -88,7 +88,8 @@ fn look_at_machine(roots: &Roots, no_uio: bool) -> Vec<String> {
     let mut problems = Vec::new();
     if no_uio {
         problems.push(format!(
-            "no UIO devices in {}: is uio_pdrv_genirq loaded, and does the device tree name it?",
+            "no UIO devices in {}: `modprobe uio_pdrv_genirq`, and see \
+             docs/guide/board.md#device-tree",
             roots.uio_class().display()
         ));
     }
