@@ -277,6 +277,25 @@ fn a_turn_rings_each_doorbell_once_and_reads_nothing() {
     host.end();
 }
 
+#[test]
+fn a_turn_takes_no_more_than_its_limit_and_says_so() {
+    let mut host = host(&USUAL);
+    host.sim.receive(&arp_request());
+    host.turn(Instant::ZERO);
+    while host.sim.transmitted().is_some() {}
+    assert!(!host.port.as_ref().unwrap().is_behind());
+    host.port.as_mut().unwrap().limit_turn(2);
+    for _ in 0..5 {
+        host.sim.receive(&ping());
+    }
+    for (replies, behind) in [(2, true), (2, true), (1, false)] {
+        host.turn(Instant::from_millis(1));
+        assert_eq!(std::iter::from_fn(|| host.sim.transmitted()).count(), replies);
+        assert_eq!(host.port.as_ref().unwrap().is_behind(), behind);
+    }
+    host.end();
+}
+
 /// A ring of 8: a burst of answers must be committed in pieces, because the ring fills up.
 #[test]
 fn a_burst_larger_than_the_ring_is_sent_in_pieces() {

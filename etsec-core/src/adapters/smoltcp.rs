@@ -73,8 +73,12 @@ pub struct SmoltcpPort<D: Doorbell> {
     spare: Option<Buf>,
     /// Whether the stack has built a frame in `spare`.
     built: bool,
-    /// How many more frames the stack is given in this turn.
+    /// How many frames the stack is given in one turn.
+    turn: usize,
+    /// How many more it is given in this one.
     budget: usize,
+    /// Whether the last turn ended for want of budget.
+    behind: bool,
     counters: SmoltcpCounters,
 }
 
@@ -106,7 +110,9 @@ impl<D: Doorbell> SmoltcpPort<D> {
             level,
             spare: None,
             built: false,
+            turn: ring,
             budget: ring,
+            behind: false,
             counters: SmoltcpCounters::default(),
         };
         port.commit();
@@ -116,7 +122,8 @@ impl<D: Doorbell> SmoltcpPort<D> {
     /// One turn of `iface`: reaps what was sent, hands the stack what was received, lets it send,
     /// and rings each doorbell once. Returns what [`Interface::poll`] does.
     ///
-    /// A turn takes as many received frames as the ring is long, so that it ends under any load.
+    /// A turn takes as many received frames as the ring is long, or as [`SmoltcpPort::limit_turn`]
+    /// says, so that it ends under any load.
     pub fn poll(
         &mut self,
         iface: &mut Interface,
@@ -141,13 +148,21 @@ impl<D: Doorbell> SmoltcpPort<D> {
         {}
         self.rx.commit();
         self.tx.commit();
-        self.budget = self.rx.space() + self.rx.pending();
+        self.behind = self.budget == 0;
+        self.budget = self.turn;
     }
 
-    /// Whether a frame is waiting that the last turn had no room for.
+    /// Gives the stack at most that many received frames in one turn, at least one: as many as its
+    /// sockets have room for, say. What is left waits in the ring.
+    pub fn limit_turn(&mut self, frames: usize) {
+        self.turn = frames.max(1);
+        self.budget = self.turn;
+    }
+
+    /// Whether the last turn ended because it had taken as many frames as it may: others may wait.
     #[must_use]
     pub fn is_behind(&self) -> bool {
-        self.budget == 0
+        self.behind
     }
 
     /// What the adapter itself has counted.
