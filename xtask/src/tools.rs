@@ -31,6 +31,8 @@ pub const SETPRIV: Tool = Tool { program: "setpriv", package: "util-linux" };
 pub const VALGRIND: Tool = Tool { program: "valgrind", package: "valgrind libc6-dbg" };
 /// A machine of the P1020's kind, with an eTSEC.
 pub const QEMU: Tool = Tool { program: "qemu-system-ppc", package: "qemu-system-ppc" };
+/// Compiles device trees, and puts overlays over them.
+pub const DTC: Tool = Tool { program: "fdtoverlay", package: "device-tree-compiler" };
 /// A Rust whose standard library comes with its source, for targets rustup has not got here.
 pub const DEBIAN_RUST: Tool = Tool {
     program: "/usr/lib/rustlib/src/rust/library/core/src/lib.rs",

@@ -2,6 +2,7 @@
 //! files beside this one.
 
 mod cost;
+mod device_tree;
 mod host;
 mod miri;
 mod portable;
@@ -40,12 +41,13 @@ struct Suite {
     run: fn(&mut Session, &mut Log) -> Result<Verdict>,
 }
 
-const SUITES: [Suite; 13] = [
+const SUITES: [Suite; 14] = [
     Suite { name: "fmt", quick: true, run: host::fmt },
     Suite { name: "tidy", quick: true, run: tidy::suite },
     Suite { name: "clippy", quick: true, run: host::clippy },
     Suite { name: "features", quick: false, run: host::features },
     Suite { name: "tests", quick: true, run: host::tests },
+    Suite { name: "dts", quick: false, run: device_tree::suite },
     Suite { name: "doctests", quick: false, run: host::doctests },
     Suite { name: "docs", quick: false, run: host::docs },
     Suite { name: "no-std", quick: false, run: portable::no_std },
@@ -63,6 +65,7 @@ Suites, in order (* with --quick):
   clippy*   no warning in any target, all features
   features  no warning in each package with each set of features
   tests*    unit and integration tests
+  dts       the overlays, merged with the trees they are for and read by the driver
   doctests  examples in the documentation
   docs      the documentation builds without a warning
   no-std    the core builds for thumbv6m: no std, no compare-and-swap
