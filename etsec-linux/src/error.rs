@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use etsec_core::BusAddr;
 
+use crate::handover_error::HandoverError;
 use crate::lock::Owner;
 use crate::platform::UIO_DRIVER;
 
@@ -163,6 +164,9 @@ pub enum Error {
         /// The device file.
         path: PathBuf,
     },
+    /// The port is not user space's to use, or cannot be taken or given back.
+    #[error(transparent)]
+    Handover(#[from] HandoverError),
     /// Somebody else owns the device or the memory.
     #[error("{what} ({}) is in use by {owner}; stop that one first", path.display())]
     Busy {

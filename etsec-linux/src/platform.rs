@@ -42,6 +42,16 @@ impl PlatformDevice {
         Ok(named.unwrap_or_else(|| self.node.name().to_owned()))
     }
 
+    /// Whether its node is meant for UIO. Without this any device could be called by the name of
+    /// its node, and the console be taken for a port.
+    ///
+    /// # Errors
+    /// [`Error::Attribute`] if a property is no text.
+    pub fn is_for_uio(&self) -> Result<bool, Error> {
+        let compatible = self.node.texts("compatible")?;
+        Ok(self.node.has("linux,uio-name") || compatible.iter().any(|name| name == "generic-uio"))
+    }
+
     /// Kernel name of the UIO device it is now, such as `uio0`.
     #[must_use]
     pub fn uio(&self) -> Option<String> {

@@ -4,7 +4,7 @@
 //! It knows names and which file has what. It knows neither registers nor the device tree's
 //! content.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use etsec_core::{Mmio, Pages};
 
@@ -13,7 +13,10 @@ use crate::config::PortConfig;
 use crate::device::Found;
 use crate::devtree::Node;
 use crate::error::Error;
+use crate::handover::{self, KernelDriver};
+use crate::handover_error::HandoverError;
 use crate::memory::Supply;
+use crate::names::{self, MDIO, PARTS};
 use crate::platform::{self, PlatformDevice};
 use crate::roots::Roots;
 use crate::uio::{self, Uio, UioDevice};
@@ -50,8 +53,8 @@ impl Port {
     ///
     /// # Errors
     /// [`Error::NoUio`], [`Error::NotBound`], [`Error::UnknownDevice`], [`Error::IncompleteSet`],
-    /// [`Error::AmbiguousName`], [`Error::Busy`], [`Error::NoMap`], [`Error::BadMap`], or what the
-    /// system says.
+    /// [`Error::AmbiguousName`], [`Error::Busy`], [`HandoverError::TwoDrivers`], [`Error::NoMap`],
+    /// [`Error::BadMap`], or what the system says.
     pub fn open(roots: &Roots, name: &str) -> Result<Self, Error> {
         let devices = uio::list(roots)?;
         let mut uios = Vec::new();
@@ -59,15 +62,17 @@ impl Port {
             uios.push((Uio::open(roots, device)?, lines));
         }
         let main = main_device(&uios)?;
+        let node = main.device().sys.join("device/of_node");
+        check_alone(roots, name, &node)?;
         let group0 = main.registers(main.map_named("regs").unwrap_or(0))?;
         let group1 = main.map_named("group1").map(|index| main.registers(index)).transpose()?;
         let tbi = main.map_named("tbi");
-        let tbi = tbi.map(|index| Ok((main.mdio(index)?, main.address(index)))).transpose()?;
+        let tbi = tbi.map(|index| main.mdio(index).map(|page| (page, main.address(index))));
+        let tbi = tbi.transpose()?;
         let mdio = mdio_page(&devices, &uios, name)?;
         let own = main.address(main.map_named("regs").unwrap_or(0));
         let tbi_address = tbi.as_ref().map_or(own, |(_, address)| *address);
         let mdio_address = mdio.as_ref().map_or(own, |(_, address)| *address);
-        let node = main.device().sys.join("device/of_node");
         // Nothing is made permanent before everything has been found.
         let waiter = Waiter::uio(uios)?;
         let pages = Pages {
@@ -78,6 +83,13 @@ impl Port {
         let tbi = tbi.map_or(pages.group0, |(page, _)| page.into_bus());
         Ok(Port { name: name.into(), pages, tbi, tbi_address, mdio_address, waiter, node })
     }
+}
+
+/// Sees that no driver of the kernel has the MAC with this node as well.
+fn check_alone(roots: &Roots, name: &str, node: &Path) -> Result<(), Error> {
+    let rival = Node::open(node).map(|node| handover::rival(roots, &node)).transpose()?.flatten();
+    let Some(KernelDriver { driver, device, .. }) = rival else { return Ok(()) };
+    Err(HandoverError::TwoDrivers { name: name.into(), driver, device }.into())
 }
 
 /// Finds the port called `name` for [`Device::open`](crate::Device::open).
@@ -125,10 +137,27 @@ pub fn list(roots: &Roots) -> Result<Vec<String>, Error> {
     Ok(names)
 }
 
-/// The three devices of one MAC and the interrupt line of each (HW 9.1).
-const PARTS: [(&str, Lines); 3] = [("-tx", Lines::TX), ("-rx", Lines::RX), ("-err", Lines::ERR)];
-/// The device that has nothing but MDIO registers.
-const MDIO: &str = "-mdio";
+/// The names of ports that the device tree offers to UIO and that are no UIO devices now.
+///
+/// # Errors
+/// [`Error::Attribute`] for a node that makes no sense, or what the system says.
+pub fn offered(roots: &Roots) -> Result<Vec<String>, Error> {
+    let mut names: Vec<String> = Vec::new();
+    let taken = list(roots)?;
+    for device in platform::list(roots)? {
+        if !device.is_for_uio()? {
+            continue;
+        }
+        let own = device.uio_name()?;
+        let base = PARTS.iter().find_map(|(suffix, _)| own.strip_suffix(suffix));
+        let name = base.unwrap_or(&own);
+        let known = taken.iter().chain(&names).any(|known| known == name);
+        if !known && !own.ends_with(MDIO) {
+            names.push(name.to_owned());
+        }
+    }
+    Ok(names)
+}
 
 /// The UIO devices that make up `name`, each with the lines it stands for.
 fn members<'a>(
@@ -136,54 +165,69 @@ fn members<'a>(
     devices: &'a [UioDevice],
     name: &str,
 ) -> Result<Vec<(&'a UioDevice, Lines)>, Error> {
-    let mut found = Vec::new();
-    let mut absent = None;
-    for (suffix, lines) in PARTS {
-        let part = format!("{name}{suffix}");
-        match uio::find(devices, &part)? {
-            Some(device) => found.push((device, lines)),
-            None => absent = absent.or(Some(part)),
-        }
-    }
-    match (found.first(), absent) {
-        (Some(_), None) => Ok(found),
-        (first, absent) => match (uio::find(devices, name)?, first, absent) {
-            (Some(single), _, _) => Ok(vec![(single, Lines::ALL)]),
-            (None, Some((present, _)), Some(absent)) => {
-                Err(Error::IncompleteSet { present: present.name.clone(), absent })
-            }
-            (None, ..) => Err(unknown(roots, devices, name)),
-        },
-    }
+    let members = names::members(name, |part| uio::find(devices, part))?;
+    members.ok_or_else(|| unknown(roots, devices, name))
 }
 
 /// Why no UIO device is called `name`, as far as the kernel's files tell.
 #[must_use]
 pub fn unknown(roots: &Roots, devices: &[UioDevice], name: &str) -> Error {
-    // A machine whose platform devices cannot be listed is no reason for another error.
+    // A machine whose platform devices make no sense is no reason for another error.
     let platform = platform::list(roots).unwrap_or_default();
-    let named = |device: &&PlatformDevice| {
-        let own = device.uio_name().unwrap_or_default();
-        own == name || PARTS.iter().any(|(suffix, _)| own.strip_suffix(suffix) == Some(name))
-    };
-    if let Some(device) = platform.iter().find(named) {
-        return Error::NotBound { name: name.into(), node: device.node.path().into() };
+    match platform_parts(&platform, name).as_deref() {
+        Ok([part, ..]) => {
+            return Error::NotBound { name: name.into(), node: part.node.path().into() };
+        }
+        Err(Error::IncompleteSet { present, absent }) => {
+            return Error::IncompleteSet { present: present.clone(), absent: absent.clone() };
+        }
+        _ => {}
     }
     let class = roots.uio_class();
     if !class.exists() {
         return Error::NoUio { name: name.into(), class };
     }
-    let found: Vec<_> = devices.iter().map(|device| device.name.as_str()).collect();
-    let found = if found.is_empty() { "none".into() } else { found.join(", ") };
+    let found = names::listed(devices.iter().map(|device| device.name.as_str()));
     Error::UnknownDevice { name: name.into(), found }
+}
+
+/// The platform devices that are, or would be, the UIO devices of `name`; of MDIO's as well.
+///
+/// # Errors
+/// [`HandoverError::NoUioNode`], [`Error::IncompleteSet`], [`Error::AmbiguousName`], or
+/// [`Error::Attribute`].
+pub(crate) fn platform_parts(
+    devices: &[PlatformDevice],
+    name: &str,
+) -> Result<Vec<PlatformDevice>, Error> {
+    let mut uio: Vec<(String, &PlatformDevice)> = Vec::new();
+    for device in devices {
+        if device.is_for_uio()? {
+            uio.push((device.uio_name()?, device));
+        }
+    }
+    let find = |wanted: &str| {
+        let found = names::find_one(uio.iter(), wanted, |(name, _)| name, |(_, device)| &device.id);
+        Ok(found?.map(|(_, device)| (*device).clone()))
+    };
+    let Some(members) = names::members(name, find)? else {
+        let found = names::listed(uio.iter().map(|(name, _)| name.as_str()));
+        return Err(HandoverError::NoUioNode { name: name.into(), found }.into());
+    };
+    let mut parts: Vec<_> = members.into_iter().map(|(device, _)| device).collect();
+    parts.extend(find(&format!("{name}{MDIO}"))?);
+    Ok(parts)
+}
+
+/// Whether a UIO device has a map that is not MDIO's.
+pub(crate) fn has_registers(device: &UioDevice) -> bool {
+    device.maps.iter().any(|map| !matches!(&*map.name, "mdio" | "tbi"))
 }
 
 /// The device with the registers: the first with a map that is not MDIO's.
 fn main_device(uios: &[(Uio, Lines)]) -> Result<&Uio, Error> {
-    let has_registers =
-        |uio: &&Uio| uio.device().maps.iter().any(|map| !matches!(&*map.name, "mdio" | "tbi"));
     let mut all = uios.iter().map(|(uio, _)| uio);
-    all.clone().find(has_registers).ok_or_else(|| Error::NoMap {
+    all.clone().find(|uio| has_registers(uio.device())).ok_or_else(|| Error::NoMap {
         device: all.next().map(|uio| uio.device().id.clone()).unwrap_or_default(),
         map: "register map",
     })
@@ -258,11 +302,13 @@ mod tests {
     fn why_there_is_no_such_device_is_told() {
         let tree = Tree::new();
         let platform = tree.roots.platform().join("devices");
-        for (id, name) in [("ffe24000.eth0-tx", "eth0-tx"), ("soc:eth7", "eth7")] {
-            let node = tree.roots.device_tree().join(format!("soc/{name}"));
+        for name in ["eth0-tx", "eth0-rx", "eth0-err", "eth7", "eth8-tx"] {
+            let node = tree.roots.device_tree().join("soc").join(name);
             std::fs::create_dir_all(&node).unwrap();
-            std::fs::create_dir_all(platform.join(id)).unwrap();
-            std::os::unix::fs::symlink(&node, platform.join(id).join("of_node")).unwrap();
+            std::fs::write(node.join("linux,uio-name"), format!("{name}\0")).unwrap();
+            let device = platform.join(format!("soc:{name}"));
+            std::fs::create_dir_all(&device).unwrap();
+            std::os::unix::fs::symlink(&node, device.join("of_node")).unwrap();
         }
         let text = |name| unknown(&tree.roots, &[], name).to_string();
         for name in ["eth0", "eth7"] {
@@ -271,10 +317,42 @@ mod tests {
             assert!(text.contains(&format!("soc/{name}")), "{text}");
             assert!(text.contains(&format!("`etsec bind {name}`")), "{text}");
         }
+        assert_eq!(offered(&tree.roots).unwrap(), ["eth0", "eth7", "eth8"]);
+        assert!(text("eth8").contains("'eth8-tx' has no companion 'eth8-rx'"), "{}", text("eth8"));
         assert!(text("eth1").starts_with("no UIO device is called 'eth1'"), "{}", text("eth1"));
         std::fs::remove_dir(tree.roots.uio_class()).unwrap();
         let text = text("eth1");
         assert!(text.starts_with("no UIO device 'eth1', for this kernel has no UIO ("), "{text}");
+    }
+
+    #[test]
+    fn a_port_that_the_kernel_has_as_well_is_refused() {
+        use std::os::unix::fs::symlink;
+        let tree = Tree::new();
+        let soc = tree.roots.device_tree().join("soc");
+        let platform = tree.roots.platform();
+        let ethernet = platform.join("devices/ffe24000.ethernet");
+        for dir in [&ethernet, &platform.join("drivers/fsl-gianfar")] {
+            std::fs::create_dir_all(dir).unwrap();
+        }
+        for name in ["eth0@24000", "ethernet@24000"] {
+            std::fs::create_dir_all(soc.join(name)).unwrap();
+            let reg = crate::devtree::tests::cells([0, 0x2_4000, 0x1000]);
+            std::fs::write(soc.join(name).join("reg"), reg).unwrap();
+        }
+        symlink(soc.join("ethernet@24000"), ethernet.join("of_node")).unwrap();
+        let sys = tree.device(0, "eth0");
+        tree.map(0, 0, "regs", [0x2_4000, 0x1000, 0]);
+        std::fs::remove_dir(sys.join("device/of_node")).unwrap();
+        symlink(soc.join("eth0@24000"), sys.join("device/of_node")).unwrap();
+
+        // Not driven, it is no obstacle: the next one is another.
+        let open = || Port::open(&tree.roots, "eth0").unwrap_err();
+        assert!(matches!(open(), Error::System { .. }), "{}", open());
+        symlink(platform.join("drivers/fsl-gianfar"), ethernet.join("driver")).unwrap();
+        let text = open().to_string();
+        assert!(text.contains("the kernel's fsl-gianfar (ffe24000.ethernet)"), "{text}");
+        assert!(text.contains("`etsec bind eth0`"), "{text}");
     }
 
     #[test]

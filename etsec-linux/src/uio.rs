@@ -14,6 +14,7 @@ use rustix::io::Errno;
 
 use crate::error::{Error, io};
 use crate::lock;
+use crate::names;
 use crate::observer::UioObserver;
 use crate::roots::{Roots, read_number, read_text};
 
@@ -104,15 +105,7 @@ fn describe(roots: &Roots, id: &str) -> Result<UioDevice, Error> {
 /// # Errors
 /// [`Error::AmbiguousName`] if there are two.
 pub fn find<'a>(devices: &'a [UioDevice], name: &str) -> Result<Option<&'a UioDevice>, Error> {
-    let mut named = devices.iter().filter(|device| device.name == name);
-    match (named.next(), named.next()) {
-        (Some(first), Some(second)) => Err(Error::AmbiguousName {
-            name: name.into(),
-            first: first.id.clone(),
-            second: second.id.clone(),
-        }),
-        (first, _) => Ok(first),
-    }
+    names::find_one(devices, name, |device| &device.name, |device| &device.id)
 }
 
 /// An open UIO device: its interrupt, and the door to its memory maps.

@@ -24,6 +24,7 @@ Devices:
 
 Examples:
   etsec probe
+  etsec bind eth1
   etsec serve --device sim,wire=tap:etsec0 --address 192.0.2.2/24 --http-dir .
   etsec forward sim,wire=pcap:in.pcap,back.pcap sim,wire=pcap:,out.pcap
   etsec send --device uio:eth1 --rate 100k --duration 10
@@ -69,6 +70,10 @@ pub struct Cli {
 pub enum Command {
     /// List UIO devices and say what keeps each from being used.
     Probe,
+    /// Take a port from the kernel's driver, and make UIO devices of it.
+    Bind(Handover),
+    /// Give a port back to the kernel's driver.
+    Unbind(Handover),
     /// Print a controller's registers with their fields decoded. Never disturbs a running owner.
     Regs(Regs),
     /// Read and write PHY registers over the MDIO bus.
@@ -100,6 +105,18 @@ pub struct Observe {
     /// The device: `uio:NAME` or `sim,wire=…` (see `etsec --help`).
     #[arg(short, long, value_name = "DEVICE")]
     pub device: DeviceName,
+}
+
+/// `etsec bind` and `etsec unbind`.
+#[derive(Debug, Args)]
+pub struct Handover {
+    /// The port: NAME or `uio:NAME`, as the UIO nodes of the device tree are called.
+    #[arg(value_name = "NAME", value_parser = parse_port)]
+    pub name: String,
+    /// Even if its network interface is up (bind), or no driver takes it or it does not answer
+    /// (unbind).
+    #[arg(short, long)]
+    pub force: bool,
 }
 
 /// Which device, and what differs from its device tree node and the defaults.
@@ -359,6 +376,12 @@ pub struct SelfTest {
     /// How many pings to send.
     #[arg(long, value_name = "N", default_value_t = 20, help_heading = SELF_TEST)]
     pub pings: u16,
+}
+
+/// The name of a port, with or without the `uio:` that a device's name begins with.
+fn parse_port(text: &str) -> Result<String, etsec_linux::Error> {
+    let name = text.strip_prefix("uio:").unwrap_or(text);
+    format!("uio:{name}").parse::<Spec>().map(|_| name.to_owned())
 }
 
 /// A device as the user named it.

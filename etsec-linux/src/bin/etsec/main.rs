@@ -4,6 +4,7 @@
 //! 2 wrong command line, 130 and 143 ended by a second signal.
 
 mod args;
+mod bind;
 mod capture;
 mod counters;
 mod echo;
@@ -88,6 +89,8 @@ fn run(cli: &Cli) -> Result<()> {
     };
     match &cli.command {
         Command::Probe => probe::run(context.out),
+        Command::Bind(args) => bind::bind(args, context.out),
+        Command::Unbind(args) => bind::unbind(args, context.out),
         Command::Regs(args) => regs::run(args, context.out),
         Command::Mdio(args) => mdio::run(args, context.out),
         Command::Link(args) => link::run(args, context.out),

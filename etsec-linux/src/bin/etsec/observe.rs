@@ -12,6 +12,7 @@ use etsec_core::mdio::{Mdio, MdioBus};
 use etsec_core::regs::Readable;
 use etsec_core::regs::control::{TSEC_ID, TsecId};
 use etsec_linux::devtree::Node;
+use etsec_linux::handover::{self, KernelDriver};
 use etsec_linux::lock;
 use etsec_linux::mdio::SharedMdio;
 use etsec_linux::uio::{self, Uio, UioDevice};
@@ -67,6 +68,8 @@ pub struct Observer {
     pub owner: Option<String>,
     /// What the device tree says of it.
     pub config: PortConfig,
+    /// The driver of the kernel that has it besides UIO.
+    pub rival: Option<KernelDriver>,
 }
 
 impl Observer {
@@ -80,7 +83,8 @@ impl Observer {
             Spec::Sim(_) => {
                 let bus = simulated().bus();
                 let page = ReadPage::new(move |at| bus.read(at));
-                Observer { page, mdio: None, owner: None, config: PortConfig::default() }
+                let config = PortConfig::default();
+                Observer { page, mdio: None, owner: None, config, rival: None }
             }
         };
         observer.check()?;
@@ -98,15 +102,16 @@ impl Observer {
             Some((device, index)) => Some(Uio::open_observer(device)?.mdio(index)?),
             None => None,
         };
-        let config = match Node::open(&main.sys.join("device/of_node")) {
-            Some(node) => PortConfig::read(roots, &node)?,
-            None => PortConfig::default(),
+        let (config, rival) = match Node::open(&main.sys.join("device/of_node")) {
+            Some(node) => (PortConfig::read(roots, &node)?, handover::rival(roots, &node)?),
+            None => (PortConfig::default(), None),
         };
         Ok(Observer {
             page: ReadPage::new(move |at| page.read(at)),
             mdio: mdio.map(|page| ReadPage::new(move |at| page.read(at))),
             owner: owner(roots, main)?,
             config,
+            rival,
         })
     }
 

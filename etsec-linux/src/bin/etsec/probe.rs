@@ -4,9 +4,10 @@
 use std::path::Path;
 
 use anyhow::Result;
+use etsec_linux::handover::KernelDriver;
 use etsec_linux::pagemap::Pagemap;
 use etsec_linux::uio::{self, UioDevice};
-use etsec_linux::{Error, Options, Roots, mounts, port};
+use etsec_linux::{Error, HandoverError, Options, Roots, mounts, port};
 use serde::Serialize;
 
 use crate::observe::Observer;
@@ -45,7 +46,9 @@ struct PortFound {
 
 fn probe(roots: &Roots) -> Result<Found> {
     let devices = uio::list(roots)?;
-    let ports = port::list(roots)?.into_iter().map(|name| look_at_port(roots, &name)).collect();
+    let mut names = port::list(roots)?;
+    names.extend(port::offered(roots)?);
+    let ports = names.into_iter().map(|name| look_at_port(roots, &name)).collect();
     let uio = devices.iter().map(|device| look_at_uio(device, &devices)).collect();
     Ok(Found { event: "probe", uio, ports, machine: look_at_machine(roots, devices.is_empty()) })
 }
@@ -77,6 +80,11 @@ fn look_at_port(roots: &Roots, name: &str) -> PortFound {
                 port.problems.push(
                     "no MAC address in its device tree node: a random one will be used".into(),
                 );
+            }
+            if let Some(KernelDriver { driver, device, .. }) = observer.rival {
+                let name = name.into();
+                let two = HandoverError::TwoDrivers { name, driver, device };
+                port.problems.push(two.to_string());
             }
             port.owner = observer.owner;
         }
@@ -200,6 +208,22 @@ mod tests {
         let found = probe(&roots).unwrap();
         assert!(found.ports[0].problems[0].contains("0x12345678"), "{found:?}");
         assert!(text(&found).contains("uio:gpio: not ready\n"));
+    }
+
+    #[test]
+    fn a_port_that_waits_to_be_taken_says_how() {
+        let (_dir, roots) = machine(&[], 0);
+        for part in ["eth1-tx", "eth1-rx", "eth1-err"] {
+            let node = roots.device_tree().join(part);
+            fs::create_dir_all(&node).unwrap();
+            fs::write(node.join("compatible"), "generic-uio\0").unwrap();
+            let device = roots.platform().join("devices").join(part);
+            fs::create_dir_all(&device).unwrap();
+            std::os::unix::fs::symlink(&node, device.join("of_node")).unwrap();
+        }
+        let text = text(&probe(&roots).unwrap());
+        assert!(text.starts_with("uio:eth1: not ready\n"), "{text}");
+        assert!(text.contains("`etsec bind eth1`"), "{text}");
     }
 
     #[test]
