@@ -92,7 +92,8 @@ pub enum Error {
     },
     /// Part of a set of three is there, another is not.
     #[error(
-        "UIO device '{present}' has no companion '{absent}'; see docs/guide/board.md#device-tree"
+        "UIO device '{present}' has no companion '{absent}'; the device tree needs a node for each \
+         interrupt line, see docs/guide/board.md#device-tree"
     )]
     IncompleteSet {
         /// One that was found.
@@ -114,7 +115,10 @@ pub enum Error {
         second: String,
     },
     /// A device has no memory map that is needed.
-    #[error("{device}: no {map}; see docs/guide/board.md#device-tree")]
+    #[error(
+        "{device}: no {map}; its node in the device tree needs it in reg and reg-names, \
+         see docs/guide/board.md#device-tree"
+    )]
     NoMap {
         /// The device, such as `uio0`.
         device: String,
@@ -139,7 +143,10 @@ pub enum Error {
         wanted: &'static str,
     },
     /// The device file has no interrupt.
-    #[error("{device}: no interrupt to wait for; see docs/guide/board.md#device-tree")]
+    #[error(
+        "{device}: no interrupt to wait for; its node in the device tree needs interrupts, \
+         see docs/guide/board.md#device-tree"
+    )]
     NoInterrupt {
         /// The device, such as `uio0`.
         device: String,

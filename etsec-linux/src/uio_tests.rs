@@ -163,7 +163,7 @@ fn mdio_is_a_whole_page_or_the_registers_alone() {
         assert!(matches!(error, Error::BadMap { .. }), "{error}");
     }
     let text = uio.mdio(5).unwrap_err().to_string();
-    assert_eq!(text, "uio0: no map named 'mdio'; see docs/guide/board.md#device-tree");
+    assert!(text.starts_with("uio0: no map named 'mdio'; its node"), "{text}");
 }
 
 #[test]
