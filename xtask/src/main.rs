@@ -50,6 +50,8 @@ enum Verb {
     Demo(demo::Options),
     /// Build the command, or the core, for another machine.
     Build(build::Options),
+    /// Boot what was built on QEMU, on an eTSEC that others wrote.
+    Qemu(qemu::Options),
     /// Count instructions per packet, and packets per second against the model.
     Bench(bench::Options),
     /// The part of `demo` that runs in the network namespace; not for people.
@@ -74,6 +76,7 @@ fn main() -> ExitCode {
         Verb::Test(options) => test::run(&options),
         Verb::Demo(options) => demo::run(&options),
         Verb::Build(options) => build::run(&options),
+        Verb::Qemu(options) => qemu::run(&options),
         Verb::Bench(options) => bench::run(&options),
         Verb::DemoInside(options) => demo::inside::run(&options),
     };

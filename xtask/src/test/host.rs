@@ -5,6 +5,7 @@ use anyhow::Result;
 
 use crate::counts;
 use crate::log::Log;
+use crate::qemu::firmware::MANIFEST as FIRMWARE;
 use crate::report::Verdict;
 use crate::run;
 use crate::session::Session;
@@ -18,9 +19,14 @@ const FEATURE_SETS: [(&str, &[&str]); 3] = [
     ("etsec-linux", &["", "sim"]),
 ];
 
-/// rustfmt has nothing to change.
+/// rustfmt has nothing to change, in the workspace and in the packages that are their own.
 pub fn fmt(session: &mut Session, log: &mut Log) -> Result<Verdict> {
-    one(session, log, "fmt --all --check", "run `cargo fmt --all`")
+    let verdict = one(session, log, "fmt --all --check", "run `cargo fmt --all`")?;
+    if matches!(verdict, Verdict::Failed { .. }) {
+        return Ok(verdict);
+    }
+    let command = format!("fmt --check --manifest-path {FIRMWARE}");
+    one(session, log, &command, &format!("run `cargo fmt --manifest-path {FIRMWARE}`"))
 }
 
 /// No warning in any target, with all features.

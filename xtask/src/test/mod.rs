@@ -15,6 +15,7 @@ use clap::Args;
 
 use crate::Common;
 use crate::log::Log;
+use crate::qemu::firmware;
 use crate::report::{Report, Verdict};
 use crate::session::Session;
 use crate::tidy;
@@ -41,7 +42,7 @@ struct Suite {
     run: fn(&mut Session, &mut Log) -> Result<Verdict>,
 }
 
-const SUITES: [Suite; 14] = [
+const SUITES: &[Suite] = &[
     Suite { name: "fmt", quick: true, run: host::fmt },
     Suite { name: "tidy", quick: true, run: tidy::suite },
     Suite { name: "clippy", quick: true, run: host::clippy },
@@ -55,6 +56,7 @@ const SUITES: [Suite; 14] = [
     Suite { name: "package", quick: false, run: supply::package },
     Suite { name: "deny", quick: false, run: supply::deny },
     Suite { name: "cost", quick: false, run: cost::suite },
+    Suite { name: "firmware", quick: false, run: firmware::suite },
     Suite { name: "miri", quick: false, run: miri::suite },
 ];
 
@@ -73,6 +75,7 @@ Suites, in order (* with --quick):
   package   `cargo package` of the core
   deny      licences, bans and sources of dependencies, offline
   cost      instructions per packet within their limits (x86-64; valgrind)
+  firmware  the bare-metal image on QEMU's eTSEC: `cargo xtask qemu firmware`
   miri      unsafe code of the core under miri, where rustup can supply it";
 
 /// Runs the suites; true when nothing failed.
@@ -141,7 +144,7 @@ mod tests {
 
     #[test]
     fn the_help_names_every_suite() {
-        for suite in &SUITES {
+        for suite in SUITES {
             let star = if suite.quick { "*" } else { "" };
             let line = format!("\n  {}{star} ", suite.name);
             assert!(SUITES_HELP.contains(&line), "{} is not in the help", suite.name);
