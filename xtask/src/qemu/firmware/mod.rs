@@ -1,5 +1,5 @@
-//! `cargo xtask qemu firmware`: builds the images of `tests/firmware`, boots them in QEMU and drives
-//! them from the other end of the wire. What is checked in each phase is in `phases`; here they are
+//! `cargo xtask qemu firmware`: builds the images of `tests/firmware`, boots them and drives them from
+//! the other end of the wire, on QEMU. What is checked in each phase is in `phases`; here they are
 //! put in order, and their outcome is shown.
 
 mod frames;
