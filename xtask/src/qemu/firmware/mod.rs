@@ -1,6 +1,6 @@
-//! `cargo xtask qemu firmware`: builds the images of `tests/firmware`, boots them and drives them from
-//! the other end of the wire, on QEMU. What is checked in each phase is in `phases`; here they are
-//! put in order, and their outcome is shown.
+//! `cargo xtask qemu firmware`: builds the images of `tests/firmware`, boots them on QEMU and puts
+//! them through their paces from the other end of the wire. What is checked in each phase is in
+//! `phases`; here they are put in order, and their outcome is shown.
 
 mod frames;
 mod guest;
