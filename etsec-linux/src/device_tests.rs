@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 
 use super::*;
 use crate::roots::Roots;
+use crate::testing::itself;
 use crate::uio::tests::{Tree, memory_bus};
 
 fn error(spec: &str, options: &Options) -> Error {
@@ -84,7 +85,9 @@ fn a_device_of_another_process_is_refused() {
     tree.device(0, "eth0");
     tree.map(0, 0, "regs", [0xB_0000, 0x1000, 0]);
     let this = "device::tests::a_device_of_another_process_is_refused";
-    let mut owner = Command::new(std::env::current_exe().unwrap())
+    let again = itself();
+    let mut owner = Command::new(&again[0])
+        .args(&again[1..])
         .args(["--exact", "--nocapture", this])
         .env("ETSEC_TEST_ROOT", tree.root())
         .stdin(Stdio::piped())

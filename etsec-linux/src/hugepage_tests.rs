@@ -165,7 +165,7 @@ fn real_huge_pages_come_and_go() {
     let output = std::process::Command::new("unshare")
         .args(["-m", "sh", "-c", "mount -t hugetlbfs none \"$0\" && exec \"$@\""])
         .arg(mount.path())
-        .arg(std::env::current_exe().unwrap())
+        .args(crate::testing::itself())
         .args(["--exact", "--nocapture", this])
         .env(INSIDE, "1")
         .output()

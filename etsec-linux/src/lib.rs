@@ -33,6 +33,8 @@ pub mod simulated;
 pub mod spec;
 mod switches;
 mod sys;
+#[cfg(test)]
+mod testing;
 pub mod time;
 pub mod uio;
 pub mod wait;

@@ -151,7 +151,9 @@ mod tests {
         }
         let this = "lock::tests::a_second_process_is_refused_and_told_by_whom";
         let path = tempfile::NamedTempFile::new().unwrap();
-        let mut owner = Command::new(std::env::current_exe().unwrap())
+        let again = crate::testing::itself();
+        let mut owner = Command::new(&again[0])
+            .args(&again[1..])
             .args(["--exact", "--nocapture", this])
             .env("ETSEC_TEST_LOCK", path.path())
             .stdin(Stdio::piped())

@@ -12,8 +12,23 @@ use pcap_file::pcapng::{Block, PcapNgReader};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
+/// The words that start the program. Where it is not for this machine's processor, `ETSEC_RUNNER`
+/// has the emulator and its options.
+fn words() -> Vec<String> {
+    let runner = std::env::var("ETSEC_RUNNER").unwrap_or_default();
+    let emulator = runner.split_whitespace().map(str::to_owned);
+    emulator.chain([env!("CARGO_BIN_EXE_etsec").to_owned()]).collect()
+}
+
+fn program() -> Command {
+    let words = words();
+    let mut command = Command::new(&words[0]);
+    command.args(&words[1..]);
+    command
+}
+
 fn etsec(words: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_etsec"));
+    let mut command = program();
     command.arg("--quiet").args(words).stdin(Stdio::null());
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     command
@@ -421,7 +436,7 @@ fn a_reader_that_leaves_is_no_failure() {
 
 #[test]
 fn rates_are_printed_to_standard_error_once_a_second() {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_etsec"));
+    let mut command = program();
     let output = command.args(["send", "-d", "sim", "-t", "2.5", "--rate", "1k"]).output().unwrap();
     let lines: Vec<String> = said(&output).lines().map(str::to_owned).collect();
     assert!((1..=3).contains(&lines.len()), "{lines:?}");
@@ -472,18 +487,20 @@ fn the_kernel_downloads_over_a_tap() {
     let content: Vec<u8> = (0..3_000_000u32).map(|n| (n ^ (n >> 7)) as u8).collect();
     fs::write(served.join("file.bin"), &content).unwrap();
     let script = r#"
-        "$1" --quiet --json serve -d sim,wire=tap:tap0 -a 10.9.8.2/24 --http-dir "$2" & server=$!
+        served=$1 got=$2; shift 2
+        "$@" --quiet --json serve -d sim,wire=tap:tap0 -a 10.9.8.2/24 --http-dir "$served" &
+        server=$!
         trap 'kill $server 2>/dev/null' EXIT
         for try in $(seq 100); do ip link set tap0 up 2>/dev/null && break; sleep 0.05; done
         ip addr add 10.9.8.1/24 dev tap0 || exit 90
         ping -c 3 -i 0.2 -W 2 -q 10.9.8.2 >/dev/null || exit 91
         exec 3<>/dev/tcp/10.9.8.2/80 || exit 92
         printf 'GET /file.bin HTTP/1.0\r\n\r\n' >&3
-        cat <&3 >"$3"
+        cat <&3 >"$got"
         kill -TERM $server; wait $server"#;
     let mut command = Command::new("unshare");
-    command.args(["-Urn", "bash", "-c", script, "bash", env!("CARGO_BIN_EXE_etsec")]);
-    let output = command.arg(&served).arg(&got_path).output().unwrap();
+    command.args(["-Urn", "bash", "-c", script, "bash"]).arg(&served).arg(&got_path);
+    let output = command.args(words()).output().unwrap();
     assert_eq!(code(&output), Some(0), "{}", said(&output));
     assert_eq!(events(&output.stdout, "ready").len(), 1);
     let got = fs::read(&got_path).unwrap();

@@ -18,8 +18,9 @@ pub(crate) use crate::descriptor::{Bd, RawBd};
 
 const ALIGN: usize = 64;
 
-/// The pattern of the aligned 8-byte word at `at`. Its sequence over addresses is a plain addition,
-/// so filling is fast.
+/// The pattern of the aligned 8-byte word at `at`, least significant byte first, so that a run is the
+/// same on hosts of either byte order. Its sequence over addresses is a plain addition: filling is
+/// fast.
 const fn pattern(at: u64) -> u64 {
     (at >> 3).wrapping_mul(STEP).wrapping_add(0x5D2C_91E3_7A84_F06B)
 }
@@ -81,7 +82,7 @@ impl Block {
         for i in 0..count {
             // SAFETY: 8-aligned, as the block is 64-aligned and `first` a multiple of 8; `first + 8
             // * count` is at most `offset + len`. The range belongs to the device.
-            unsafe { start.add(i).write(value) };
+            unsafe { start.add(i).write(value.to_le()) };
             value = value.wrapping_add(STEP);
         }
     }
@@ -93,7 +94,7 @@ impl Block {
         let mut value = pattern(self.bus + at as u64);
         while at < end {
             // SAFETY: as in `poison`; the range was handed to the device, so nobody writes it now.
-            if unsafe { self.start.as_ptr().add(at).cast::<u64>().read() } == value {
+            if unsafe { self.start.as_ptr().add(at).cast::<u64>().read() } == value.to_le() {
                 return Some(at);
             }
             value = value.wrapping_add(STEP);

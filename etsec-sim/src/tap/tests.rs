@@ -25,10 +25,9 @@ fn in_namespace(test: &str) -> bool {
     } else if !Command::new("unshare").args(unshare).arg("true").output().is_ok_and(ok) {
         "no network namespace can be made (unshare --user --net)".into()
     } else {
-        let this = std::env::current_exe().unwrap();
         let output = Command::new("unshare")
             .args(unshare)
-            .arg(this)
+            .args(itself())
             .args(["--exact", "--nocapture", test])
             .env(INSIDE, "1")
             .output()
@@ -41,6 +40,14 @@ fn in_namespace(test: &str) -> bool {
     // Not println!, which the test harness would swallow.
     let _ = writeln!(io::stderr(), "SKIP: {test}: {reason}");
     false
+}
+
+/// The words that start this test program again. Where it is not for this machine's processor,
+/// `ETSEC_RUNNER` has the emulator and its options.
+fn itself() -> Vec<std::ffi::OsString> {
+    let runner = std::env::var("ETSEC_RUNNER").unwrap_or_default();
+    let this = std::env::current_exe().unwrap().into_os_string();
+    runner.split_whitespace().map(Into::into).chain([this]).collect()
 }
 
 fn ok(output: std::process::Output) -> bool {
