@@ -1,6 +1,8 @@
 //! Suites that need nothing but cargo on this machine: format, lints, feature sets, tests,
 //! documentation.
 
+use std::process::Command;
+
 use anyhow::Result;
 
 use crate::counts;
@@ -92,7 +94,12 @@ fn one(session: &mut Session, log: &mut Log, command: &str, cure: &str) -> Resul
 
 /// Runs `cargo test`, shows each binary's closing line, and judges by them.
 pub(super) fn counted(session: &mut Session, log: &mut Log, command: &str) -> Result<Verdict> {
-    let mut cargo = session.cargo(command);
+    let cargo = session.cargo(command);
+    judged(session, log, cargo)
+}
+
+/// As [`counted`], of a command that is ready.
+pub(super) fn judged(session: &mut Session, log: &mut Log, mut cargo: Command) -> Result<Verdict> {
     if session.strict {
         // A test that would skip itself fails then, and says what this machine lacks.
         cargo.env("ETSEC_STRICT", "1");

@@ -3,6 +3,7 @@
 
 mod cost;
 mod device_tree;
+mod emulated;
 mod host;
 mod miri;
 mod portable;
@@ -32,6 +33,9 @@ pub struct Options {
     /// Only this suite; may be given several times.
     #[arg(long, value_name = "SUITE")]
     only: Vec<String>,
+    /// Only the tests on this machine, emulated; the same as `--only` with the suite of that name.
+    #[arg(long, value_name = "MACHINE", value_parser = ["powerpc", "e500v2"])]
+    target: Vec<String>,
 }
 
 /// One suite.
@@ -52,6 +56,8 @@ const SUITES: &[Suite] = &[
     Suite { name: "doctests", quick: false, run: host::doctests },
     Suite { name: "docs", quick: false, run: host::docs },
     Suite { name: "no-std", quick: false, run: portable::no_std },
+    Suite { name: "powerpc", quick: false, run: emulated::powerpc },
+    Suite { name: "e500v2", quick: false, run: emulated::e500v2 },
     Suite { name: "msrv", quick: false, run: supply::msrv },
     Suite { name: "package", quick: false, run: supply::package },
     Suite { name: "deny", quick: false, run: supply::deny },
@@ -71,6 +77,8 @@ Suites, in order (* with --quick):
   doctests  examples in the documentation
   docs      the documentation builds without a warning
   no-std    the core builds for thumbv6m: no std, no compare-and-swap
+  powerpc   the tests on a big-endian PowerPC, emulated
+  e500v2    the same on an e500v2, with what its programs are made of
   msrv      the stated minimum Rust version is stated everywhere and true of all dependencies
   package   `cargo package` of the core
   deny      licences, bans and sources of dependencies, offline
@@ -105,15 +113,18 @@ pub fn run(options: &Options) -> Result<bool> {
 }
 
 fn choose(options: &Options) -> Result<Vec<&'static Suite>> {
-    for name in &options.only {
-        if !SUITES.iter().any(|s| s.name == name) {
+    let named: Vec<&String> = options.only.iter().chain(&options.target).collect();
+    for name in &named {
+        if !SUITES.iter().any(|s| s.name == *name) {
             let names: Vec<_> = SUITES.iter().map(|s| s.name).collect();
             bail!("no suite is named {name:?}; there are {}", names.join(", "));
         }
     }
     let wanted = |suite: &&Suite| {
-        let named = options.only.iter().any(|name| name == suite.name);
-        if options.only.is_empty() { suite.quick || !options.quick } else { named }
+        if named.is_empty() {
+            return suite.quick || !options.quick;
+        }
+        named.iter().any(|name| *name == suite.name)
     };
     Ok(SUITES.iter().filter(wanted).collect())
 }
@@ -125,7 +136,7 @@ mod tests {
     fn names(quick: bool, only: &[&str]) -> Result<Vec<&'static str>> {
         let common = Common { strict: false, no_install: true };
         let only = only.iter().map(|s| (*s).to_owned()).collect();
-        let options = Options { common, quick, only };
+        let options = Options { common, quick, only, target: Vec::new() };
         Ok(choose(&options)?.iter().map(|s| s.name).collect())
     }
 
