@@ -18,9 +18,9 @@ pub(crate) use crate::descriptor::{Bd, RawBd};
 
 const ALIGN: usize = 64;
 
-/// The pattern of the aligned 8-byte word at `at`, least significant byte first, so that a run is the
-/// same on hosts of either byte order. Its sequence over addresses is a plain addition: filling is
-/// fast.
+/// The pattern of the aligned 8-byte word at `at`, least significant byte first, so that a run is
+/// the same on hosts of either byte order. Its sequence over addresses is a plain addition: filling
+/// is fast.
 const fn pattern(at: u64) -> u64 {
     (at >> 3).wrapping_mul(STEP).wrapping_add(0x5D2C_91E3_7A84_F06B)
 }

@@ -1,6 +1,6 @@
 //! The tests of all packages on big-endian processors, under user-mode emulation: once for an
-//! ordinary PowerPC with glibc, once for an e500v2 with the libraries that its programs are made of,
-//! on a model of the processor that traps on floating-point instructions it has not got.
+//! ordinary PowerPC with glibc, once for an e500v2 with the libraries that its programs are made
+//! of, on a model of the processor that traps on floating-point instructions it has not got.
 
 use anyhow::Result;
 
