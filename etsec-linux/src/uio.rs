@@ -202,13 +202,21 @@ impl Uio {
     }
 
     fn interrupt_error(&self, doing: &'static str, error: stdio::Error) -> Error {
-        // UIO answers EIO to a read without interrupt, ENOSYS to a write where it cannot be
-        // switched; and EIO or EINVAL once its driver has let go of the device.
         match Errno::from_io_error(&error) {
-            Some(Errno::IO | Errno::INVAL) if !self.device.sys.exists() => removed(&self.device),
+            Some(Errno::IO | Errno::INVAL) if self.is_gone() => removed(&self.device),
+            // UIO answers EIO where there is no interrupt, ENOSYS to a write where it cannot be
+            // switched.
             Some(Errno::IO | Errno::NOSYS) => Error::NoInterrupt { device: self.device.id.clone() },
             _ => io(doing, &self.device.dev)(error),
         }
+    }
+
+    /// Whether the driver has let go of the device. UIO wakes those who wait before it takes the
+    /// device out of sysfs, and says EINVAL to any order from then on.
+    fn is_gone(&self) -> bool {
+        let order = (&self.file).write(&1u32.to_ne_bytes());
+        let refused = order.err().as_ref().and_then(Errno::from_io_error);
+        refused == Some(Errno::INVAL) || !self.device.sys.exists()
     }
 
     /// Maps the register page in map `index`.

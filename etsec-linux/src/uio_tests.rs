@@ -243,6 +243,16 @@ fn a_device_that_was_let_go_of_is_told_from_one_without_interrupt() {
     for errno in [Errno::IO, Errno::INVAL] {
         assert!(matches!(error(errno), Error::Removed { .. }), "{errno}");
     }
+    // UIO refuses every order with EINVAL before sysfs knows: so does an event descriptor to one of
+    // four bytes.
+    let refuses = rustix::event::eventfd(0, rustix::event::EventfdFlags::CLOEXEC).unwrap();
+    let sys = tree.device(1, "eth1");
+    let mut uio = tree.open("eth1").unwrap();
+    assert!(matches!(uio.interrupt_error("read", Errno::IO.into()), Error::NoInterrupt { .. }));
+    uio.file = refuses.into();
+    assert!(sys.exists());
+    assert!(matches!(uio.interrupt_error("read", Errno::IO.into()), Error::Removed { .. }));
+
     let (mut uio, kernel) = interrupt(0);
     drop(kernel);
     assert!(matches!(uio.wait(), Err(Error::Io { .. })));
