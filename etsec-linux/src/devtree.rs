@@ -146,6 +146,23 @@ impl Node {
         }
     }
 
+    /// How many interrupts it has, 0 for none; 1 where the tree does not tell how they are written.
+    ///
+    /// # Errors
+    /// As [`Node::cells`].
+    pub fn interrupts(&self, roots: &Roots) -> Result<usize, Error> {
+        let Some(cells) = self.cells("interrupts")? else { return Ok(0) };
+        // The nearest node upwards that names a controller does so for all below it.
+        let mut node = Some(self.clone());
+        while node.as_ref().is_some_and(|node| !node.has("interrupt-parent")) {
+            node = node.and_then(|node| node.parent());
+        }
+        let controller = node.map(|node| node.follow(roots, "interrupt-parent")).transpose()?;
+        let each = controller.flatten().map(|node| node.cell("#interrupt-cells")).transpose()?;
+        let each = each.flatten().unwrap_or(cells.len() as u32);
+        Ok(cells.len() / (each as usize).max(1))
+    }
+
     /// The error that a property's content makes no sense.
     #[must_use]
     pub fn bad(&self, property: &str, bytes: &[u8], wanted: &'static str) -> Error {
@@ -261,6 +278,23 @@ pub(crate) mod tests {
         };
         assert_eq!((reg("phy-handle"), reg("tbi-handle")), (2, 1));
         assert_eq!(port.follow(&roots, "absent").unwrap(), None);
+    }
+
+    #[test]
+    fn interrupts_are_counted_as_their_controller_writes_them() {
+        let (_dir, roots) = tree();
+        let pic = [("phandle", &cells([1])[..]), ("#interrupt-cells", &cells([2]))];
+        node(&roots, "soc/pic", &pic);
+        node(&roots, "soc", &[("interrupt-parent", &cells([1]))]);
+        let count = |path, interrupts: &[u8]| {
+            let node = node(&roots, path, &[("interrupts", interrupts)]);
+            node.interrupts(&roots).unwrap()
+        };
+        assert_eq!(count("soc/ethernet", &cells([5, 2, 6, 2, 7, 2])), 3);
+        assert_eq!(count("soc/bus/eth0-tx", &cells([5, 2])), 1);
+        // Nobody tells.
+        assert_eq!(count("elsewhere", &cells([5, 2, 6, 2])), 1);
+        assert_eq!(node(&roots, "soc/none", &[]).interrupts(&roots).unwrap(), 0);
     }
 
     #[test]

@@ -68,9 +68,9 @@ pub enum Error {
         /// Where its devices would be.
         class: PathBuf,
     },
-    /// The device tree has nodes of that name, but they are no UIO devices yet.
+    /// The device tree has nodes of that name, but they are not, or not all, UIO devices.
     #[error(
-        "'{name}' is in the device tree ({}), but no UIO device yet: `modprobe uio_pdrv_genirq`, \
+        "'{name}' is in the device tree ({}), but not bound to UIO: `modprobe uio_pdrv_genirq`, \
          then `etsec bind {name}`; see docs/guide/board.md#taking-a-port", node.display()
     )]
     NotBound {
@@ -150,6 +150,19 @@ pub enum Error {
     NoInterrupt {
         /// The device, such as `uio0`.
         device: String,
+    },
+    /// One device stands for the whole port, and would hear one of several interrupts.
+    #[error(
+        "{device} '{name}': its node has {count} interrupts, and UIO takes the first of a node \
+         only; the device tree needs a node for each, see docs/guide/board.md#device-tree"
+    )]
+    OneInterrupt {
+        /// The device, such as `uio0`.
+        device: String,
+        /// Its given name.
+        name: String,
+        /// How many interrupts the node has.
+        count: usize,
     },
     /// The device was there when it was looked up, and is no more.
     #[error(

@@ -4,7 +4,7 @@
 //! It knows names and which file has what. It knows neither registers nor the device tree's
 //! content.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use etsec_core::{Mmio, Pages};
 
@@ -53,17 +53,18 @@ impl Port {
     ///
     /// # Errors
     /// [`Error::NoUio`], [`Error::NotBound`], [`Error::UnknownDevice`], [`Error::IncompleteSet`],
-    /// [`Error::AmbiguousName`], [`Error::Busy`], [`HandoverError::TwoDrivers`], [`Error::NoMap`],
-    /// [`Error::BadMap`], or what the system says.
+    /// [`Error::AmbiguousName`], [`Error::OneInterrupt`], [`HandoverError::TwoDrivers`],
+    /// [`Error::Busy`], [`Error::NoMap`], [`Error::BadMap`], or what the system says.
     pub fn open(roots: &Roots, name: &str) -> Result<Self, Error> {
         let devices = uio::list(roots)?;
+        let members = members(roots, &devices, name)?;
+        check_members(roots, name, &members)?;
         let mut uios = Vec::new();
-        for (device, lines) in members(roots, &devices, name)? {
+        for (device, lines) in members {
             uios.push((Uio::open(roots, device)?, lines));
         }
         let main = main_device(&uios)?;
         let node = main.device().sys.join("device/of_node");
-        check_alone(roots, name, &node)?;
         let group0 = main.registers(main.map_named("regs").unwrap_or(0))?;
         let group1 = main.map_named("group1").map(|index| main.registers(index)).transpose()?;
         let tbi = main.map_named("tbi");
@@ -85,11 +86,39 @@ impl Port {
     }
 }
 
-/// Sees that no driver of the kernel has the MAC with this node as well.
-fn check_alone(roots: &Roots, name: &str, node: &Path) -> Result<(), Error> {
-    let rival = Node::open(node).map(|node| handover::rival(roots, &node)).transpose()?.flatten();
-    let Some(KernelDriver { driver, device, .. }) = rival else { return Ok(()) };
-    Err(HandoverError::TwoDrivers { name: name.into(), driver, device }.into())
+/// Sees that the port called `name` is complete and nobody else's, as far as that can be told
+/// without opening it.
+///
+/// # Errors
+/// Those of [`Port::open`] that have to do with the device tree.
+pub fn check(roots: &Roots, name: &str) -> Result<(), Error> {
+    let devices = uio::list(roots)?;
+    check_members(roots, name, &members(roots, &devices, name)?)
+}
+
+fn check_members(roots: &Roots, name: &str, members: &[(&UioDevice, Lines)]) -> Result<(), Error> {
+    for (device, lines) in members {
+        let Some(node) = Node::open(&device.sys.join("device/of_node")) else { continue };
+        if *lines == Lines::ALL {
+            check_lines(roots, device, &node)?;
+        }
+        if let Some(KernelDriver { driver, device, .. }) = handover::rival(roots, &node)? {
+            return Err(HandoverError::TwoDrivers { name: name.into(), driver, device }.into());
+        }
+    }
+    Ok(())
+}
+
+/// Sees that a device which stands for the whole port has all of its interrupts: UIO takes the
+/// first of a node only.
+fn check_lines(roots: &Roots, device: &UioDevice, node: &Node) -> Result<(), Error> {
+    match node.interrupts(roots)? {
+        0 | 1 => Ok(()),
+        count => {
+            let (device, name) = (device.id.clone(), device.name.clone());
+            Err(Error::OneInterrupt { device, name, count })
+        }
+    }
 }
 
 /// Finds the port called `name` for [`Device::open`](crate::Device::open).
@@ -121,12 +150,15 @@ pub(crate) fn find(roots: &Roots, name: &str) -> Result<Found, Error> {
 /// What the system says about UIO's attributes.
 pub fn list(roots: &Roots) -> Result<Vec<String>, Error> {
     let devices = uio::list(roots)?;
+    let platform = platform::list(roots)?;
     let has = |name: String| devices.iter().any(|device| device.name == name);
     let mut names = Vec::new();
     for device in devices.iter().filter(|device| !device.maps.is_empty()) {
         let base = PARTS.iter().find_map(|(suffix, _)| device.name.strip_suffix(suffix));
         let name = match base {
             Some(base) if PARTS.iter().all(|(suffix, _)| has(format!("{base}{suffix}"))) => base,
+            // A part of a set of which the rest has no driver: see `offered`.
+            Some(base) if platform_parts(&platform, base).is_ok() => continue,
             _ if device.name.ends_with(MDIO) => continue,
             _ => &device.name,
         };
@@ -165,11 +197,15 @@ fn members<'a>(
     devices: &'a [UioDevice],
     name: &str,
 ) -> Result<Vec<(&'a UioDevice, Lines)>, Error> {
-    let members = names::members(name, |part| uio::find(devices, part))?;
-    members.ok_or_else(|| unknown(roots, devices, name))
+    match names::members(name, |part| uio::find(devices, part)) {
+        Ok(Some(members)) => Ok(members),
+        // The rest may be in the tree, without a driver.
+        Ok(None) | Err(Error::IncompleteSet { .. }) => Err(unknown(roots, devices, name)),
+        Err(error) => Err(error),
+    }
 }
 
-/// Why no UIO device is called `name`, as far as the kernel's files tell.
+/// Why no UIO devices make up `name`, as far as the kernel's files tell.
 #[must_use]
 pub fn unknown(roots: &Roots, devices: &[UioDevice], name: &str) -> Error {
     // A machine whose platform devices make no sense is no reason for another error.
@@ -182,6 +218,10 @@ pub fn unknown(roots: &Roots, devices: &[UioDevice], name: &str) -> Error {
             return Error::IncompleteSet { present: present.clone(), absent: absent.clone() };
         }
         _ => {}
+    }
+    // Nodes are not known on every machine; what UIO has of a set is.
+    if let Err(error) = names::members(name, |part| uio::find(devices, part)) {
+        return error;
     }
     let class = roots.uio_class();
     if !class.exists() {
@@ -253,139 +293,5 @@ fn mdio_page(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::uio::tests::Tree;
-
-    const REGS: [u64; 3] = [0xB_0000, 0x1000, 0];
-
-    /// Names of the members and their lines, or the error as text.
-    fn check(tree: &Tree, name: &str) -> Result<Vec<(String, Lines)>, String> {
-        let devices = uio::list(&tree.roots).unwrap();
-        let members = members(&tree.roots, &devices, name).map_err(|error| error.to_string())?;
-        Ok(members.into_iter().map(|(device, lines)| (device.id.clone(), lines)).collect())
-    }
-
-    #[test]
-    fn a_name_is_a_set_of_three_or_a_single_device() {
-        let tree = Tree::new();
-        for (number, name) in ["eth0-err", "eth0-rx", "eth0-tx", "eth1"].iter().enumerate() {
-            tree.device(number as u32, name);
-            tree.map(number as u32, 0, "regs", REGS);
-        }
-        let set =
-            [("uio2".into(), Lines::TX), ("uio1".into(), Lines::RX), ("uio0".into(), Lines::ERR)];
-        assert_eq!(check(&tree, "eth0").unwrap(), set);
-        assert_eq!(check(&tree, "eth1").unwrap(), [("uio3".into(), Lines::ALL)]);
-        assert_eq!(list(&tree.roots).unwrap(), ["eth0", "eth1"]);
-    }
-
-    #[test]
-    fn unknown_and_incomplete_names_are_explained() {
-        let tree = Tree::new();
-        assert!(check(&tree, "eth0").unwrap_err().contains("there is: none"));
-        tree.device(0, "eth0-tx");
-        tree.map(0, 0, "regs", REGS);
-        let text = check(&tree, "eth1").unwrap_err();
-        assert!(
-            text.contains("'eth1' or 'eth1-tx'") && text.contains("there is: eth0-tx"),
-            "{text}"
-        );
-        let text = check(&tree, "eth0").unwrap_err();
-        assert!(text.contains("'eth0-tx' has no companion 'eth0-rx'"), "{text}");
-        // A single line is a device by its own name.
-        assert_eq!(check(&tree, "eth0-tx").unwrap(), [("uio0".into(), Lines::ALL)]);
-        assert_eq!(list(&tree.roots).unwrap(), ["eth0-tx"]);
-    }
-
-    #[test]
-    fn why_there_is_no_such_device_is_told() {
-        let tree = Tree::new();
-        let platform = tree.roots.platform().join("devices");
-        for name in ["eth0-tx", "eth0-rx", "eth0-err", "eth7", "eth8-tx"] {
-            let node = tree.roots.device_tree().join("soc").join(name);
-            std::fs::create_dir_all(&node).unwrap();
-            std::fs::write(node.join("linux,uio-name"), format!("{name}\0")).unwrap();
-            let device = platform.join(format!("soc:{name}"));
-            std::fs::create_dir_all(&device).unwrap();
-            std::os::unix::fs::symlink(&node, device.join("of_node")).unwrap();
-        }
-        let text = |name| unknown(&tree.roots, &[], name).to_string();
-        for name in ["eth0", "eth7"] {
-            let text = text(name);
-            assert!(text.starts_with(&format!("'{name}' is in the device tree (")), "{text}");
-            assert!(text.contains(&format!("soc/{name}")), "{text}");
-            assert!(text.contains(&format!("`etsec bind {name}`")), "{text}");
-        }
-        assert_eq!(offered(&tree.roots).unwrap(), ["eth0", "eth7", "eth8"]);
-        assert!(text("eth8").contains("'eth8-tx' has no companion 'eth8-rx'"), "{}", text("eth8"));
-        assert!(text("eth1").starts_with("no UIO device is called 'eth1'"), "{}", text("eth1"));
-        std::fs::remove_dir(tree.roots.uio_class()).unwrap();
-        let text = text("eth1");
-        assert!(text.starts_with("no UIO device 'eth1', for this kernel has no UIO ("), "{text}");
-    }
-
-    #[test]
-    fn a_port_that_the_kernel_has_as_well_is_refused() {
-        use std::os::unix::fs::symlink;
-        let tree = Tree::new();
-        let soc = tree.roots.device_tree().join("soc");
-        let platform = tree.roots.platform();
-        let ethernet = platform.join("devices/ffe24000.ethernet");
-        for dir in [&ethernet, &platform.join("drivers/fsl-gianfar")] {
-            std::fs::create_dir_all(dir).unwrap();
-        }
-        for name in ["eth0@24000", "ethernet@24000"] {
-            std::fs::create_dir_all(soc.join(name)).unwrap();
-            let reg = crate::devtree::tests::cells([0, 0x2_4000, 0x1000]);
-            std::fs::write(soc.join(name).join("reg"), reg).unwrap();
-        }
-        symlink(soc.join("ethernet@24000"), ethernet.join("of_node")).unwrap();
-        let sys = tree.device(0, "eth0");
-        tree.map(0, 0, "regs", [0x2_4000, 0x1000, 0]);
-        std::fs::remove_dir(sys.join("device/of_node")).unwrap();
-        symlink(soc.join("eth0@24000"), sys.join("device/of_node")).unwrap();
-
-        // Not driven, it is no obstacle: the next one is another.
-        let open = || Port::open(&tree.roots, "eth0").unwrap_err();
-        assert!(matches!(open(), Error::System { .. }), "{}", open());
-        symlink(platform.join("drivers/fsl-gianfar"), ethernet.join("driver")).unwrap();
-        let text = open().to_string();
-        assert!(text.contains("the kernel's fsl-gianfar (ffe24000.ethernet)"), "{text}");
-        assert!(text.contains("`etsec bind eth0`"), "{text}");
-    }
-
-    #[test]
-    fn mdio_is_a_named_map_or_a_device_of_its_own() {
-        let tree = Tree::new();
-        tree.device(0, "eth0");
-        tree.map(0, 0, "mdio", [0x2_4000, 0x20, 0x520]);
-        tree.map(0, 1, "regs", REGS);
-        tree.device(1, "eth1");
-        tree.map(1, 0, "", REGS);
-        tree.device(2, "eth1-mdio");
-        tree.map(2, 0, "", [0x2_4000, 0x1000, 0]);
-        let devices = uio::list(&tree.roots).unwrap();
-        let has_mdio = |name: &str| {
-            let device = uio::find(&devices, name).unwrap().unwrap();
-            let uios = [(Uio::open(&tree.roots, device).unwrap(), Lines::ALL)];
-            assert_eq!(main_device(&uios).unwrap().device().name, name);
-            mdio_page(&devices, &uios, name).unwrap().is_some()
-        };
-        assert!(has_mdio("eth0"));
-        assert!(has_mdio("eth1"));
-        assert_eq!(list(&tree.roots).unwrap(), ["eth0", "eth1"]);
-    }
-
-    #[test]
-    fn a_device_without_registers_or_interrupt_is_refused() {
-        let tree = Tree::new();
-        tree.device(0, "eth0");
-        let text = Port::open(&tree.roots, "eth0").unwrap_err().to_string();
-        assert!(text.starts_with("uio0: no register map"), "{text}");
-        tree.map(0, 0, "regs", REGS);
-        // An ordinary file cannot be polled, and so is no UIO device.
-        let error = Port::open(&tree.roots, "eth0").unwrap_err();
-        assert!(matches!(error, Error::System { .. }), "{error}");
-    }
-}
+#[path = "port_tests.rs"]
+mod tests;

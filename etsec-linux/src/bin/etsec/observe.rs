@@ -12,7 +12,6 @@ use etsec_core::mdio::{Mdio, MdioBus};
 use etsec_core::regs::Readable;
 use etsec_core::regs::control::{TSEC_ID, TsecId};
 use etsec_linux::devtree::Node;
-use etsec_linux::handover::{self, KernelDriver};
 use etsec_linux::lock;
 use etsec_linux::mdio::SharedMdio;
 use etsec_linux::uio::{self, Uio, UioDevice};
@@ -68,8 +67,6 @@ pub struct Observer {
     pub owner: Option<String>,
     /// What the device tree says of it.
     pub config: PortConfig,
-    /// The driver of the kernel that has it besides UIO.
-    pub rival: Option<KernelDriver>,
 }
 
 impl Observer {
@@ -83,8 +80,7 @@ impl Observer {
             Spec::Sim(_) => {
                 let bus = simulated().bus();
                 let page = ReadPage::new(move |at| bus.read(at));
-                let config = PortConfig::default();
-                Observer { page, mdio: None, owner: None, config, rival: None }
+                Observer { page, mdio: None, owner: None, config: PortConfig::default() }
             }
         };
         observer.check()?;
@@ -102,16 +98,15 @@ impl Observer {
             Some((device, index)) => Some(Uio::open_observer(device)?.mdio(index)?),
             None => None,
         };
-        let (config, rival) = match Node::open(&main.sys.join("device/of_node")) {
-            Some(node) => (PortConfig::read(roots, &node)?, handover::rival(roots, &node)?),
-            None => (PortConfig::default(), None),
+        let config = match Node::open(&main.sys.join("device/of_node")) {
+            Some(node) => PortConfig::read(roots, &node)?,
+            None => PortConfig::default(),
         };
         Ok(Observer {
             page: ReadPage::new(move |at| page.read(at)),
             mdio: mdio.map(|page| ReadPage::new(move |at| page.read(at))),
             owner: owner(roots, main)?,
             config,
-            rival,
         })
     }
 

@@ -4,10 +4,9 @@
 use std::path::Path;
 
 use anyhow::Result;
-use etsec_linux::handover::KernelDriver;
 use etsec_linux::pagemap::Pagemap;
 use etsec_linux::uio::{self, UioDevice};
-use etsec_linux::{Error, HandoverError, Options, Roots, mounts, port};
+use etsec_linux::{Error, Options, Roots, mounts, port};
 use serde::Serialize;
 
 use crate::observe::Observer;
@@ -81,11 +80,7 @@ fn look_at_port(roots: &Roots, name: &str) -> PortFound {
                     "no MAC address in its device tree node: a random one will be used".into(),
                 );
             }
-            if let Some(KernelDriver { driver, device, .. }) = observer.rival {
-                let name = name.into();
-                let two = HandoverError::TwoDrivers { name, driver, device };
-                port.problems.push(two.to_string());
-            }
+            port.problems.extend(port::check(roots, name).err().map(|error| error.to_string()));
             port.owner = observer.owner;
         }
     }
