@@ -1,7 +1,9 @@
 //! Our own style rules, those that rustfmt and clippy cannot check. This file finds the files and
-//! judges whole-file rules; `code` reads Rust; `rules` is the table of who may name what.
+//! judges whole-file rules; `code` reads Rust; `rules` is the table of who may name what; `links`
+//! sees that what is referred to is there.
 
 mod code;
+mod links;
 mod rules;
 
 use std::path::{Path, PathBuf};
@@ -45,6 +47,7 @@ pub fn suite(session: &mut Session, log: &mut Log) -> Result<Verdict> {
     let sources = collect(&session.root)?;
     let mut problems: Vec<String> = sources.iter().flat_map(check).collect();
     problems.extend(rules::unused(&sources));
+    problems.extend(links::broken(&sources, |path| session.root.join(path).exists()));
     for problem in &problems {
         log.line(problem)?;
     }
