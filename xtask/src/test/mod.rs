@@ -58,6 +58,7 @@ const SUITES: &[Suite] = &[
     Suite { name: "no-std", quick: false, run: portable::no_std },
     Suite { name: "powerpc", quick: false, run: emulated::powerpc },
     Suite { name: "e500v2", quick: false, run: emulated::e500v2 },
+    Suite { name: "armv7", quick: false, run: portable::little_endian },
     Suite { name: "msrv", quick: false, run: supply::msrv },
     Suite { name: "package", quick: false, run: supply::package },
     Suite { name: "deny", quick: false, run: supply::deny },
@@ -79,6 +80,7 @@ Suites, in order (* with --quick):
   no-std    the core builds for thumbv6m: no std, no compare-and-swap
   powerpc   the tests on a big-endian PowerPC, emulated
   e500v2    the same on an e500v2, with what its programs are made of
+  armv7     the command links and the core's tests pass on a little-endian host of the eTSEC
   msrv      the stated minimum Rust version is stated everywhere and true of all dependencies
   package   `cargo package` of the core
   deny      licences, bans and sources of dependencies, offline

@@ -1,8 +1,10 @@
-//! The core built for a target without std and without compare-and-swap. The target comes from the
-//! toolchain in use, or from Debian's Rust with its own copy of the sources.
+//! Builds for machines unlike the P1020: a processor without std and without compare-and-swap, and a
+//! little-endian host of the eTSEC. The target comes from the toolchain in use, or from Debian's Rust
+//! with its own copy of the sources.
 
 use anyhow::Result;
 
+use super::host;
 use crate::cross::{Kit, Target};
 use crate::log::Log;
 use crate::report::Verdict;
@@ -30,4 +32,31 @@ pub fn no_std(session: &mut Session, log: &mut Log) -> Result<Verdict> {
         passed += 1;
     }
     Ok(Verdict::Passed { passed, ignored: 0 })
+}
+
+/// The command links, and the core's tests pass, on ARM: the LS1021A has eTSECs whose registers and
+/// descriptors are big-endian on a little-endian host (HW 1.3).
+pub fn little_endian(session: &mut Session, log: &mut Log) -> Result<Verdict> {
+    let target = Target::Armv7;
+    let kit = match Kit::find(target, session, log)? {
+        Ok(kit) => kit,
+        Err(why) => return Ok(Verdict::Skipped { why }),
+    };
+    if let Some((emulator, _)) = target.runner()
+        && let Err(why) = emulator.ensure(session)?
+    {
+        return Ok(Verdict::Skipped { why });
+    }
+    session.progress.say(&format!("  {}", kit.describe()));
+    let quick = |command: &str, words: &str| {
+        let mut cargo = kit.cargo(session, command);
+        cargo.args(words.split_whitespace()).env("CARGO_PROFILE_DEV_DEBUG", "0");
+        cargo
+    };
+    let link = quick("build", "--package etsec-linux --all-features");
+    let test = quick("test", "--package etsec-core --features log,defmt,smoltcp --lib");
+    if !run::logged(link, log, &mut session.progress)?.success() {
+        return Ok(Verdict::failed("etsec-linux does not build for a little-endian host"));
+    }
+    host::judged(session, log, test)
 }
