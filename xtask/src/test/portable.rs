@@ -1,6 +1,6 @@
-//! Builds for machines unlike the P1020: a processor without std and without compare-and-swap, and a
-//! little-endian host of the eTSEC. The target comes from the toolchain in use, or from Debian's Rust
-//! with its own copy of the sources.
+//! Builds for machines unlike the P1020: a processor without std and without compare-and-swap, and
+//! a little-endian host of the eTSEC. The target comes from the toolchain in use, or from Debian's
+//! Rust with its own copy of the sources.
 
 use anyhow::Result;
 
