@@ -234,6 +234,15 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// The kernel tells nobody where its pages are.
+    #[error(
+        "{} is missing: build the kernel with CONFIG_PROC_PAGE_MONITOR; \
+         see docs/guide/board.md#kernel", path.display()
+    )]
+    NoPagemap {
+        /// The page map.
+        path: PathBuf,
+    },
     /// The kernel hides frame numbers from this process.
     #[error(
         "{} shows frame number 0: physical addresses need CAP_SYS_ADMIN \

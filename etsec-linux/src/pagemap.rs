@@ -4,6 +4,7 @@
 //! device can use. It knows neither huge pages nor devices.
 
 use std::fs::File;
+use std::io::ErrorKind;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -28,9 +29,12 @@ impl Pagemap {
     /// Opens the page map at `path`.
     ///
     /// # Errors
-    /// [`Error::Io`] naming the file.
+    /// [`Error::NoPagemap`] if the kernel has none, or what the system says.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        let file = File::open(path).map_err(io("open", path))?;
+        let file = File::open(path).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => Error::NoPagemap { path: path.into() },
+            _ => io("open", path)(error),
+        })?;
         Ok(Pagemap { file, path: path.into(), base_page: rustix::param::page_size() })
     }
 
@@ -116,6 +120,13 @@ mod tests {
         let error = map.translate(0).unwrap_err();
         assert!(matches!(error, Error::FrameHidden { .. }));
         assert!(error.to_string().contains("CAP_SYS_ADMIN"), "{error}");
+    }
+
+    #[test]
+    fn a_kernel_without_page_maps_is_told_from_one_that_hides_them() {
+        let error = Pagemap::open(Path::new("/nonexistent/pagemap")).unwrap_err();
+        assert!(matches!(error, Error::NoPagemap { .. }));
+        assert!(error.to_string().contains("CONFIG_PROC_PAGE_MONITOR"), "{error}");
     }
 
     #[test]

@@ -12,6 +12,7 @@ use etsec_core::mdio::{Mdio, MdioBus};
 use etsec_core::regs::Readable;
 use etsec_core::regs::control::{TSEC_ID, TsecId};
 use etsec_linux::devtree::Node;
+use etsec_linux::handover::{self, KernelDriver};
 use etsec_linux::lock;
 use etsec_linux::mdio::SharedMdio;
 use etsec_linux::uio::{self, Uio, UioDevice};
@@ -208,7 +209,13 @@ fn mdio_of<'a>(
     Ok(None)
 }
 
-/// Who owns the port with this UIO device, in words; `None` if nobody does.
+/// Who owns the port with this UIO device, in words; `None` if nobody does. A driver of the kernel
+/// that has the MAC as well counts, for it is not to be disturbed either.
 pub fn owner(roots: &Roots, device: &UioDevice) -> Result<Option<String>, Error> {
-    Ok(lock::owner(roots, &device.dev)?.map(|owner| owner.to_string()))
+    if let Some(owner) = lock::owner(roots, &device.dev)? {
+        return Ok(Some(owner.to_string()));
+    }
+    let Some(node) = Node::open(&device.sys.join("device/of_node")) else { return Ok(None) };
+    let rival = handover::rival(roots, &node)?;
+    Ok(rival.map(|KernelDriver { driver, .. }| format!("the kernel's {driver}")))
 }

@@ -222,6 +222,30 @@ mod tests {
     }
 
     #[test]
+    fn a_port_of_the_kernels_is_left_to_it() {
+        use std::os::unix::fs::symlink;
+        let (_dir, roots) = machine(&["eth1"], 0x0124_0000);
+        let (soc, platform) = (roots.device_tree().join("soc"), roots.platform());
+        for node in ["eth1@24000", "ethernet@24000"] {
+            fs::create_dir_all(soc.join(node)).unwrap();
+            fs::write(soc.join(node).join("reg"), [0, 0, 0, 0, 0, 2, 0x40, 0, 0, 0, 0x10, 0])
+                .unwrap();
+        }
+        let (device, driver) =
+            (platform.join("devices/ffe24000.ethernet"), platform.join("drivers/fsl-gianfar"));
+        let uio = roots.uio_class().join("uio0/device");
+        for dir in [&device, &driver, &uio] {
+            fs::create_dir_all(dir).unwrap();
+        }
+        symlink(soc.join("ethernet@24000"), device.join("of_node")).unwrap();
+        symlink(driver, device.join("driver")).unwrap();
+        symlink(soc.join("eth1@24000"), uio.join("of_node")).unwrap();
+        let text = text(&probe(&roots).unwrap());
+        assert!(text.contains("uio:eth1: in use by the kernel's fsl-gianfar\n"), "{text}");
+        assert!(text.contains("`etsec bind eth1` takes it from there"), "{text}");
+    }
+
+    #[test]
     fn an_owner_is_named_and_twins_are_told_apart() {
         let (_dir, roots) = machine(&["eth1", "twin", "twin"], 0x0124_0000);
         let file = fs::File::open(roots.dev.join("uio0")).unwrap();
