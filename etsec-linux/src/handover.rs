@@ -11,7 +11,7 @@ use etsec_core::{Config, Pages, Stopped};
 
 use crate::config::{self, PortConfig};
 use crate::devtree::Node;
-use crate::error::{Error, io};
+use crate::error::Error;
 use crate::handover_error::HandoverError;
 use crate::platform::{self, PlatformDevice, UIO_DRIVER};
 use crate::roots::{Roots, read_number};
@@ -97,9 +97,8 @@ pub(crate) fn bind_with(
     if !roots.platform().join("drivers").join(UIO_DRIVER).exists() {
         return Err(HandoverError::NoUioDriver { name: name.into() }.into());
     }
-    let up = devices.ethernet.as_ref().and_then(interface_up);
-    if let Some(interface) = up.filter(|_| !force) {
-        return Err(HandoverError::InterfaceUp { name: name.into(), interface }.into());
+    if !force {
+        check_idle(name, &devices)?;
     }
     let mut moves = Moves::new(roots, kernel);
     let moved = devices.to_uio(&mut moves).and_then(|()| devices.outcome(true, had));
@@ -228,13 +227,24 @@ fn kernel_driver(device: &PlatformDevice) -> Option<KernelDriver> {
     Some(KernelDriver { driver, device: device.id.clone(), interfaces })
 }
 
-/// An interface of `device` that somebody has set up.
-fn interface_up(device: &PlatformDevice) -> Option<String> {
+/// Sees that nobody uses the port as a network interface.
+fn check_idle(name: &str, devices: &Devices) -> Result<(), Error> {
     const UP: u64 = 1;
-    device.interfaces().into_iter().find(|interface| {
-        let flags = device.sys.join("net").join(interface).join("flags");
-        read_number(&flags).is_ok_and(|flags| flags & UP != 0)
-    })
+    let Some(ethernet) = &devices.ethernet else { return Ok(()) };
+    let Some(KernelDriver { driver, interfaces, .. }) = kernel_driver(ethernet) else {
+        return Ok(());
+    };
+    if interfaces.is_empty() {
+        // It has one, but we are not shown it.
+        return Err(HandoverError::InterfaceHidden { name: name.into(), driver }.into());
+    }
+    for interface in interfaces {
+        let flags = ethernet.sys.join("net").join(&interface).join("flags");
+        if read_number(&flags).is_ok_and(|flags| flags & UP != 0) {
+            return Err(HandoverError::InterfaceUp { name: name.into(), interface }.into());
+        }
+    }
+    Ok(())
 }
 
 /// Stops the controller behind the devices, which may still be running if its last owner was
@@ -263,12 +273,7 @@ fn stop(roots: &Roots, name: &str, owned: &[(Uio, &PlatformDevice)]) -> Result<(
 
 /// One change of a port at a time, on the whole machine.
 fn turn(roots: &Roots, name: &str) -> Result<std::fs::File, Error> {
-    std::fs::create_dir_all(&roots.locks).map_err(io("create", &roots.locks))?;
-    let path = roots.locks.join(format!("etsec-bind-{name}"));
-    let mut options = std::fs::OpenOptions::new();
-    // It stays, for deleting it would give two processes two locks.
-    let file = options.write(true).create(true).truncate(false).open(&path);
-    let file = file.map_err(io("open", &path))?;
+    let (file, path) = lock::file(roots, &format!("etsec-bind-{name}"))?;
     lock::acquire(roots, &file, &path, &format!("the handover of '{name}'"))?;
     Ok(file)
 }

@@ -42,6 +42,17 @@ pub enum HandoverError {
         /// The interface.
         interface: String,
     },
+    /// The port's network interface is out of sight.
+    #[error(
+        "'{name}' is a network interface of {driver} that is not seen here, so it is in another \
+         network namespace; bring it back, or --force to interrupt it"
+    )]
+    InterfaceHidden {
+        /// The port.
+        name: String,
+        /// The driver.
+        driver: String,
+    },
     /// The kernel has no driver that the port could be given back to.
     #[error(
         "'{name}' cannot be given back: {why}; \

@@ -276,6 +276,11 @@ fn an_interface_that_is_up_is_interrupted_only_by_force() {
     assert!(text.contains("interface eth1, which is up"), "{text}");
     assert!(text.contains("ip link set eth1 down") && text.contains("--force"), "{text}");
     assert_eq!(machine.writes.get(), 0);
+    // Nor is one that a network namespace hides.
+    fs::remove_dir_all(machine.device(ETHERNET).join("net/eth1")).unwrap();
+    let text = machine.bind(false).unwrap_err().to_string();
+    assert!(text.contains("another network namespace"), "{text}");
+    assert_eq!(machine.writes.get(), 0);
     assert!(machine.bind(true).unwrap().changed);
 }
 

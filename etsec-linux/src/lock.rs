@@ -3,10 +3,10 @@
 //! It knows files and processes, not what they stand for. The kernel drops the lock with the
 //! process, however it dies.
 
-use std::fs::{File, Metadata};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::{Error, io};
 use crate::roots::Roots;
@@ -22,6 +22,25 @@ pub fn acquire(roots: &Roots, file: &File, path: &Path, what: &str) -> Result<()
     }
     let owner = holder(roots, file);
     Err(Error::Busy { what: what.into(), path: path.into(), owner: Owner(owner) })
+}
+
+/// Opens the file in the directory for locks that is called `name`, to be locked; makes it if it is
+/// not there. It stays for good: deleting it would give two processes two locks.
+///
+/// # Errors
+/// What the system says.
+pub fn file(roots: &Roots, name: &str) -> Result<(File, PathBuf), Error> {
+    std::fs::create_dir_all(&roots.locks).map_err(io("create", &roots.locks))?;
+    let path = roots.locks.join(name);
+    // A lock takes no more than to read. And whose file it is does not matter then: the kernel may
+    // forbid even root to "create" what is there and somebody else's.
+    let file = match File::open(&path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            OpenOptions::new().write(true).create(true).truncate(false).open(&path)
+        }
+        file => file,
+    };
+    Ok((file.map_err(io("open", &path))?, path))
 }
 
 /// Gives a lock back before the file is closed everywhere.
@@ -132,6 +151,18 @@ mod tests {
         assert_eq!(owner(&roots, &path).unwrap(), None);
         let gone = owner(&roots, &dir.path().join("uio1")).unwrap_err().to_string();
         assert!(gone.contains("uio1"), "{gone}");
+    }
+
+    #[test]
+    fn a_lock_file_is_made_once_and_need_only_be_read() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let roots = Roots::below(dir.path());
+        let (first, path) = file(&roots, "etsec-x").unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o444)).unwrap();
+        let (second, _) = file(&roots, "etsec-x").unwrap();
+        assert!(sys::try_lock(&first).unwrap());
+        assert!(!sys::try_lock(&second).unwrap());
     }
 
     /// What the second process does.

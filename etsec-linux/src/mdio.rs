@@ -3,14 +3,14 @@
 //! It knows how to take turns. What the registers of a PHY mean is the core's business.
 
 use std::fmt;
-use std::fs::{File, OpenOptions};
-use std::path::Path;
+use std::fs::File;
 use std::time::Duration;
 
 use etsec_core::mdio::{Mdio, MdioBus, MdioError};
 
 use crate::bus::AnyBus;
-use crate::error::{Error, io};
+use crate::error::Error;
+use crate::lock;
 use crate::roots::Roots;
 use crate::sys;
 use crate::time::Delay;
@@ -36,7 +36,9 @@ impl SharedMdio {
     /// # Errors
     /// What the system says about the lock file.
     pub fn new(roots: &Roots, page: AnyBus, address: Option<u64>) -> Result<Self, Error> {
-        let lock = address.map(|address| lock_file(&roots.locks, address)).transpose()?;
+        // Whoever may use the page may lock it.
+        let lock = address.map(|address| lock::file(roots, &format!("etsec-mdio-{address:x}")));
+        let lock = lock.transpose()?.map(|(file, _)| file);
         Ok(SharedMdio { mdio: Mdio::new(page, Delay), lock })
     }
 
@@ -81,16 +83,6 @@ impl fmt::Debug for SharedMdio {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SharedMdio").field("shared", &self.lock.is_some()).finish_non_exhaustive()
     }
-}
-
-fn lock_file(locks: &Path, address: u64) -> Result<File, Error> {
-    std::fs::create_dir_all(locks).map_err(io("create", locks))?;
-    let path = locks.join(format!("etsec-mdio-{address:x}"));
-    let mut options = OpenOptions::new();
-    // Whoever may use the page may lock it; the file stays, for deleting it would give two
-    // processes two locks.
-    let file = options.write(true).create(true).truncate(false).open(&path);
-    file.map_err(io("open", &path))
 }
 
 #[cfg(test)]
