@@ -67,6 +67,23 @@ impl Buf {
         self.len = 0;
     }
 
+    /// The buffer, empty and with all its headroom: as [`Buf::reset`] for one that is on its way
+    /// through CPU registers.
+    #[inline(always)]
+    pub(crate) fn emptied(self) -> Buf {
+        debug_assert!(!self.is_chain());
+        let buf = ManuallyDrop::new(self);
+        Buf { pool: buf.pool, at: buf.at, offset: HEADROOM as u16, len: 0 }
+    }
+
+    /// The buffer as words.
+    #[inline(always)]
+    pub(crate) fn pack(self) -> Packed {
+        let buf = ManuallyDrop::new(self);
+        let span = u32::from(buf.offset) << 16 | u32::from(buf.len);
+        Packed { pool: buf.pool, at: buf.at, span }
+    }
+
     /// Describes what the device stored: `len` bytes, of which the first `skip` are not the
     /// frame's.
     #[inline(always)]
@@ -297,14 +314,33 @@ impl<'a> Iterator for Segments<'a> {
     }
 }
 
-/// A buffer in a ring's slot: moved there and back by plain copies.
-pub(crate) struct Slot(NonNull<ManuallyDrop<Buf>>);
+/// A buffer as words without a destructor: in a ring's slot, or on its way into a call that is not
+/// inlined. A [`Buf`] that is only ever packed for such calls need not be in memory itself.
+pub(crate) struct Packed {
+    pool: NonNull<PoolHeader>,
+    at: u32,
+    /// Offset in the high half, length in the low one.
+    span: u32,
+}
+
+impl Packed {
+    /// The buffer again.
+    #[inline(always)]
+    pub(crate) fn unpack(self) -> Buf {
+        let (offset, len) = ((self.span >> 16) as u16, self.span as u16);
+        Buf { pool: self.pool, at: self.at, offset, len }
+    }
+}
+
+/// A ring's place for a buffer: moved there and back by plain copies.
+#[derive(Clone, Copy)]
+pub(crate) struct Slot(NonNull<Packed>);
 
 impl Slot {
     /// # Safety
-    /// `at` is a place for a `Buf`, used by one ring only.
+    /// `at` is a place for a buffer, used by one ring only.
     #[inline(always)]
-    pub(crate) unsafe fn new(at: NonNull<ManuallyDrop<Buf>>) -> Self {
+    pub(crate) unsafe fn new(at: NonNull<Packed>) -> Self {
         Slot(at)
     }
 
@@ -312,7 +348,7 @@ impl Slot {
     #[inline(always)]
     pub(crate) fn put(self, buf: Buf) {
         // SAFETY: `new` promises the place.
-        unsafe { ptr::write(self.0.as_ptr(), ManuallyDrop::new(buf)) };
+        unsafe { ptr::write(self.0.as_ptr(), buf.pack()) };
     }
 
     /// Moves the buffer out.
@@ -322,16 +358,27 @@ impl Slot {
     #[inline(always)]
     pub(crate) unsafe fn take(self) -> Buf {
         // SAFETY: the caller promises that there is one.
-        ManuallyDrop::into_inner(unsafe { ptr::read(self.0.as_ptr()) })
+        let Packed { pool, at, span } = *unsafe { self.0.as_ref() };
+        Packed { pool, at, span }.unpack()
     }
 
-    /// The buffer in it.
+    /// Whether the frame in it has more than one buffer.
     ///
     /// # Safety
-    /// As for [`Slot::take`]; it stays there as long as the reference is used.
+    /// As for [`Slot::take`].
     #[inline(always)]
-    pub(crate) unsafe fn get<'a>(&self) -> &'a Buf {
+    pub(crate) unsafe fn is_chain(self) -> bool {
         // SAFETY: the caller promises that there is one.
-        unsafe { self.0.as_ref() }
+        unsafe { self.0.as_ref().at & CHAINED != 0 }
+    }
+
+    /// Bytes of the first buffer of the frame in it.
+    ///
+    /// # Safety
+    /// As for [`Slot::take`].
+    #[inline(always)]
+    pub(crate) unsafe fn len(self) -> u32 {
+        // SAFETY: the caller promises that there is one.
+        unsafe { self.0.as_ref().span & 0xFFFF }
     }
 }

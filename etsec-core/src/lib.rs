@@ -64,8 +64,8 @@ pub use mib::Mib;
 pub use pool::Pool;
 pub use queues::{Layout, Queues};
 pub use ring::RingMemory;
-pub use rx::{RxCounters, RxMeta, RxQueue};
-pub use tx::{Reason, Refused, TxCounters, TxQueue};
+pub use rx::{Arrived, Refiller, RxCounters, RxMeta, RxQueue};
+pub use tx::{Reason, Refused, Sent, Stager, TxCounters, TxQueue};
 
 // The example of the crate's front page is compiled with the other documentation tests.
 #[cfg(doctest)]

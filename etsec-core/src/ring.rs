@@ -8,7 +8,7 @@
 //! |---|---|
 //! | control block | 64 |
 //! | descriptors | 8 each |
-//! | slots: the buffer behind each descriptor | one [`Buf`] each |
+//! | slots: the buffer behind each descriptor | one [`Packed`] each |
 
 use core::fmt;
 use core::mem::{self, ManuallyDrop};
@@ -17,7 +17,7 @@ use core::slice;
 
 use crate::arena::{Handle, LINE, Place};
 use crate::bd::Bd;
-use crate::buf::{Buf, Slot};
+use crate::buf::{Packed, Slot};
 use crate::dma::BusAddr;
 use crate::word::Word;
 
@@ -52,7 +52,7 @@ const HELD: u32 = 2;
 pub struct RingMemory {
     control: NonNull<Control>,
     bds: NonNull<Bd>,
-    slots: NonNull<ManuallyDrop<Buf>>,
+    slots: NonNull<Packed>,
     len: u32,
     bus: BusAddr,
     region: Handle,
@@ -158,6 +158,16 @@ impl RingMemory {
         unsafe { Slot::new(self.slots.add(at as usize)) }
     }
 
+    /// A walk along the `count` places from `from`, or those up to the ring's end.
+    #[inline(always)]
+    pub(crate) fn walk(&self, from: u32, count: u32) -> Walk {
+        debug_assert!(from < self.len);
+        let left = count.min(self.len - from);
+        // SAFETY: `from` is less than `len`, so both places exist.
+        let (bd, slot) = unsafe { (self.bds.add(from as usize), self.slots.add(from as usize)) };
+        Walk { bd, slot, left }
+    }
+
     #[inline(always)]
     fn control(&self) -> &Control {
         // SAFETY: written by `build`, lives as long as `region`.
@@ -222,6 +232,57 @@ impl Drop for RingMemory {
 impl fmt::Debug for RingMemory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RingMemory").field("bus", &self.bus).field("len", &self.len).finish()
+    }
+}
+
+/// Neighbouring places of a ring, walked from the first to the last. It is all that a burst needs
+/// to know of the ring, so that it stays in CPU registers; its user holds the ring while there is
+/// one.
+pub(crate) struct Walk {
+    bd: NonNull<Bd>,
+    slot: NonNull<Packed>,
+    left: u32,
+}
+
+impl Walk {
+    /// How many places are left, the present one included.
+    #[inline(always)]
+    pub(crate) fn left(&self) -> u32 {
+        self.left
+    }
+
+    /// Ends here.
+    #[inline(always)]
+    pub(crate) fn end(&mut self) {
+        self.left = 0;
+    }
+
+    /// The present descriptor, if any is left.
+    #[inline(always)]
+    pub(crate) fn bd(&self) -> &Bd {
+        debug_assert!(self.left > 0);
+        // SAFETY: one place at least is left, and the ring that it is in is held.
+        unsafe { self.bd.as_ref() }
+    }
+
+    /// The place of the buffer behind it.
+    #[inline(always)]
+    pub(crate) fn slot(&self) -> Slot {
+        debug_assert!(self.left > 0);
+        // SAFETY: as in `bd`; only the queue that holds the ring uses its slots.
+        unsafe { Slot::new(self.slot) }
+    }
+
+    /// Goes on to the next place.
+    #[inline(always)]
+    pub(crate) fn step(&mut self) {
+        debug_assert!(self.left > 0);
+        // SAFETY: one place at least was left, so the next one is in the ring or at its end.
+        unsafe {
+            self.bd = self.bd.add(1);
+            self.slot = self.slot.add(1);
+        }
+        self.left -= 1;
     }
 }
 
@@ -338,5 +399,5 @@ pub(crate) const fn bytes(len: usize) -> usize {
     if len > MAX_LEN {
         return usize::MAX;
     }
-    (slots_at(len) + len * size_of::<ManuallyDrop<Buf>>()).next_multiple_of(LINE)
+    (slots_at(len) + len * size_of::<Packed>()).next_multiple_of(LINE)
 }

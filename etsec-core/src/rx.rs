@@ -3,10 +3,13 @@
 //! It moves buffers and rings a [`Doorbell`]; it reads no register and knows no controller. What
 //! the device wrote is checked before it is used.
 
+mod burst;
+
 use core::fmt;
 
+pub use self::burst::{Arrived, Refiller};
 use crate::bd::{Control, RxFlags};
-use crate::buf::Buf;
+use crate::buf::{Buf, Packed};
 use crate::bus::Doorbell;
 use crate::fcb::RxFcb;
 use crate::pool::{Pool, SPARE};
@@ -127,6 +130,9 @@ pub struct RxQueue<D: Doorbell> {
     /// it was.
     known: u32,
     assembly: Assembly,
+    /// A frame just put together, on its way to the caller: so that those that come in one buffer
+    /// need no memory on theirs.
+    assembled: Option<(Buf, RxMeta)>,
     /// Where the queue stood when it asked for the hardware's position.
     asked_at: Option<(u32, u64)>,
     question: u16,
@@ -147,6 +153,7 @@ impl<D: Doorbell> RxQueue<D> {
             limits,
             known: 0,
             assembly: Assembly::default(),
+            assembled: None,
             asked_at: None,
             question: 0,
             number,
@@ -181,7 +188,8 @@ impl<D: Doorbell> RxQueue<D> {
                 self.counters.bytes += u64::from(payload);
                 return Some((buf, RxMeta { flags, fcb }));
             }
-            if let Some(frame) = self.assemble(buf, flags, len) {
+            self.assemble(buf.pack(), flags, len);
+            if let Some(frame) = self.assembled.take() {
                 return Some(frame);
             }
         }
@@ -197,7 +205,7 @@ impl<D: Doorbell> RxQueue<D> {
     pub fn refill(&mut self, buf: Buf) -> Result<(), Refused> {
         let room = self.used as usize != self.ring.len();
         if buf.is_chain() || !room || self.known != buf.pool().kind() {
-            return self.refill_slowly(buf);
+            return self.refill_slowly(buf.pack());
         }
         self.put(buf);
         Ok(())
@@ -350,7 +358,8 @@ impl<D: Doorbell> RxQueue<D> {
     /// A pool not seen before, or a buffer that cannot be taken.
     #[cold]
     #[inline(never)]
-    fn refill_slowly(&mut self, buf: Buf) -> Result<(), Refused> {
+    fn refill_slowly(&mut self, buf: Packed) -> Result<(), Refused> {
+        let buf = buf.unpack();
         let why = if self.used as usize == self.ring.len() {
             Reason::Full
         } else if buf.is_chain() {
@@ -367,16 +376,17 @@ impl<D: Doorbell> RxQueue<D> {
         Err(Refused { buf, why })
     }
 
-    /// A frame in several buffers, or a broken one.
+    /// A frame in several buffers, or a broken one. If it is complete, it is `assembled`.
     #[inline(never)]
-    fn assemble(&mut self, buf: Buf, flags: RxFlags, len: u16) -> Option<(Buf, RxMeta)> {
-        let piece = Piece { buf, flags, len };
+    fn assemble(&mut self, buf: Packed, flags: RxFlags, len: u16) {
+        let piece = Piece { buf: buf.unpack(), flags, len };
         let outcome = self.assembly.add(piece, &self.limits, &mut self.counters);
         outcome.broken.into_iter().flatten().for_each(|buf| self.recycle(buf));
-        let frame = outcome.frame?;
-        self.counters.frames += 1;
-        self.counters.bytes += frame.0.total_len() as u64;
-        Some(frame)
+        if let Some((frame, _)) = &outcome.frame {
+            self.counters.frames += 1;
+            self.counters.bytes += frame.total_len() as u64;
+        }
+        self.assembled = outcome.frame;
     }
 
     /// Puts the buffers of a broken frame back into the ring, where there is room: it just left.

@@ -2,10 +2,14 @@
 //!
 //! It moves buffers and rings a [`Doorbell`]; it reads no register and knows no controller.
 
-use core::fmt;
+mod burst;
 
+use core::fmt;
+use core::mem::ManuallyDrop;
+
+pub use self::burst::{Sent, Stager};
 use crate::bd::{Bd, Control, TxFlags};
-use crate::buf::Buf;
+use crate::buf::{Buf, Packed};
 use crate::bus::Doorbell;
 use crate::ring::RingMemory;
 
@@ -137,7 +141,7 @@ impl<D: Doorbell> TxQueue<D> {
         let room =
             self.staged + self.sent != self.ring.len() as u32 && !self.ring.is_last(self.tail);
         if buf.is_chain() || !fits || !room || buf.pool().window() != self.limits.window {
-            return self.stage_slowly(buf);
+            return self.stage_slowly(buf.pack());
         }
         self.describe(&buf, TxFlags::L);
         self.ring.slot(self.tail).put(buf);
@@ -184,14 +188,14 @@ impl<D: Doorbell> TxQueue<D> {
         }
         let slot = self.ring.slot(self.head);
         // SAFETY: `sent` is not 0, so the slot at `head` is filled.
-        let frame = unsafe { slot.get() };
+        let (is_chain, len) = unsafe { (slot.is_chain(), slot.len()) };
         // No barrier: the buffer is only written from here on, and no store goes ahead of the load
         // that allows it.
-        if !frame.is_chain() && self.ring.bd(self.head).is_sent() {
+        if !is_chain && self.ring.bd(self.head).is_sent() {
             self.counters.frames += 1;
-            self.counters.bytes += frame.len() as u64;
+            self.counters.bytes += u64::from(len);
             self.pass(self.head, 1);
-        } else if !self.finish_slowly(frame) {
+        } else if !self.finish_slowly() {
             return None;
         }
         // SAFETY: as above; the head has moved on.
@@ -282,7 +286,8 @@ impl<D: Doorbell> TxQueue<D> {
     /// A chain, the ring's last descriptor, or a frame that cannot be taken.
     #[cold]
     #[inline(never)]
-    fn stage_slowly(&mut self, buf: Buf) -> Result<(), Refused> {
+    fn stage_slowly(&mut self, buf: Packed) -> Result<(), Refused> {
+        let buf = buf.unpack();
         let (bds, total) = (buf.buffers() as u32, buf.total_len() as u32);
         if let Err(why) = self.check(&buf, bds, total) {
             match why {
@@ -327,10 +332,16 @@ impl<D: Doorbell> TxQueue<D> {
         self.sent -= bds;
     }
 
-    /// Leaves behind a chain or a failed frame. Returns whether the device has finished with it.
+    /// Leaves behind the chain or failed frame at the head, if there is one that the device has
+    /// finished with. Returns whether there was.
     #[cold]
     #[inline(never)]
-    fn finish_slowly(&mut self, frame: &Buf) -> bool {
+    fn finish_slowly(&mut self) -> bool {
+        if self.sent == 0 {
+            return false;
+        }
+        // SAFETY: `sent` is not 0, so the slot at `head` is filled; the frame stays there.
+        let frame = ManuallyDrop::new(unsafe { self.ring.slot(self.head).take() });
         let bds = frame.buffers() as u32;
         let last = (1..bds).fold(self.head, |at, _| self.ring.next(at));
         // A frame is done when its last descriptor is (HW 8.5), also when it failed before that.

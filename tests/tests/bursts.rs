@@ -1,11 +1,14 @@
-//! All queues of a port in one step, and bursts as vectors.
+//! All queues of a port in one step, bursts as vectors, and bursts that are left early or never
+//! ended: is what was not taken still there, and nothing in two hands?
+
+use std::mem;
 
 use etsec_core::arena::{self, MemoryError};
 use etsec_core::error::Side;
 use etsec_core::queues::{LayoutError, RxBurst, TxBurst};
 use etsec_core::{Arena, Error, Layout, PageBell, Pages, Queues, Reason, Stopped};
 use etsec_sim::{Sim, SimBus, SimConfig, SimRegion};
-use etsec_tests::rig::{PEER, STATION, bytes_of, config, frame};
+use etsec_tests::rig::{Live, PEER, Plan, Rig, STATION, bytes_of, config, frame};
 
 const BUFFER: usize = 1536;
 
@@ -118,4 +121,105 @@ fn bursts_go_out_and_come_in_whole_and_in_order() {
     assert_eq!(queues.drain(), 11);
     assert_eq!(queues.pool.free(), 64);
     drop(port);
+}
+
+/// A running port with short rings, and the frames it is to get.
+fn small() -> (Live, Vec<Vec<u8>>) {
+    let plan = Plan { rx: vec![8], tx: vec![8], buffers: 24, ..Plan::default() };
+    (Rig::new(&plan).start(), (0..20).map(|n| frame(STATION, PEER, 60 + n, n as u8)).collect())
+}
+
+#[test]
+fn a_burst_left_early_leaves_the_rest() {
+    let (mut live, frames) = small();
+    for (n, bytes) in frames.iter().enumerate() {
+        live.sim.receive(bytes);
+        live.sim.receive(bytes);
+        // One of the two by a burst that is left at once, the other by the next burst.
+        for _ in 0..2 {
+            let (buf, _) = live.rx[0].arrived().next().expect("a frame");
+            assert_eq!(bytes_of(&buf), *bytes, "frame {n}");
+            let mut stager = live.tx[0].stager();
+            stager.stage(buf).expect("room");
+            drop(stager);
+        }
+        assert_eq!(live.rx[0].pending(), 6);
+        assert_eq!(live.tx[0].commit(), 2);
+        for _ in 0..2 {
+            let buf = live.tx[0].sent().next().expect("a frame that was sent");
+            assert_eq!(bytes_of(&buf), *bytes, "frame {n}");
+            live.rx[0].refiller().refill(buf).expect("room");
+        }
+        assert_eq!(live.rx[0].commit(), 2);
+    }
+    let counters = (live.rx[0].counters().frames, live.tx[0].counters().frames);
+    assert_eq!(counters, (40, 40));
+    let bytes: usize = frames.iter().map(|bytes| 2 * bytes.len()).sum();
+    assert_eq!(live.rx[0].counters().bytes, bytes as u64);
+    assert_eq!(live.tx[0].counters().bytes, bytes as u64);
+    live.finish();
+}
+
+#[test]
+fn a_burst_goes_on_at_the_rings_start_and_commits_once() {
+    let (mut live, frames) = small();
+    for burst in [5, 6, 7, 8, 3] {
+        for bytes in &frames[..burst] {
+            live.sim.receive(bytes);
+        }
+        let mut stager = live.tx[0].stager();
+        let taken = live.rx[0].arrived().map(|(buf, _)| stager.stage(buf).expect("room")).count();
+        assert_eq!((taken, stager.space()), (burst, 8 - burst));
+        assert_eq!(stager.commit(), burst);
+        let mut refiller = live.rx[0].refiller();
+        for buf in live.tx[0].sent() {
+            refiller.refill(buf).expect("room");
+        }
+        assert_eq!(refiller.commit(), burst);
+    }
+    live.finish();
+}
+
+#[test]
+fn a_burst_that_is_forgotten_loses_its_buffers_and_no_more() {
+    let (mut live, frames) = small();
+    for bytes in &frames[..4] {
+        live.sim.receive(bytes);
+    }
+    // Of four frames two are taken, and the burst never ends.
+    let mut arrived = live.rx[0].arrived();
+    let (one, _) = arrived.next().expect("a frame");
+    let (two, _) = arrived.next().expect("a frame");
+    mem::forget(arrived);
+    assert_eq!(live.rx[0].pending(), 4);
+    // A buffer is refilled, likewise.
+    let mut refiller = live.rx[0].refiller();
+    refiller.refill(live.pool.alloc().expect("a buffer")).expect("room");
+    mem::forget(refiller);
+    assert_eq!((live.rx[0].pending(), live.rx[0].commit()), (4, 0));
+    live.sim.receive(&frames[4]);
+    assert_eq!(live.receive(0).expect("the next one"), frames[4]);
+    // Of two frames sent one is reaped, likewise; and two that were staged are forgotten.
+    let mut stager = live.tx[0].stager();
+    stager.stage(one).expect("room");
+    stager.stage(two).expect("room");
+    assert_eq!(stager.commit(), 2);
+    let mut sent = live.tx[0].sent();
+    let back = sent.next().expect("a frame that was sent");
+    mem::forget(sent);
+    assert!(live.tx[0].reap().is_none());
+    let mut stager = live.tx[0].stager();
+    stager.stage(back).expect("room");
+    mem::forget(stager);
+    assert_eq!(live.tx[0].commit(), 0);
+    live.send(0, &frames[5]);
+    assert_eq!(live.reap(), 1);
+    // Two were not taken, one not reaped, one not staged, one not refilled.
+    let mut rig = live.stop();
+    while rig.rx[0].drain().is_some() {}
+    while rig.tx[0].drain().is_some() {}
+    assert_eq!(rig.pool.free(), rig.pool.buffers() - 5);
+    assert_eq!(rig.sim.violations(), []);
+    drop((rig.rx, rig.tx, rig.pool, rig.port));
+    assert!(rig.arena.retire().is_err(), "their memory stays");
 }

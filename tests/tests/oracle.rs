@@ -7,7 +7,7 @@
 
 use std::collections::VecDeque;
 
-use etsec_core::{Buf, Reason, Running, Stopped};
+use etsec_core::{Buf, Reason, Refused, Running, Stopped};
 use etsec_sim::{SimBus, SimConfig, SimDelay, WireSpeed};
 use etsec_tests::rig::{Live, PEER, Plan, Rig, Rx, STATION, Tx, bytes_of, config, frame};
 use proptest::prelude::*;
@@ -27,6 +27,13 @@ enum Op {
     },
     TxCommit,
     Reap,
+    /// As many of the same by the burst.
+    StageBurst {
+        frames: usize,
+        parts: usize,
+        len: usize,
+    },
+    ReapBurst(usize),
     /// Nanoseconds of virtual time, in which frames leave.
     Step(u64),
     /// A frame of this length arrives.
@@ -35,6 +42,9 @@ enum Op {
     Next,
     /// Refills with a buffer of a frame kept.
     Refill,
+    /// As many of the same by the burst.
+    NextBurst(usize),
+    RefillBurst(usize),
     Fill,
     RxCommit,
     /// Sends a frame kept.
@@ -52,12 +62,17 @@ enum Op {
 fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         6 => (1..5usize, 15..BUFFER).prop_map(|(parts, len)| Op::Stage { parts, len }),
+        3 => (1..6usize, 1..4usize, 15..BUFFER)
+            .prop_map(|(frames, parts, len)| Op::StageBurst { frames, parts, len }),
         5 => Just(Op::TxCommit),
-        8 => Just(Op::Reap),
+        5 => Just(Op::Reap),
+        4 => (0..7usize).prop_map(Op::ReapBurst),
         6 => (0..3_000u64).prop_map(Op::Step),
         9 => (60..500usize).prop_map(Op::Receive),
-        9 => Just(Op::Next),
-        3 => Just(Op::Refill),
+        6 => Just(Op::Next),
+        4 => (0..7usize).prop_map(Op::NextBurst),
+        2 => Just(Op::Refill),
+        2 => (0..7usize).prop_map(Op::RefillBurst),
         2 => Just(Op::Fill),
         6 => Just(Op::RxCommit),
         2 => Just(Op::Forward),
@@ -158,11 +173,27 @@ impl World {
                 assert_eq!(self.live.tx.commit(), self.staged.len());
                 self.committed.append(&mut self.staged);
             }
-            Op::Reap => self.reap(),
+            Op::Reap => {
+                let got = self.live.tx.reap();
+                self.reaped(got);
+            }
+            Op::StageBurst { frames, parts, len } => self.stage_burst(frames, parts, len),
+            Op::ReapBurst(most) => {
+                let got: Vec<_> = self.live.tx.sent().take(most).collect();
+                self.all_of(got, most, Self::reaped);
+            }
             Op::Step(ns) => self.live.sim.advance(ns),
             Op::Receive(len) => self.receive(len),
-            Op::Next => self.next(),
+            Op::Next => {
+                let got = self.live.rx.next().map(|(buf, _)| buf);
+                self.received(got);
+            }
+            Op::NextBurst(most) => {
+                let got = self.live.rx.arrived().take(most).map(|(buf, _)| buf).collect();
+                self.all_of(got, most, Self::received);
+            }
             Op::Refill => self.refill(),
+            Op::RefillBurst(most) => self.refill_burst(most),
             Op::Fill => {
                 let room = self.live.rx.space().min(self.live.pool.free());
                 assert_eq!(self.live.rx.fill(&self.live.pool), room);
@@ -198,20 +229,61 @@ impl World {
     }
 
     fn stage_new(&mut self, parts: usize, len: usize) {
+        if let Some((buf, bytes)) = self.make(parts, len) {
+            self.stage(buf, bytes);
+        }
+    }
+
+    /// A new frame, if there are buffers for it.
+    fn make(&mut self, parts: usize, len: usize) -> Option<(Buf, Vec<u8>)> {
         if self.live.pool.free() < parts {
-            return;
+            return None;
         }
         let bytes = self.frame(parts * len);
         let mut cut = bytes.chunks(len).map(|part| self.live.pool.frame(part).expect("counted"));
         let mut buf = cut.next().expect("at least one part");
         cut.for_each(|part| buf.append(part).expect("a short chain"));
-        self.stage(buf, bytes);
+        Some((buf, bytes))
+    }
+
+    /// What came out of a burst of at most `most`: one by one, and the end if it came to it.
+    fn all_of(&mut self, got: Vec<Buf>, most: usize, one: fn(&mut Self, Option<Buf>)) {
+        let ended = got.len() < most;
+        got.into_iter().for_each(|buf| one(self, Some(buf)));
+        if ended {
+            one(self, None);
+        }
+    }
+
+    fn stage_burst(&mut self, frames: usize, parts: usize, len: usize) {
+        // Of one buffer, and of several.
+        let new: Vec<_> = (0..frames).filter_map(|n| self.make(1 + n % parts, len)).collect();
+        let before = self.live.tx.space();
+        let mut stager = self.live.tx.stager();
+        let mut outcomes = Vec::new();
+        for (buf, bytes) in new {
+            let (parts, space) = (buf.buffers(), stager.space());
+            outcomes.push((stager.stage(buf), parts, space, bytes));
+        }
+        let left = stager.space();
+        drop(stager);
+        assert_eq!(self.live.tx.space(), left);
+        let taken = outcomes.iter().filter(|(staged, ..)| staged.is_ok());
+        assert_eq!(before - left, taken.map(|(_, parts, ..)| parts).sum());
+        for (staged, parts, space, bytes) in outcomes {
+            self.staged(staged, parts, space >= parts, bytes);
+        }
     }
 
     fn stage(&mut self, buf: Buf, bytes: Vec<u8>) {
         let parts = buf.buffers();
         let fits = self.live.tx.space() >= parts;
-        match self.live.tx.stage(buf) {
+        let staged = self.live.tx.stage(buf);
+        self.staged(staged, parts, fits, bytes);
+    }
+
+    fn staged(&mut self, staged: Result<(), Refused>, parts: usize, fits: bool, bytes: Vec<u8>) {
+        match staged {
             Ok(()) => {
                 assert!(fits);
                 self.staged.push_back(bytes);
@@ -234,8 +306,8 @@ impl World {
         }
     }
 
-    fn reap(&mut self) {
-        match (self.live.tx.reap(), self.sent.pop_front()) {
+    fn reaped(&mut self, got: Option<Buf>) {
+        match (got, self.sent.pop_front()) {
             (Some(buf), Some(frame)) => {
                 assert_eq!(bytes_of(&buf), frame);
                 assert_eq!(Some(buf.buffers()), self.parts.pop_front());
@@ -267,9 +339,9 @@ impl World {
         }
     }
 
-    fn next(&mut self) {
-        match (self.live.rx.next(), self.stored.pop_front()) {
-            (Some((buf, _)), Some(frame)) => {
+    fn received(&mut self, got: Option<Buf>) {
+        match (got, self.stored.pop_front()) {
+            (Some(buf), Some(frame)) => {
                 assert_eq!(bytes_of(&buf), frame);
                 assert_eq!(buf.buffers(), frame.len().div_ceil(BUFFER));
                 self.kept.push_back(buf);
@@ -282,7 +354,30 @@ impl World {
     fn refill(&mut self) {
         let Some(buf) = self.kept.pop_front() else { return };
         let (chain, full) = (buf.is_chain(), self.live.rx.space() == 0);
-        match self.live.rx.refill(buf) {
+        let refilled = self.live.rx.refill(buf);
+        self.has_refilled(refilled, chain, full);
+    }
+
+    fn refill_burst(&mut self, most: usize) {
+        let bufs: Vec<_> = self.kept.drain(..most.min(self.kept.len())).collect();
+        let mut space = self.live.rx.space();
+        let mut refiller = self.live.rx.refiller();
+        let mut outcomes = Vec::new();
+        for buf in bufs {
+            let (chain, full) = (buf.is_chain(), space == 0);
+            let refilled = refiller.refill(buf);
+            space -= usize::from(refilled.is_ok());
+            outcomes.push((refilled, chain, full));
+        }
+        drop(refiller);
+        assert_eq!(self.live.rx.space(), space);
+        for (refilled, chain, full) in outcomes {
+            self.has_refilled(refilled, chain, full);
+        }
+    }
+
+    fn has_refilled(&mut self, refilled: Result<(), Refused>, chain: bool, full: bool) {
+        match refilled {
             Ok(()) => {
                 assert!(!chain && !full);
                 self.refilled += 1;
