@@ -245,6 +245,22 @@ fn check_board(name: &str, ports: &[Port], variant: &str) {
     }
 }
 
+/// As docs/guide/board.md has it for a port that gianfar and UIO are to have in turn.
+#[test]
+fn a_tree_can_offer_a_port_to_both() {
+    let trees = Trees::new();
+    let [_, port, _] = p1020();
+    let base = trees.compile("base.dtb", &board("p1020rdb"));
+    let merged = trees.merge(&base, &compiled(&trees, &[port.overlay]));
+    trees.set(&merged, port.ethernet, "status", "s", &["okay"]);
+    let kernel = Kernel::boot(&merged);
+    let status = kernel.node(port.ethernet).text("status").unwrap();
+    assert_eq!(status.as_deref(), Some("okay"));
+    // No boot loader has been at work: the address is still zeros.
+    let config = PortConfig { station: None, ..port.config };
+    check(&kernel, &Port { config, ..port }, port.ethernet, 0);
+}
+
 #[test]
 fn the_command_line_reserves_enough_and_names_the_nodes() {
     let trees = Trees::new();
