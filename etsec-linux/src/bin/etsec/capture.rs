@@ -1,9 +1,10 @@
 //! `etsec capture`: received frames go to a pcapng file, which is complete whenever nothing arrives
 //! and at the end.
 
+use std::path::Path;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use crate::args::Capture;
 use crate::files::Files;
@@ -24,26 +25,30 @@ pub fn run(args: &Capture, context: &Context) -> Result<()> {
     let mut file = CaptureFile::new(out, &args.port.device.to_string(), args.snaplen)?;
     let mut station = Station::open(&setup, context)?;
     let mut run = Run::new(context, args.until);
-    let ended = copy_frames(&mut station, &mut file, &mut run);
+    let ended = copy_frames(&mut station, &mut file, &args.write, &mut run);
     let lost = station.totals().lost;
-    let written = ended.and_then(|()| file.finish(wall_clock(), lost).map(drop));
-    // A port must be stopped whatever became of the file.
+    // What has been captured is good, whatever became of the port, and the other way round.
+    let finished = file.finish(wall_clock(), lost).with_context(|| writing(&args.write));
     let to_file = args.write.as_os_str() != "-";
     let stopped =
         if to_file { station.finish(context.out, run.elapsed()) } else { station.stop().map(drop) };
-    match written {
-        Err(error) if !is_reader_gone(&error) => {
-            Err(error.context(format!("writing {}", args.write.display())))
-        }
+    match ended.and(finished) {
+        Err(error) if !is_reader_gone(&error) => Err(error),
         _ => stopped,
     }
+}
+
+fn writing(path: &Path) -> String {
+    format!("writing {}", path.display())
 }
 
 fn copy_frames<W: std::io::Write>(
     station: &mut Station,
     file: &mut CaptureFile<W>,
+    path: &Path,
     run: &mut Run,
 ) -> Result<()> {
+    let named = || writing(path);
     // As long as any frame can be; only frames in several buffers are gathered in it.
     let mut gathered = vec![0; 10_000];
     let mut flushed = Duration::ZERO;
@@ -54,10 +59,10 @@ fn copy_frames<W: std::io::Write>(
         {
             if frame.is_chain() {
                 let length = frame.copy_to(&mut gathered);
-                file.add(wall_clock(), &gathered[..length])?;
+                file.add(wall_clock(), &gathered[..length]).with_context(named)?;
                 drop(frame);
             } else {
-                file.add(wall_clock(), &frame)?;
+                file.add(wall_clock(), &frame).with_context(named)?;
                 // What is refused goes back to the pool, and the ring is filled up from there.
                 drop(station.rx.refill(frame));
             }
@@ -66,7 +71,7 @@ fn copy_frames<W: std::io::Write>(
         run.meter.update(|| station.totals());
         let idle = file.frames() == before;
         if idle || run.elapsed() - flushed >= FLUSH_EVERY {
-            file.flush()?;
+            file.flush().with_context(named)?;
             flushed = run.elapsed();
         }
         if idle {
