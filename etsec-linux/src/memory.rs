@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use etsec_core::Arena;
+use etsec_core::{Arena, Region};
 
 use crate::error::Error;
 use crate::hugepage::{self, HugeRegion};
@@ -40,7 +40,10 @@ impl Supply {
                     }
                 }
                 let mount = mounts::choose(roots, bytes, options.page_size)?;
-                HugeRegion::create(roots, &mount, name, bytes).map(AnyRegion::Huge)
+                let region = HugeRegion::create(roots, &mount, name, bytes)?;
+                let (len, page) = (region.len(), region.page_size());
+                log::info!("{name}: memory: {len} bytes at {}, pages of {page}", region.bus());
+                Ok(AnyRegion::Huge(region))
             }
             #[cfg(feature = "sim")]
             Supply::Sim(simulated) => Ok(AnyRegion::Sim(simulated.region(bytes)?)),
