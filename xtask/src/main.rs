@@ -6,9 +6,12 @@ mod say;
 
 mod bench;
 mod build;
+mod capture;
 mod counts;
 mod cross;
 mod demo;
+mod fetch;
+mod guest;
 mod interrupt;
 mod log;
 mod progress;

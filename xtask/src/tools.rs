@@ -61,6 +61,21 @@ pub const DPKG_DEV: Tool = Tool { program: "dpkg-source", package: "dpkg-dev" };
 /// Builds what is written in C.
 pub const MAKE: Tool = Tool { program: "make", package: "make" };
 
+/// The sources of Debian's own kernel.
+pub const LINUX_6_1: Tool =
+    Tool { program: "/usr/src/linux-source-6.1.tar.xz", package: "linux-source-6.1" };
+/// The sources of a newer kernel.
+pub const LINUX_6_12: Tool =
+    Tool { program: "/usr/src/linux-source-6.12.tar.xz", package: "linux-source-6.12" };
+/// What a kernel is built with, beside compiler and make.
+pub const KERNEL_BUILD: [Tool; 5] = [
+    Tool { program: "flex", package: "flex" },
+    Tool { program: "bison", package: "bison" },
+    Tool { program: "bc", package: "bc" },
+    Tool { program: "xz", package: "xz-utils" },
+    // Scripts of the kernel's build are written in it.
+    Tool { program: "perl", package: "perl" },
+];
 impl Tool {
     /// Whether it is here.
     pub fn present(self) -> bool {

@@ -10,7 +10,8 @@ use clap::Args;
 
 use super::counters::Counters;
 use super::etsec::Etsec;
-use super::{DOWNLOAD_BYTES, PINGS, STEP_LIMIT, fetch, namespace};
+use super::{DOWNLOAD_BYTES, PINGS, STEP_LIMIT, namespace};
+use crate::fetch;
 use crate::interrupt::Interrupted;
 use crate::log::Log;
 use crate::progress::Progress;

@@ -2,10 +2,8 @@
 //! through it in a network namespace of its own; a capture is forwarded between two more. Where the
 //! namespace cannot be had, a TCP/IP stack in the same process takes the kernel's place.
 
-mod capture;
 mod counters;
 mod etsec;
-mod fetch;
 pub mod inside;
 mod namespace;
 
@@ -17,6 +15,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use crate::Common;
+use crate::capture;
 use crate::run::{self, Ended, Group};
 use crate::session::Session;
 use crate::tools::{IP, PING, SETPRIV, UNSHARE};

@@ -2,19 +2,23 @@
 //! says and what is sent to it are the caller's business.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use super::console::Console;
+use crate::log::Log;
 use crate::run::{self, Ended, Group};
 use crate::session::Session;
 use crate::tools::QEMU;
 
 /// The oldest QEMU that has all we use: `-netdev stream` and `dgram` came with it.
 const VERSION: [u32; 2] = [7, 2];
+
+/// How long QEMU may take to write a device tree.
+const DUMP_LIMIT: Duration = Duration::from_secs(60);
 
 /// Makes sure of a QEMU that will do; else says in one line what is wrong and what mends it.
 ///
@@ -54,6 +58,7 @@ pub enum Netdev {
     /// One UDP datagram is one frame, between two ports of 127.0.0.1: QEMU's, then ours.
     Datagrams(u16, u16),
     /// A Unix socket that we listen on: each frame after its length in four big-endian bytes.
+    #[allow(dead_code, reason = "the benchmark in the guest comes next")]
     Stream(PathBuf),
     /// QEMU's own network in user space, with its options (`hostfwd=…`, may be empty).
     User(String),
@@ -77,13 +82,44 @@ impl Netdev {
     }
 }
 
+/// An eTSEC and what its wire leads to; a hub joins several.
+#[derive(Debug, Clone)]
+struct Port {
+    wires: Vec<Netdev>,
+    mac: String,
+}
+
+impl Port {
+    /// The arguments that make port number `n`.
+    fn arguments(&self, n: usize) -> Vec<String> {
+        let id = format!("n{n}");
+        let mut netdevs = Vec::new();
+        if let [wire] = &self.wires[..] {
+            netdevs.push(wire.option(&id));
+        } else {
+            netdevs.push(format!("hubport,id={id},hubid={n}"));
+            for (k, wire) in self.wires.iter().enumerate() {
+                let end = format!("{id}.{k}");
+                netdevs.push(wire.option(&end));
+                netdevs.push(format!("hubport,id={id}.hub{k},hubid={n},netdev={end}"));
+            }
+        }
+        let mut arguments = Vec::new();
+        for netdev in netdevs {
+            arguments.extend(["-netdev".to_owned(), netdev]);
+        }
+        arguments.extend(["-device".to_owned(), format!("eTSEC,netdev={id},mac={}", self.mac)]);
+        arguments
+    }
+}
+
 /// What a machine is made of. Made by [`Machine::new`], then completed by the other methods.
 #[derive(Debug, Clone)]
 pub struct Machine {
     options: String,
     kernel: PathBuf,
     memory_mib: u32,
-    ports: Vec<(Netdev, String)>,
+    ports: Vec<Port>,
     arguments: Vec<OsString>,
 }
 
@@ -106,8 +142,13 @@ impl Machine {
     }
 
     /// An eTSEC; the first one's registers are at 0xF_0000_0000, each further one's a page later.
-    pub fn etsec(mut self, wire: Netdev, mac: &str) -> Self {
-        self.ports.push((wire, mac.to_owned()));
+    pub fn etsec(self, wire: Netdev, mac: &str) -> Self {
+        self.etsec_on_hub(vec![wire], mac)
+    }
+
+    /// An eTSEC whose wire ends in a hub with all of `wires`.
+    pub fn etsec_on_hub(mut self, wires: Vec<Netdev>, mac: &str) -> Self {
+        self.ports.push(Port { wires, mac: mac.to_owned() });
         self
     }
 
@@ -131,13 +172,27 @@ impl Machine {
         line.extend([self.options.clone().into(), "-m".into()]);
         line.extend([format!("{}M", self.memory_mib).into(), "-kernel".into()]);
         line.push(self.kernel.clone().into());
-        for (n, (wire, mac)) in self.ports.iter().enumerate() {
-            let id = format!("n{n}");
-            line.extend(["-netdev".into(), wire.option(&id).into()]);
-            line.extend(["-device".into(), format!("eTSEC,netdev={id},mac={mac}").into()]);
+        for (n, port) in self.ports.iter().enumerate() {
+            line.extend(port.arguments(n).into_iter().map(Into::into));
         }
         line.extend(self.arguments.iter().cloned());
         line
+    }
+
+    /// Writes the device tree that QEMU makes for it to `path`, instead of starting it. Kernel,
+    /// initrd and command line are in that tree.
+    ///
+    /// # Errors
+    /// Where QEMU cannot be started, or fails; Ctrl-C.
+    pub fn dump_tree(&self, session: &mut Session, log: &mut Log, path: &Path) -> Result<()> {
+        // A comma inside a value is doubled.
+        let doubled = path.to_string_lossy().replace(',', ",,");
+        let mut qemu = run::tied(QEMU.program);
+        qemu.current_dir(&session.root);
+        qemu.args(self.clone().option(&format!("dumpdtb={doubled}")).command_line());
+        let ended = run::limited(qemu, log, &mut session.progress, Some(DUMP_LIMIT))?;
+        ensure!(ended.success(), "QEMU has written no device tree, see {}", log.path().display());
+        Ok(())
     }
 
     /// Starts it. Its command line, what QEMU complains of and the console's lines go to
@@ -186,6 +241,7 @@ impl Running {
     ///
     /// # Errors
     /// Where the kernel refuses to say.
+    #[allow(dead_code, reason = "the benchmark in the guest comes next")]
     pub fn ended(&mut self) -> Result<Option<ExitStatus>> {
         self.group.try_wait()
     }
@@ -229,5 +285,23 @@ mod tests {
         assert_eq!(after("-netdev", 2), Some("user,id=n2"));
         assert_eq!(after("-device", 1), Some("eTSEC,netdev=n1,mac=52:54:00:12:34:57"));
         assert_eq!(after("-append", 0), Some("console=ttyS0 quiet"));
+    }
+
+    #[test]
+    fn a_hub_joins_the_wires_of_one_port() {
+        let wires = vec![Netdev::User("ipv6=off".into()), Netdev::Stream("x".into())];
+        let line = Machine::new("image.elf").etsec_on_hub(wires, "52:54:00:12:34:56");
+        let line: Vec<String> = line.ports[0].arguments(1);
+        let netdevs: Vec<_> = line.iter().skip(1).step_by(2).map(String::as_str).collect();
+        assert_eq!(
+            netdevs[..3],
+            [
+                "hubport,id=n1,hubid=1",
+                "user,id=n1.0,ipv6=off",
+                "hubport,id=n1.hub0,hubid=1,netdev=n1.0",
+            ]
+        );
+        assert!(netdevs[3].starts_with("stream,id=n1.1,"), "{netdevs:?}");
+        assert_eq!(netdevs[5], "eTSEC,netdev=n1,mac=52:54:00:12:34:56");
     }
 }

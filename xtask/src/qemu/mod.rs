@@ -1,11 +1,12 @@
 //! `cargo xtask qemu`: what we built, on a machine that others wrote: QEMU's `ppce500` with its own
-//! eTSEC. Each guest is a file beside this one; `machine`, `console`, `wire` are for all of them.
+//! eTSEC. Each guest is a file beside this one; `machine`, `console`, `wire`, `peer` are for all of
+//! them.
 
-#[allow(dead_code, reason = "the Linux guest types, too")]
-mod console;
+pub mod console;
 pub mod firmware;
-#[allow(dead_code, reason = "the Linux guest needs more of it")]
-mod machine;
+pub mod linux;
+pub mod machine;
+mod peer;
 mod wire;
 
 use anyhow::Result;
@@ -22,6 +23,8 @@ pub struct Options {
 enum Guest {
     /// Boot the bare-metal image and put it through its paces over its wire.
     Firmware(firmware::Options),
+    /// Boot Linux with `etsec` over UIO: everything it promises, on two kernels.
+    Linux(linux::Options),
 }
 
 /// Runs a guest; true when all went well.
@@ -31,5 +34,6 @@ enum Guest {
 pub fn run(options: &Options) -> Result<bool> {
     match &options.guest {
         Guest::Firmware(options) => firmware::run(options),
+        Guest::Linux(options) => linux::run(options),
     }
 }

@@ -16,7 +16,7 @@ use clap::Args;
 
 use crate::Common;
 use crate::log::Log;
-use crate::qemu::firmware;
+use crate::qemu::{firmware, linux};
 use crate::report::{Report, Verdict};
 use crate::session::Session;
 use crate::tidy;
@@ -64,6 +64,7 @@ const SUITES: &[Suite] = &[
     Suite { name: "deny", quick: false, run: supply::deny },
     Suite { name: "cost", quick: false, run: cost::suite },
     Suite { name: "firmware", quick: false, run: firmware::suite },
+    Suite { name: "guest", quick: false, run: linux::suite },
     Suite { name: "miri", quick: false, run: miri::suite },
 ];
 
@@ -86,6 +87,7 @@ Suites, in order (* with --quick):
   deny      licences, bans and sources of dependencies, offline
   cost      instructions per packet within their limits (x86-64; valgrind)
   firmware  the bare-metal image on QEMU's eTSEC: `cargo xtask qemu firmware`
+  guest     etsec on Linux, over UIO, on QEMU's eTSEC: `cargo xtask qemu linux`
   miri      unsafe code of the core under miri, where rustup can supply it";
 
 /// Runs the suites; true when nothing failed.

@@ -1,4 +1,4 @@
-//! The demo's download: content that can be made again anywhere, an HTTP GET by the kernel's TCP,
+//! A download: content that can be made again anywhere, an HTTP GET by the kernel's TCP,
 //! and the SHA-256 of what arrived. Small on purpose: one connection, one answer.
 
 use std::io::{ErrorKind, Read, Write};
@@ -50,8 +50,16 @@ pub fn digest(bytes: &[u8]) -> Digested {
 /// Downloads `path` and digests the body.
 ///
 /// # Errors
-/// No connection, no answer within `limit`, another status than 200; Ctrl-C.
+/// As [`bytes`].
 pub fn get(server: SocketAddr, path: &str, limit: Duration) -> Result<Digested> {
+    Ok(digest(&bytes(server, path, limit)?))
+}
+
+/// Downloads `path`.
+///
+/// # Errors
+/// No connection, no answer within `limit`, another status than 200; Ctrl-C.
+pub fn bytes(server: SocketAddr, path: &str, limit: Duration) -> Result<Vec<u8>> {
     let started = Instant::now();
     let mut stream = TcpStream::connect_timeout(&server, limit.min(CONNECT))
         .with_context(|| format!("cannot connect to {server}"))?;
@@ -72,7 +80,7 @@ pub fn get(server: SocketAddr, path: &str, limit: Duration) -> Result<Digested> 
             Err(e) => return Err(e).context("the connection broke"),
         }
     }
-    Ok(digest(body(&answer)?))
+    Ok(body(&answer)?.to_vec())
 }
 
 /// The body of an answer, after a look at its head.

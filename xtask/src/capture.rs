@@ -1,4 +1,5 @@
-//! The capture that is forwarded: making it, writing it, and reading and comparing what came out.
+//! Frames of every size for a capture: making them, writing and reading them as a file, and
+//! comparing what came out with what went in.
 
 use std::fs::File;
 use std::io::BufWriter;
@@ -60,22 +61,34 @@ pub fn write(path: &Path, frames: &[Vec<u8>]) -> Result<()> {
 /// Where the file cannot be read or is broken.
 pub fn read(path: &Path) -> Result<Vec<Vec<u8>>> {
     let named = || format!("cannot read {}", path.display());
-    let bytes = std::fs::read(path).with_context(named)?;
+    parse(&std::fs::read(path).with_context(named)?).with_context(named)
+}
+
+/// The frames in the bytes of a pcap or pcapng file.
+///
+/// # Errors
+/// Where they are no such file, or a broken one.
+pub fn parse(bytes: &[u8]) -> Result<Vec<Vec<u8>>> {
     let mut frames = Vec::new();
     if bytes.starts_with(&[0x0a, 0x0d, 0x0d, 0x0a]) {
-        let mut reader = PcapNgReader::new(bytes.as_slice()).with_context(named)?;
+        let mut reader = PcapNgReader::new(bytes)?;
         while let Some(block) = reader.next_block() {
-            if let Block::EnhancedPacket(packet) = block.with_context(named)? {
+            if let Block::EnhancedPacket(packet) = block? {
                 frames.push(packet.data.into_owned());
             }
         }
     } else {
-        let mut reader = PcapReader::new(bytes.as_slice()).with_context(named)?;
+        let mut reader = PcapReader::new(bytes)?;
         while let Some(packet) = reader.next_packet() {
-            frames.push(packet.with_context(named)?.data.into_owned());
+            frames.push(packet?.data.into_owned());
         }
     }
     Ok(frames)
+}
+
+/// Whether a frame is one of [`frames`], by its EtherType.
+pub fn is_ours(frame: &[u8]) -> bool {
+    frame.get(12..14) == Some(&ETHERTYPE[..])
 }
 
 /// How many frames came out at their place and unchanged.

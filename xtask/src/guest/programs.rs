@@ -1,0 +1,47 @@
+//! What we build for the guest: its first process, and the `etsec` command.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, ensure};
+
+use crate::cross::{Kit, Target};
+use crate::log::Log;
+use crate::run;
+use crate::session::Session;
+
+/// The built programs.
+#[derive(Debug, Clone)]
+pub struct Programs {
+    /// The first process.
+    pub init: PathBuf,
+    /// The command.
+    pub etsec: PathBuf,
+    /// With what they were built, for the reader.
+    pub toolchain: String,
+}
+
+/// Builds them; else what is missing, and the command that installs it.
+///
+/// # Errors
+/// Ctrl-C, or code that does not build.
+pub fn build(session: &mut Session, log: &mut Log) -> Result<Result<Programs, String>> {
+    let kit = match Kit::find(Target::E500v2, session, log)? {
+        Ok(kit) => kit,
+        Err(missing) => return Ok(Err(missing)),
+    };
+    for what in [
+        &["--package", "etsec-linux", "--features", "cli"][..],
+        &["--manifest-path", "tests/guest/Cargo.toml"],
+    ] {
+        let mut cargo = kit.cargo(session, "build");
+        cargo.args(["--release", "--locked"]).args(what);
+        let built = run::logged(cargo, log, &mut session.progress)?.success();
+        ensure!(built, "it does not build for the guest\n{}", log.tail());
+    }
+    let folder = kit.out(session, "release");
+    Ok(Ok(Programs {
+        init: folder.join("etsec-guest"),
+        etsec: folder.join("etsec"),
+        toolchain: kit.describe(),
+    }))
+}

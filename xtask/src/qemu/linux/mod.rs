@@ -1,0 +1,209 @@
+//! `cargo xtask qemu linux`: the `etsec` command on Linux, over UIO and huge pages, on a machine
+//! and an eTSEC that others wrote. Each scenario is a function in a file beside this one; here is
+//! the list of them, and who prepares what they need.
+
+mod capture;
+mod forward;
+mod lacking;
+mod look;
+mod outcome;
+mod quiet;
+mod removed;
+mod rig;
+mod serve;
+mod trees;
+
+use std::time::Instant;
+
+use anyhow::Result;
+use clap::Args;
+
+use super::machine;
+use crate::Common;
+use crate::guest::kernel::{self, Kernel, Version};
+use crate::guest::{Programs, programs};
+use crate::interrupt::Interrupted;
+use crate::log::Log;
+use crate::report::Verdict;
+use crate::session::Session;
+use crate::tools::{DTC, SETPRIV};
+use outcome::Outcomes;
+use rig::Rig;
+
+/// Options of `qemu linux`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The first run builds the kernels from Debian's source packages, some minutes each; they are kept in
+$ETSEC_CACHE, else $XDG_CACHE_HOME/etsec, else ~/.cache/etsec. What guest and kernel say is kept in
+target/xtask/linux-*.log.")]
+pub struct Options {
+    #[command(flatten)]
+    common: Common,
+    /// Only this kernel.
+    #[arg(long, value_enum)]
+    kernel: Option<Version>,
+    /// Print the outcomes as one JSON object in the last line.
+    #[arg(long)]
+    json: bool,
+}
+
+/// One thing that is tried: it says in a few words what was seen, or why it failed.
+struct Scenario {
+    name: &'static str,
+    run: fn(&mut Rig) -> Result<String>,
+}
+
+/// On a machine that has all it needs, in this order: each leaves the guest as the next wants it.
+const WHOLE: [Scenario; 15] = [
+    Scenario { name: "no UIO module", run: lacking::no_module },
+    Scenario { name: "no hugetlbfs", run: lacking::no_hugetlbfs },
+    Scenario { name: "no huge pages", run: lacking::no_pages },
+    Scenario { name: "no CAP_SYS_ADMIN", run: lacking::no_capability },
+    Scenario { name: "probe", run: look::probe },
+    Scenario { name: "huge page and its address", run: look::memory },
+    Scenario { name: "ping and download", run: serve::ping_and_download },
+    Scenario { name: "interrupts and sleep", run: serve::interrupts },
+    Scenario { name: "second opener", run: serve::second_opener },
+    Scenario { name: "capture", run: capture::every_size },
+    Scenario { name: "forward", run: forward::both_ways },
+    Scenario { name: "Ctrl-C", run: quiet::interrupted },
+    Scenario { name: "kill -9", run: quiet::killed },
+    Scenario { name: "device removed", run: removed::unbound },
+    Scenario { name: "no error of the kernel", run: look::kernel_log },
+];
+
+/// On a machine whose device tree is wrong.
+const WRONG_TREE: [Scenario; 4] = [
+    Scenario { name: "tree: one line of three", run: trees::one_line },
+    Scenario { name: "tree: no uio-name", run: trees::no_name },
+    Scenario { name: "tree: no reg", run: trees::no_registers },
+    Scenario { name: "tree: no interrupts", run: trees::no_interrupts },
+];
+
+/// Runs the scenarios; true when all passed.
+///
+/// # Errors
+/// Ctrl-C, a build that fails, or a target directory that cannot be written.
+pub fn run(options: &Options) -> Result<bool> {
+    let mut session = Session::new(options.common)?;
+    let versions = options.kernel.map_or(Version::ALL.to_vec(), |version| vec![version]);
+    let mut log = session.log("linux")?;
+    let needed = match prepare(&mut session, &mut log, &versions)? {
+        Ok(needed) => needed,
+        Err(missing) => {
+            say!("not run: {missing}");
+            return Ok(false);
+        }
+    };
+    say!("{}", needed.programs.toolchain);
+    let outcomes = judge(&mut session, &mut log, &needed)?;
+    say!("\n{}", outcomes.render());
+    if options.json {
+        say!("{}", outcomes.json());
+    }
+    Ok(outcomes.ok())
+}
+
+/// The same as a suite of `cargo xtask test`: each scenario on each kernel is a check.
+///
+/// # Errors
+/// As [`run`].
+pub fn suite(session: &mut Session, log: &mut Log) -> Result<Verdict> {
+    let needed = match prepare(session, log, &Version::ALL)? {
+        Ok(needed) => needed,
+        Err(why) => return Ok(Verdict::Skipped { why }),
+    };
+    let outcomes = judge(session, log, &needed)?;
+    log.line(&outcomes.render())?;
+    Ok(outcomes.verdict())
+}
+
+/// What the scenarios need.
+#[derive(Debug)]
+struct Needed {
+    programs: Programs,
+    kernels: Vec<Kernel>,
+}
+
+/// Builds and installs; else what is missing, and the command that installs it.
+fn prepare(
+    session: &mut Session,
+    log: &mut Log,
+    versions: &[Version],
+) -> Result<Result<Needed, String>> {
+    // The cheap question first.
+    if let Err(wrong) = machine::available(session)? {
+        return Ok(Err(wrong));
+    }
+    for tool in [DTC, SETPRIV] {
+        if let Err(missing) = tool.ensure(session)? {
+            return Ok(Err(missing));
+        }
+    }
+    session.progress.start("programs for the guest");
+    let programs = match programs::build(session, log)? {
+        Ok(programs) => programs,
+        Err(missing) => return Ok(Err(missing)),
+    };
+    let mut kernels = Vec::new();
+    for version in versions {
+        session.progress.start(&format!("Linux {}", version.name()));
+        match kernel::supply(session, log, *version)? {
+            Ok(kernel) => kernels.push(kernel),
+            Err(missing) => return Ok(Err(missing)),
+        }
+    }
+    session.progress.finish();
+    Ok(Ok(Needed { programs, kernels }))
+}
+
+/// Runs all scenarios on all kernels.
+fn judge(session: &mut Session, log: &mut Log, needed: &Needed) -> Result<Outcomes> {
+    let mut outcomes = Outcomes::default();
+    for kernel in &needed.kernels {
+        let version = kernel.version().name();
+        session.progress.start(&format!("guest with Linux {version}"));
+        let rig = Rig::whole(session, log, kernel, &needed.programs);
+        scenarios(session, version, rig, &WHOLE, &mut outcomes)?;
+        let rig = Rig::wrong_tree(session, log, kernel, &needed.programs);
+        scenarios(session, version, rig, &WRONG_TREE, &mut outcomes)?;
+    }
+    session.progress.finish();
+    Ok(outcomes)
+}
+
+/// Runs scenarios on one guest, and switches it off.
+fn scenarios(
+    session: &mut Session,
+    version: &'static str,
+    rig: Result<Rig>,
+    list: &[Scenario],
+    outcomes: &mut Outcomes,
+) -> Result<()> {
+    let mut rig = match rig {
+        Ok(rig) => rig,
+        Err(error) if error.is::<Interrupted>() => return Err(error),
+        Err(error) => {
+            let line = outcomes.add(version, "boot", Err(error), Instant::now());
+            session.progress.say(&line);
+            return Ok(());
+        }
+    };
+    for Scenario { name, run } in list {
+        let started = Instant::now();
+        let outcome = run(&mut rig);
+        if outcome.as_ref().is_err_and(|error| error.is::<Interrupted>()) {
+            return outcome.map(drop);
+        }
+        let failed = outcome.is_err();
+        session.progress.say(&outcomes.add(version, name, outcome, started));
+        if failed {
+            // The next one is not to suffer from what this one has left behind.
+            rig.clear();
+        }
+    }
+    let started = Instant::now();
+    let off = rig.power_off().map(|()| "by itself".to_owned());
+    session.progress.say(&outcomes.add(version, "power off", off, started));
+    Ok(())
+}

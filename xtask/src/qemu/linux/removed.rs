@@ -1,0 +1,36 @@
+//! A device that the kernel takes away from under its owner.
+
+use anyhow::{Context, Result, ensure};
+
+use super::quiet::{FRAMES, WAIT};
+use super::rig::{LIMIT, PAGE_BYTES, PAGES, Rig, refusal};
+use crate::capture;
+
+/// Where the kernel takes devices from a driver, and gives them to it.
+const DRIVER: &str = "/sys/bus/platform/drivers/uio_pdrv_genirq";
+/// The kernel's name for the device with eth0's registers.
+const DEVICE: &str = "f00000000.eth0-tx";
+
+/// The owner ends with an error, and the controller with it: nothing is written to memory that
+/// has gone back to the kernel. Bound again, the device is there again.
+pub fn unbound(rig: &mut Rig) -> Result<String> {
+    let (program, address) = rig.start_port("echo --quiet --device uio:eth0")?;
+    rig.guest.write(&format!("{DRIVER}/unbind"), DEVICE)?;
+    let ended = rig.guest.finish(program, LIMIT).context("after the device was removed")?;
+    ensure!(ended.status == Some(1), "status {:?}: {}", ended.status, ended.err());
+    let words = ["'eth0-tx' is gone", "uio_pdrv_genirq has let go of it", "`etsec probe`"];
+    let line = refusal(&ended.err(), &words)?;
+
+    ensure!(rig.free_pages()? == PAGES, "its memory was not given back");
+    let before = rig.guest.memory(address, PAGE_BYTES)?;
+    for frame in capture::frames().iter().take(FRAMES) {
+        rig.wires[0].send(frame)?;
+    }
+    std::thread::sleep(WAIT);
+    ensure!(rig.guest.memory(address, PAGE_BYTES)? == before, "its memory has changed since");
+
+    rig.guest.write(&format!("{DRIVER}/bind"), DEVICE)?;
+    let probe = rig.etsec("probe")?.out();
+    ensure!(probe.contains("uio:eth0: ready\n"), "probe: {probe}");
+    Ok(line)
+}

@@ -1,0 +1,289 @@
+//! A guest with what is around it: our ends of its wires, a way for the host's TCP into it, and the
+//! questions that several scenarios ask. It judges nothing by itself.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::fetch;
+use crate::guest::{Boot, Finished, Guest, Kernel, Program, Programs};
+use crate::log::Log;
+use crate::qemu::machine::{Machine, Netdev};
+use crate::qemu::peer::Peer;
+use crate::qemu::wire::Wire;
+use crate::session::Session;
+
+/// The command in the guest.
+pub const ETSEC: &str = "/bin/etsec";
+/// The address that `etsec serve` has; the network is the one QEMU makes.
+pub const SERVER: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 15);
+/// The same, as the command wants it.
+pub const SERVER_NET: &str = "10.0.2.15/24";
+/// We, beside QEMU's own host on that network.
+pub const PEER: Peer = Peer { mac: [2, 0, 0, 0, 0, 9], ip: Ipv4Addr::new(10, 0, 2, 9) };
+/// What the device tree gives the two ports.
+pub const MACS: [&str; 2] = ["02:00:00:00:00:01", "02:00:00:00:00:02"];
+/// The folder that is served.
+pub const WWW: &str = "/srv";
+/// The file in it.
+pub const FILE: &str = "download.bin";
+/// Its length.
+const FILE_BYTES: usize = 4 << 20;
+/// Pages of 4 MiB that are reserved at boot.
+pub const PAGES: u64 = 8;
+/// Bytes in each.
+pub const PAGE_BYTES: usize = 4 << 20;
+/// Where the kernel keeps their numbers.
+const POOL: &str = "/sys/kernel/mm/hugepages/hugepages-4096kB";
+/// Where hugetlbfs is mounted.
+pub const HUGETLBFS: &str = "/dev/hugepages";
+/// How long a command may take to start or to stop; it takes a moment.
+pub const LIMIT: Duration = Duration::from_secs(20);
+
+/// A guest and its surroundings.
+#[derive(Debug)]
+pub struct Rig {
+    /// The guest.
+    pub guest: Guest,
+    /// Our ends of the ports' wires.
+    pub wires: Vec<Wire>,
+    /// Leads to port 80 of the server.
+    pub http: SocketAddr,
+    /// The file that can be downloaded.
+    pub file: Vec<u8>,
+    /// What its kernel has said.
+    pub kernel_log: PathBuf,
+}
+
+impl Rig {
+    /// Two eTSECs, handed to UIO as they should be. The first one's wire leads to us and to a
+    /// network of QEMU's, through which the host's own TCP reaches it.
+    pub fn whole(
+        session: &mut Session,
+        log: &mut Log,
+        kernel: &Kernel,
+        programs: &Programs,
+    ) -> Result<Self> {
+        let overlays = ["etsec-linux/dts/qemu-ppce500-eth0.dtso", ETH1];
+        Self::boot(session, log, kernel, programs, "linux", &overlays)
+    }
+
+    /// Eth0 as it should be but for what is missing; see the overlay.
+    pub fn wrong_tree(
+        session: &mut Session,
+        log: &mut Log,
+        kernel: &Kernel,
+        programs: &Programs,
+    ) -> Result<Self> {
+        let overlays = ["tests/guest/dts/wrong.dtso"];
+        let mut rig = Self::boot(session, log, kernel, programs, "linux-wrong-tree", &overlays)?;
+        rig.load_uio()?;
+        rig.mount_huge_pages()?;
+        Ok(rig)
+    }
+
+    fn boot(
+        session: &mut Session,
+        log: &mut Log,
+        kernel: &Kernel,
+        programs: &Programs,
+        name: &str,
+        overlays: &[&str],
+    ) -> Result<Self> {
+        let http = free_port()?;
+        let user = format!("ipv6=off,hostfwd=tcp:{http}-{SERVER}:80");
+        let (first, first_end) = Wire::new()?;
+        let (second, second_end) = Wire::new()?;
+        let machine = Machine::new(kernel.vmlinux())
+            .etsec_on_hub(vec![first_end, Netdev::User(user)], MACS[0])
+            .etsec(second_end, MACS[1]);
+        let overlays = overlays.iter().map(|overlay| session.root.join(overlay)).collect();
+        let name = format!("{name}-{}", kernel.version().name());
+        let kernel_log = session.target.join(format!("xtask/{name}-kernel.log"));
+        let file = fetch::content(FILE_BYTES);
+        let boot = Boot {
+            name,
+            kernel,
+            programs,
+            machine,
+            overlays,
+            append: format!("hugepagesz=4M hugepages={PAGES}"),
+            modules: &["uio", "uio_pdrv_genirq"],
+            files: vec![(WWW[1..].to_owned(), None), (format!("srv/{FILE}"), Some(file.clone()))],
+        };
+        let guest = Guest::boot(session, log, boot)?;
+        Ok(Self { guest, wires: vec![first, second], http, file, kernel_log })
+    }
+
+    /// Loads what makes UIO devices of the nodes in the device tree.
+    pub fn load_uio(&mut self) -> Result<()> {
+        self.guest.load("uio", "")?;
+        self.guest.load("uio_pdrv_genirq", "of_id=generic-uio")
+    }
+
+    /// Mounts the pages that were reserved.
+    pub fn mount_huge_pages(&mut self) -> Result<()> {
+        self.guest.mount("hugetlbfs", HUGETLBFS, "pagesize=4M")
+    }
+
+    /// How many huge pages nobody uses.
+    pub fn free_pages(&mut self) -> Result<u64> {
+        let text = self.guest.text(&format!("{POOL}/free_hugepages"))?;
+        text.trim().parse().with_context(|| format!("free_hugepages says {text:?}"))
+    }
+
+    /// Sets how many huge pages there are; the kernel may not get as many.
+    pub fn reserve_pages(&mut self, pages: u64) -> Result<()> {
+        self.guest.write(&format!("{POOL}/nr_hugepages"), &pages.to_string())
+    }
+
+    /// Runs the command to its end.
+    pub fn etsec(&mut self, arguments: &str) -> Result<Finished> {
+        self.guest.run(&words(arguments))
+    }
+
+    /// Starts the command.
+    pub fn start(&mut self, arguments: &str) -> Result<Program> {
+        self.guest.start(&words(arguments))
+    }
+
+    /// Starts the command, waits until the port runs, and says where the port's memory is.
+    pub fn start_port(&mut self, arguments: &str) -> Result<(Program, u64)> {
+        let program = self.start(&format!("-v {arguments}"))?;
+        let mut memory = None;
+        self.guest.line(&program, "a running port", LIMIT, |line| {
+            memory = memory.or_else(|| memory_address(&line.text));
+            line.text.contains(": started, station address ").then_some(())
+        })?;
+        Ok((program, memory.context("etsec did not say where its memory is")?))
+    }
+
+    /// Starts `etsec serve` on eth0, and waits until it is ready.
+    pub fn start_server(&mut self) -> Result<Program> {
+        self.start_server_of(WWW)
+    }
+
+    /// Starts `etsec serve` on eth0 for that folder, and waits until it is ready.
+    pub fn start_server_of(&mut self, folder: &str) -> Result<Program> {
+        let arguments = "serve --json --quiet -v --device uio:eth0";
+        let program =
+            self.start(&format!("{arguments} --address {SERVER_NET} --http-dir {folder}"))?;
+        self.guest.line(&program, "a ready server", LIMIT, |line| {
+            line.text.contains("\"event\":\"ready\"").then_some(())
+        })?;
+        Ok(program)
+    }
+
+    /// Ctrl-C, and a good end within moments.
+    pub fn stop(&mut self, program: Program) -> Result<Finished> {
+        self.guest.signal(&program, Signal::INT)?;
+        let finished = self.guest.finish(program, LIMIT).context("after Ctrl-C")?;
+        ensure!(
+            finished.status == Some(0),
+            "after Ctrl-C: status {:?}, signal {:?}: {}",
+            finished.status,
+            finished.signal,
+            finished.err()
+        );
+        Ok(finished)
+    }
+
+    /// Runs the command, which has to fail with one line that has all of `expected` in it; returns
+    /// that line.
+    pub fn refused(&mut self, argv: &[&str], expected: &[&str]) -> Result<String> {
+        let finished = self.guest.run(argv)?;
+        let said = finished.err();
+        ensure!(
+            finished.status == Some(1),
+            "status {:?} instead of 1; it said: {said}",
+            finished.status
+        );
+        refusal(&said, expected)
+    }
+
+    /// Registers of a port whose names begin with one of `names` (all: none), by name.
+    pub fn registers(&mut self, port: &str, names: &str) -> Result<Vec<(String, Value)>> {
+        let said = self.etsec(&format!("regs --json --device uio:{port} {names}"))?;
+        ensure!(said.status == Some(0), "etsec regs: {}", said.err());
+        let values = said.values();
+        let named = |value: Value| Some((value["name"].as_str()?.to_owned(), value));
+        Ok(values.into_iter().filter_map(named).collect())
+    }
+
+    /// How many interrupts the kernel has counted for a line, by its name.
+    pub fn interrupts(&mut self, line: &str) -> Result<u64> {
+        let table = self.guest.text("/proc/interrupts")?;
+        let row = table.lines().find(|row| row.split_whitespace().last() == Some(line));
+        let count = row.and_then(|row| row.split_whitespace().nth(1)?.parse().ok());
+        count.with_context(|| format!("/proc/interrupts has no {line}"))
+    }
+
+    /// Ends all that a scenario has left running.
+    pub fn clear(&mut self) {
+        // A guest that is gone makes the next scenario fail, with a reason.
+        let _ = self.guest.kill_all();
+    }
+
+    /// Switches the guest off.
+    pub fn power_off(self) -> Result<()> {
+        self.guest.power_off()
+    }
+}
+
+const ETH1: &str = "etsec-linux/dts/qemu-ppce500-eth1.dtso";
+
+/// The line of `said` with which the command was refused, if it is one line and has all of
+/// `expected` in it.
+pub fn refusal(said: &str, expected: &[&str]) -> Result<String> {
+    let mut lines = said.lines().filter(|line| line.starts_with("etsec: "));
+    let line = lines.next().with_context(|| format!("no reason was given, but {said:?}"))?;
+    ensure!(lines.next().is_none(), "more than one reason was given: {said:?}");
+    for word in expected {
+        ensure!(line.contains(word), "no {word:?} in {line:?}");
+    }
+    Ok(line.to_owned())
+}
+
+/// The command line of the command.
+fn words(arguments: &str) -> Vec<&str> {
+    std::iter::once(ETSEC).chain(arguments.split_whitespace()).collect()
+}
+
+/// The address in `info: eth0: memory: 4194304 bytes at 0x003000000, pages of 4194304`.
+fn memory_address(line: &str) -> Option<u64> {
+    let rest = line.split_once(": memory: ")?.1.split_once(" bytes at 0x")?.1;
+    let (address, _) = rest.split_once(',')?;
+    u64::from_str_radix(address, 16).ok()
+}
+
+/// A TCP port of this machine that is free at this moment.
+fn free_port() -> Result<SocketAddr> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
+    let address = listener.and_then(|listener| listener.local_addr());
+    address.context("no TCP port on the loopback interface")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_one_line_with_all_words() {
+        let said = "info: x\netsec: no thing; see there\n";
+        assert_eq!(refusal(said, &["thing", "there"]).expect("one"), "etsec: no thing; see there");
+        assert!(refusal(said, &["cure"]).is_err());
+        assert!(refusal("etsec: a\netsec: b\n", &[]).is_err());
+        assert!(refusal("", &[]).is_err());
+    }
+
+    #[test]
+    fn the_address_of_the_memory_is_read() {
+        let line = "info: eth0: memory: 4194304 bytes at 0x0f3000000, pages of 4194304";
+        assert_eq!(memory_address(line), Some(0xf300_0000));
+        assert_eq!(memory_address("info: eth0: link up"), None);
+    }
+}

@@ -1,0 +1,120 @@
+//! `etsec serve` on eth0, with us and the host's own TCP as its clients.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+
+use super::rig::{ETSEC, FILE, LIMIT, PEER, Rig, SERVER, WWW};
+use crate::fetch;
+use crate::guest::Program;
+use crate::run::POLL;
+
+/// How many pings are sent.
+const PINGS: u16 = 20;
+/// The longest payload of a ping in one frame.
+const PING_MAX: usize = 1472;
+/// For how long an idle server is watched.
+const IDLE: Duration = Duration::from_secs(1);
+/// Ticks of 10 ms that it may use meanwhile: it looks after its port twenty times a second.
+const IDLE_TICKS: u64 = 10;
+
+/// Pings of all lengths are answered, and a file is downloaded whole.
+pub fn ping_and_download(rig: &mut Rig) -> Result<String> {
+    let server = rig.start_server()?;
+    let pings = ping(rig, PINGS)?;
+    let seconds = download(rig)?;
+    let said = rig.stop(server)?;
+    let counters = said.values();
+    let counters = counters.iter().rfind(|value| value["event"] == "counters");
+    let counters = counters.context("no counters at the end")?;
+    ensure!(counters["services"]["http"]["ok"] == 1, "services: {}", counters["services"]);
+    let faults = counters["ports"][0]["faults"].as_object().context("no faults are counted")?;
+    ensure!(faults.values().all(|count| count == 0), "faults: {faults:?}");
+    Ok(format!("{pings}/{PINGS} pings, 4 MiB in {seconds:.1} s, sha256 ok"))
+}
+
+/// Pings the server; returns how many answers came, which has to be all.
+pub fn ping(rig: &mut Rig, count: u16) -> Result<u16> {
+    let wire = &mut rig.wires[0];
+    let mac = PEER.resolve(wire, SERVER, LIMIT)?;
+    let step = PING_MAX / usize::from(count);
+    let content = fetch::content(PING_MAX);
+    let mut answers = 0;
+    for n in 0..count {
+        let payload = &content[..usize::from(n) * step];
+        answers += u16::from(PEER.ping(wire, (mac, SERVER), n, payload, LIMIT)?);
+    }
+    ensure!(answers == count, "{answers} of {count} pings were answered");
+    Ok(answers)
+}
+
+/// Downloads the file by the host's own TCP; returns how long that took.
+pub fn download(rig: &mut Rig) -> Result<f64> {
+    let started = Instant::now();
+    let got = fetch::get(rig.http, &format!("/{FILE}"), LIMIT).context("the download")?;
+    let expected = fetch::digest(&rig.file);
+    ensure!(got == expected, "{} bytes with SHA-256 {}, not {expected:?}", got.len, got.sha256);
+    Ok(started.elapsed().as_secs_f64())
+}
+
+/// Each frame that arrives in silence wakes the server by an interrupt, and nothing else does.
+pub fn interrupts(rig: &mut Rig) -> Result<String> {
+    let server = rig.start_server()?;
+    ping(rig, 1)?;
+    let (rx, tx) = (rig.interrupts("eth0-rx")?, rig.interrupts("eth0-tx")?);
+    let mac = PEER.resolve(&mut rig.wires[0], SERVER, LIMIT)?;
+    for n in 0..PINGS {
+        // In between the server falls asleep.
+        std::thread::sleep(POLL);
+        let answered = PEER.ping(&mut rig.wires[0], (mac, SERVER), n, b"awake?", LIMIT)?;
+        ensure!(answered, "ping {n} was not answered");
+    }
+    let (rx, tx) = (rig.interrupts("eth0-rx")? - rx, rig.interrupts("eth0-tx")? - tx);
+    // One for the question who has the address, and one for each ping.
+    let least = u64::from(PINGS);
+    ensure!(rx >= least && tx >= least, "{rx} rx and {tx} tx interrupts for {PINGS} pings");
+
+    let before = (all_interrupts(rig)?, ticks(rig, &server)?);
+    std::thread::sleep(IDLE);
+    let after = (all_interrupts(rig)?, ticks(rig, &server)?);
+    let used = after.1 - before.1;
+    ensure!(after.0 == before.0, "interrupts while idle: {:?}, then {:?}", before.0, after.0);
+    ensure!(used <= IDLE_TICKS, "{used} ticks of 10 ms used while idle for {IDLE:?}");
+    rig.stop(server)?;
+    Ok(format!("{rx} rx, {tx} tx for {PINGS} pings; none and {used} ticks in an idle second"))
+}
+
+fn all_interrupts(rig: &mut Rig) -> Result<[u64; 3]> {
+    Ok([rig.interrupts("eth0-tx")?, rig.interrupts("eth0-rx")?, rig.interrupts("eth0-err")?])
+}
+
+/// How much of the processor's time a program has used, in ticks of 10 ms.
+fn ticks(rig: &mut Rig, program: &Program) -> Result<u64> {
+    let stat = rig.guest.text(&format!("/proc/{}/stat", program.pid))?;
+    // After the name in parentheses: state, ten numbers, then user and system time.
+    let fields = stat.rsplit_once(") ").map_or("", |(_, fields)| fields);
+    let numbers: Vec<u64> = fields.split(' ').skip(11).map_while(|f| f.parse().ok()).collect();
+    ensure!(numbers.len() > 1, "/proc/{}/stat says {stat:?}", program.pid);
+    Ok(numbers[0] + numbers[1])
+}
+
+/// A port has one owner; who only looks is welcome.
+pub fn second_opener(rig: &mut Rig) -> Result<String> {
+    let server = rig.start_server()?;
+    let owner = format!("in use by process {}", server.pid);
+    let argv = [ETSEC, "serve", "--device", "uio:eth0", "--address", "10.0.2.16/24"];
+    let line = rig.refused(&argv, &["'eth0-tx'", &owner, "stop that one first"])?;
+    for look in ["regs --device uio:eth0", "stats --device uio:eth0", "link --device uio:eth0"] {
+        let said = rig.etsec(look)?;
+        ensure!(said.status == Some(0), "etsec {look}: {}", said.err());
+    }
+    let probe = rig.etsec("probe")?.out();
+    ensure!(probe.contains(&format!("uio:eth0: {owner}\n")), "probe: {probe}");
+    // None of it has disturbed the owner.
+    ping(rig, PINGS)?;
+    download(rig)?;
+    rig.stop(server)?;
+    // The folder is served to the last.
+    ensure!(rig.guest.list(WWW)? == [FILE]);
+    Ok(line)
+}
