@@ -1,13 +1,16 @@
-//! `cargo xtask build`: the `etsec` command for other machines, and the core for those without an
-//! operating system. It says which toolchain did it and where the result is.
+//! `cargo xtask build`: the `etsec` command for other machines, and the core with its firmware for
+//! one without an operating system. It says which toolchain did it and where the result is.
 
-use anyhow::{Result, bail};
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
 use clap::Args;
 
-use crate::Common;
-use crate::cross::{Kit, Target};
-use crate::run;
+use crate::cross::{Kit, Target, etsec};
+use crate::log::Log;
+use crate::qemu::firmware;
 use crate::session::Session;
+use crate::{Common, asm, run};
 
 /// Options of `build`.
 #[derive(Debug, Args)]
@@ -25,45 +28,52 @@ pub struct Options {
 /// Builds in release mode; false where a tool is missing.
 ///
 /// # Errors
-/// Ctrl-C, or code that does not build.
+/// Ctrl-C, code that does not build, or that the processor could not execute.
 pub fn run(options: &Options) -> Result<bool> {
     let mut session = Session::new(options.common)?;
     let target = options.target;
     let mut log = session.log(&format!("build-{}", target.triple()))?;
-    let kit = match Kit::find(target, &mut session, &mut log)? {
-        Ok(kit) => kit,
+    session.progress.start("build");
+    let built = programs(target, &mut session, &mut log)?;
+    session.progress.finish();
+    let (kit, programs) = match built {
+        Ok(built) => built,
         Err(missing) => {
             say!("not built: {missing}");
             return Ok(false);
         }
     };
     say!("{}", kit.describe());
-    session.progress.start("build");
-    let mut cargo = kit.cargo(&session, "build");
-    cargo.arg("--release").args(what(target));
-    let built = run::logged(cargo, &mut log, &mut session.progress)?.success();
-    session.progress.finish();
-    if !built {
-        say!("{}", log.tail());
-        bail!("it does not build for {}", target.triple());
+    for program in &programs {
+        let size =
+            program.metadata().with_context(|| format!("{} is not there", program.display()))?;
+        say!("{}: {} bytes", program.display(), size.len());
     }
-    let folder = kit.out(&session, "release");
-    let program = folder.join("etsec");
-    if program.exists() {
-        let size = program.metadata()?.len();
-        say!("{}: {size} bytes", program.display());
-    } else {
-        say!("{}", folder.display());
+    if target.is_ours() {
+        asm::clean(&session, &programs)?;
+        say!("no instruction that an e500v2 has not got");
     }
     Ok(true)
 }
 
-/// What of the workspace makes sense on that machine.
-fn what(target: Target) -> &'static [&'static str] {
-    match target {
-        Target::E500v2 | Target::Powerpc | Target::Armv7 => {
-            &["--package", "etsec-linux", "--features", "cli"]
-        }
-        Target::E500v2None | Target::Thumbv6m => &["--package", "etsec-core"],
+/// Builds what of the project makes sense on that machine.
+fn programs(
+    target: Target,
+    session: &mut Session,
+    log: &mut Log,
+) -> Result<Result<(Kit, Vec<PathBuf>), String>> {
+    let kit = match Kit::find(target, session, log)? {
+        Ok(kit) => kit,
+        Err(missing) => return Ok(Err(missing)),
+    };
+    if target != Target::E500v2None {
+        return Ok(etsec(target, session, log)?.map(|program| (kit, vec![program])));
+    }
+    let mut core = kit.cargo(session, "build");
+    core.args(["--release", "--package", "etsec-core"]);
+    let built = run::logged(core, log, &mut session.progress)?.success();
+    match firmware::build(session, log, &kit)? {
+        Some(images) if built => Ok(Ok((kit, vec![images.firmware, images.minimal]))),
+        _ => bail!("it does not build for {}, see {}", target.triple(), log.path().display()),
     }
 }

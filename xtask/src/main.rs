@@ -4,6 +4,7 @@
 #[macro_use]
 mod say;
 
+mod asm;
 mod bench;
 mod build;
 mod capture;
@@ -55,6 +56,8 @@ enum Verb {
     Build(build::Options),
     /// Boot what was built on QEMU, on an eTSEC that others wrote.
     Qemu(qemu::Options),
+    /// Look at code built for an e500v2: forbidden instructions, length of the data path's steps.
+    Asm(asm::Options),
     /// Count instructions per packet, and packets per second against the model.
     Bench(bench::Options),
     /// The part of `demo` that runs in the network namespace; not for people.
@@ -80,6 +83,7 @@ fn main() -> ExitCode {
         Verb::Demo(options) => demo::run(&options),
         Verb::Build(options) => build::run(&options),
         Verb::Qemu(options) => qemu::run(&options),
+        Verb::Asm(options) => asm::run(&options),
         Verb::Bench(options) => bench::run(&options),
         Verb::DemoInside(options) => demo::inside::run(&options),
     };

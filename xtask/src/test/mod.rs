@@ -14,12 +14,12 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 use clap::Args;
 
-use crate::Common;
 use crate::log::Log;
 use crate::qemu::{firmware, linux};
 use crate::report::{Report, Verdict};
 use crate::session::Session;
 use crate::tidy;
+use crate::{Common, asm};
 
 /// Options of `test`.
 #[derive(Debug, Args)]
@@ -59,6 +59,7 @@ const SUITES: &[Suite] = &[
     Suite { name: "powerpc", quick: false, run: emulated::powerpc },
     Suite { name: "e500v2", quick: false, run: emulated::e500v2 },
     Suite { name: "armv7", quick: false, run: portable::little_endian },
+    Suite { name: "asm", quick: false, run: asm::suite },
     Suite { name: "msrv", quick: false, run: supply::msrv },
     Suite { name: "package", quick: false, run: supply::package },
     Suite { name: "deny", quick: false, run: supply::deny },
@@ -82,6 +83,7 @@ Suites, in order (* with --quick):
   powerpc   the tests on a big-endian PowerPC, emulated
   e500v2    the same on an e500v2, with what its programs are made of
   armv7     the command links and the core's tests pass on a little-endian host of the eTSEC
+  asm       what is built for an e500v2 holds nothing that it cannot execute
   msrv      the stated minimum Rust version is stated everywhere and true of all dependencies
   package   `cargo package` of the core
   deny      licences, bans and sources of dependencies, offline

@@ -1,0 +1,39 @@
+//! The five steps of the data path as functions of their own, on the registers of real hardware.
+//! `cargo xtask asm` disassembles them: nobody calls them.
+#![no_std]
+
+use etsec_core::{Buf, Mmio, PageBell, Refused, RxMeta, RxQueue, TxQueue};
+
+/// The queues of a host that maps the register page.
+type Tx = TxQueue<PageBell<Mmio>>;
+type Rx = RxQueue<PageBell<Mmio>>;
+
+/// A frame into a transmit ring.
+#[unsafe(no_mangle)]
+pub fn push(tx: &mut Tx, frame: Buf) -> Result<(), Refused> {
+    tx.stage(frame)
+}
+
+/// A burst to the device: the doorbell.
+#[unsafe(no_mangle)]
+pub fn kick(tx: &mut Tx) -> usize {
+    tx.commit()
+}
+
+/// A sent buffer out of a transmit ring.
+#[unsafe(no_mangle)]
+pub fn reap(tx: &mut Tx) -> Option<Buf> {
+    tx.reap()
+}
+
+/// A frame out of a receive ring.
+#[unsafe(no_mangle)]
+pub fn pop(rx: &mut Rx) -> Option<(Buf, RxMeta)> {
+    rx.next()
+}
+
+/// An empty buffer into a receive ring.
+#[unsafe(no_mangle)]
+pub fn fill(rx: &mut Rx, buffer: Buf) -> Result<(), Refused> {
+    rx.refill(buffer)
+}
