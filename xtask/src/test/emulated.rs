@@ -66,7 +66,9 @@ fn run(target: Target, session: &mut Session, log: &mut Log) -> Result<Verdict> 
         .arg("--");
     if target == Target::E500v2 {
         // Where a panic ends the program, the harness would start a process for each test.
+        // What it says would be lost, so it is not captured.
         cargo.args(["-Zunstable-options", "--force-run-in-process", "--exclude-should-panic"]);
+        cargo.arg("--nocapture");
     }
     cargo.args(NOT_EMULATED.iter().flat_map(|(test, _)| ["--skip", test]));
     host::judged(session, log, cargo)
