@@ -34,7 +34,7 @@ const SHOWN: usize = 5;
 /// Options of `asm`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Forbidden is what an e500v2 cannot execute: classic floating point, lwsync, and everything newer. The
+Forbidden is what an e500v2 cannot execute: classic floating point, lwsync, everything newer. The
 disassembler decides, and is itself tried on such instructions first. Counts are of instructions in
 the function, rare paths included; what a packet executes, `cargo xtask bench` counts.")]
 pub struct Options {
