@@ -46,7 +46,7 @@ fn receive(device: &mut Device<Running<AnyBus>>) -> Buf {
             return buf;
         }
         assert!(start.elapsed() < LIMIT, "no frame came");
-        device.waiter.enable().unwrap();
+        device.waiter.enable(Lines::ALL).unwrap();
         let woken = device.waiter.wait(Some(LIMIT)).unwrap();
         assert!(woken.lines.any(), "no interrupt came");
         for line in Line::ALL {

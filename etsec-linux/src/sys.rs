@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::time::Duration;
 
 /// What a file lives on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,6 +100,35 @@ pub fn random(bytes: &mut [u8]) -> io::Result<()> {
     Ok(())
 }
 
+/// Makes a timer that expires at regular points in time, `every` apart, for the first time after
+/// that long: its descriptor is readable then, and has to be read for the timer to go on.
+///
+/// rustix would do, but where the C library is a 32-bit musl it hands it times of another width.
+///
+/// # Errors
+/// What the system says; `EINVAL` for a time of zero or beyond what it can count.
+pub fn interval_timer(every: Duration) -> io::Result<OwnedFd> {
+    let invalid = || io::Error::from_raw_os_error(libc::EINVAL);
+    let time = libc::timespec {
+        tv_sec: every.as_secs().try_into().map_err(|_| invalid())?,
+        tv_nsec: every.subsec_nanos() as _,
+    };
+    if every.is_zero() {
+        // The system would take it as a wish to stop.
+        return Err(invalid());
+    }
+    let flags = libc::TFD_NONBLOCK | libc::TFD_CLOEXEC;
+    // SAFETY: no memory is involved.
+    let fd = check(unsafe { libc::timerfd_create(libc::CLOCK_MONOTONIC, flags) })?;
+    // SAFETY: the call succeeded, so `fd` is an open descriptor that nobody else owns.
+    let timer = unsafe { OwnedFd::from_raw_fd(fd) };
+    let times = libc::itimerspec { it_interval: time, it_value: time };
+    // SAFETY: the descriptor is a timer, `times` outlives the call, and the former times are not
+    // asked for.
+    check(unsafe { libc::timerfd_settime(fd, 0, &raw const times, std::ptr::null_mut()) })?;
+    Ok(timer)
+}
+
 /// Device number of a file's file system as `/proc/locks` prints it: major and minor.
 pub fn split_device(number: u64) -> (u32, u32) {
     // The C library's type is narrower on some targets; Linux device numbers fit in both.
@@ -139,6 +169,25 @@ mod tests {
         random(&mut first).unwrap();
         random(&mut second).unwrap();
         assert_ne!(first, second);
+    }
+
+    #[test]
+    fn a_timer_expires_again_and_again() {
+        let every = Duration::from_millis(2);
+        let start = std::time::Instant::now();
+        let timer = interval_timer(every).unwrap();
+        let mut expired = 0;
+        while expired < 3 {
+            let mut count = [0; 8];
+            match rustix::io::read(&timer, &mut count) {
+                Ok(_) => expired += u64::from_ne_bytes(count),
+                Err(rustix::io::Errno::AGAIN) => std::thread::sleep(every),
+                Err(error) => panic!("{error}"),
+            }
+            assert!(start.elapsed() < Duration::from_secs(20));
+        }
+        assert!(start.elapsed() >= 3 * every);
+        assert!(interval_timer(Duration::ZERO).is_err());
     }
 
     #[test]

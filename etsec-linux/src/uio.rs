@@ -4,7 +4,7 @@
 //! means, nor that three such devices may be one MAC (see `port`).
 
 use std::fs::{File, OpenOptions};
-use std::io::{self as stdio, Read, Write};
+use std::io::{self as stdio, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 
@@ -197,8 +197,12 @@ impl Uio {
     /// [`Error::NoInterrupt`] if the device has none, [`Error::Removed`] if its driver has let go
     /// of it, or what the system says.
     pub fn enable(&self) -> Result<(), Error> {
-        let on = 1u32.to_ne_bytes();
-        (&self.file).write_all(&on).map_err(|error| self.interrupt_error("write", error))
+        self.order().map_err(|error| self.interrupt_error("write", error.into()))
+    }
+
+    /// Tells UIO to let interrupts through. It takes four bytes at once and nothing else.
+    fn order(&self) -> Result<(), Errno> {
+        rustix::io::write(&self.file, &1u32.to_ne_bytes()).map(drop)
     }
 
     fn interrupt_error(&self, doing: &'static str, error: stdio::Error) -> Error {
@@ -214,9 +218,7 @@ impl Uio {
     /// Whether the driver has let go of the device. UIO wakes those who wait before it takes the
     /// device out of sysfs, and says EINVAL to any order from then on.
     fn is_gone(&self) -> bool {
-        let order = (&self.file).write(&1u32.to_ne_bytes());
-        let refused = order.err().as_ref().and_then(Errno::from_io_error);
-        refused == Some(Errno::INVAL) || !self.device.sys.exists()
+        self.order() == Err(Errno::INVAL) || !self.device.sys.exists()
     }
 
     /// Maps the register page in map `index`.

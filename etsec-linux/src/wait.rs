@@ -3,6 +3,11 @@
 //!
 //! It knows which line woke, not why: the events behind a line are read and acknowledged through
 //! etsec-core.
+//!
+//! A burst of frames pays for one wait, so a wait is two system calls and no more: the write that
+//! lets the interrupt through and `epoll_wait`. Wake-ups are taken edge-triggered, which spares the
+//! read that would tell what is known already; and a regular beat in the same set spares those who
+//! look after something now and then a timer for each wait.
 
 use std::fmt;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -12,6 +17,7 @@ use rustix::event::{Timespec, epoll};
 use rustix::io::Errno;
 
 use crate::error::{Error, system};
+use crate::sys;
 use crate::uio::Uio;
 
 /// The interrupt lines a wake-up stands for (HW 9.1).
@@ -43,20 +49,36 @@ impl Lines {
         self.tx || self.rx || self.err
     }
 
+    /// Whether there is any that `other` has as well.
+    #[must_use]
+    pub const fn meets(self, other: Lines) -> bool {
+        self.tx && other.tx || self.rx && other.rx || self.err && other.err
+    }
+
     fn add(&mut self, other: Lines) {
         self.tx |= other.tx;
         self.rx |= other.rx;
         self.err |= other.err;
     }
+
+    const fn to_bits(self) -> u64 {
+        self.tx as u64 | (self.rx as u64) << 1 | (self.err as u64) << 2
+    }
+
+    const fn from_bits(bits: u64) -> Lines {
+        Lines { tx: bits & 1 != 0, rx: bits & 2 != 0, err: bits & 4 != 0 }
+    }
 }
 
-/// Why [`Waiter::wait`] came back.
+/// Why [`Waiter::wait`] came back: nothing of it after a time-out or a signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Woken {
-    /// The lines that fired; none after a time-out or a signal.
+    /// The lines that fired.
     pub lines: Lines,
-    /// How many interrupts that were; the kernel counts on while nobody waits.
-    pub interrupts: u32,
+    /// The lines that fired of a device that was [included](Waiter::include).
+    pub included: Lines,
+    /// Whether the [beat](Waiter::beat) came.
+    pub beat: bool,
 }
 
 /// A line of a device that is not UIO's: an event descriptor, as `eventfd` makes them, that rings.
@@ -97,7 +119,13 @@ pub struct Waiter {
     sources: Vec<Source>,
     /// Holds every source, so that callers have a single descriptor to poll.
     epoll: OwnedFd,
+    beat: Option<OwnedFd>,
 }
+
+/// What a descriptor in the set stands for is told by its data: the beat; or lines, as bits, of an
+/// included device if this one is set.
+const INCLUDED: u64 = 1 << 3;
+const BEAT: u64 = 1 << 4;
 
 impl Waiter {
     /// A waiter on the interrupts of these open UIO devices, each with the lines it stands for.
@@ -124,21 +152,57 @@ impl Waiter {
     fn new(sources: Vec<Source>) -> Result<Self, Error> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC);
         let epoll = epoll.map_err(system("make an epoll set"))?;
-        for (index, source) in sources.iter().enumerate() {
-            let data = epoll::EventData::new_u64(index as u64);
-            epoll::add(&epoll, source.as_fd(), data, epoll::EventFlags::IN)
-                .map_err(system("poll the device's interrupt"))?;
-        }
-        Ok(Waiter { sources, epoll })
+        let waiter = Waiter { sources, epoll, beat: None };
+        waiter.watch(&waiter.sources, 0)?;
+        Ok(waiter)
     }
 
-    /// Waits until a line fires or `timeout` is over; without one, for ever. Takes what fired.
-    ///
-    /// A signal ends the wait early with no line.
+    /// Takes sources into the set.
+    fn watch(&self, sources: &[Source], whose: u64) -> Result<(), Error> {
+        for source in sources {
+            let data = epoll::EventData::new_u64(source.lines.to_bits() | whose);
+            // Every interrupt is an edge: nothing has to be read for the next one to be seen.
+            let edges = epoll::EventFlags::IN | epoll::EventFlags::ET;
+            epoll::add(&self.epoll, source.as_fd(), data, edges)
+                .map_err(system("poll the device's interrupt"))?;
+        }
+        Ok(())
+    }
+
+    /// Makes every wait end, if nothing else does it, at regular points in time, `every` apart.
     ///
     /// # Errors
-    /// What the system or UIO says.
+    /// What the system says.
+    pub fn beat(&mut self, every: Duration) -> Result<(), Error> {
+        let timer = sys::interval_timer(every).map_err(system("make a timer"))?;
+        let data = epoll::EventData::new_u64(BEAT);
+        epoll::add(&self.epoll, &timer, data, epoll::EventFlags::IN)
+            .map_err(system("poll a timer"))?;
+        self.beat = Some(timer);
+        Ok(())
+    }
+
+    /// Waits for the lines of `other` as well from here on, and tells of them in
+    /// [`Woken::included`]; `other` itself then waits for none. Each still enables its own.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn include(&mut self, other: &Waiter) -> Result<(), Error> {
+        for source in &other.sources {
+            epoll::delete(&other.epoll, source.as_fd())
+                .map_err(system("hand on the device's interrupt"))?;
+        }
+        self.watch(&other.sources, INCLUDED)
+    }
+
+    /// Waits until a line fires, a beat comes or `timeout` is over. Takes what fired.
+    ///
+    /// A signal ends the wait early with nothing.
+    ///
+    /// # Errors
+    /// What the system says.
     pub fn wait(&mut self, timeout: Option<Duration>) -> Result<Woken, Error> {
+        // What does not fit is told by the next wait, at once.
         let mut ready = [epoll::Event { flags: epoll::EventFlags::empty(), data: zero() }; 4];
         let limit = timeout.map(whole_milliseconds);
         let count = match epoll::wait(&self.epoll, &mut ready[..], limit.as_ref()) {
@@ -148,20 +212,34 @@ impl Waiter {
         };
         let mut woken = Woken::default();
         for event in &ready[..count] {
-            let index = event.data.u64() as usize;
-            if let Some(source) = self.sources.get_mut(index) {
-                source.take(&mut woken)?;
+            let data = event.data.u64();
+            if data & BEAT != 0 {
+                woken.beat = self.take_beat()?;
+            } else if data & INCLUDED != 0 {
+                woken.included.add(Lines::from_bits(data));
+            } else {
+                woken.lines.add(Lines::from_bits(data));
             }
         }
+        self.fired(woken.lines);
         Ok(woken)
     }
 
-    /// Lets the lines that fired through again, all of them at the first call.
+    /// Takes note that lines have fired, of which another waiter has told: they are to be enabled
+    /// again.
+    pub fn fired(&mut self, lines: Lines) {
+        for source in self.sources.iter_mut().filter(|source| source.lines.meets(lines)) {
+            source.armed = false;
+        }
+    }
+
+    /// Lets those of `lines` through again that fired, or were never let through before.
     ///
     /// # Errors
     /// What UIO says.
-    pub fn enable(&mut self) -> Result<(), Error> {
-        for source in self.sources.iter_mut().filter(|source| !source.armed) {
+    pub fn enable(&mut self, lines: Lines) -> Result<(), Error> {
+        let asleep = |source: &&mut Source| !source.armed && source.lines.meets(lines);
+        for source in self.sources.iter_mut().filter(asleep) {
             // Before the line is let through, for it may fire at once.
             source.armed = true;
             match &source.from {
@@ -171,27 +249,15 @@ impl Waiter {
         }
         Ok(())
     }
-}
 
-impl Source {
-    /// Takes the wake-up that made the descriptor readable.
-    fn take(&mut self, woken: &mut Woken) -> Result<(), Error> {
-        let count = match &mut self.from {
-            Origin::Uio(uio) => uio.wait()?,
-            Origin::Event { event, .. } => {
-                let mut count = [0; 8];
-                match rustix::io::read(&*event, &mut count) {
-                    Ok(_) => u64::from_ne_bytes(count).min(u32::MAX.into()) as u32,
-                    // Somebody else took it.
-                    Err(Errno::AGAIN | Errno::INTR) => return Ok(()),
-                    Err(error) => return Err(system("read the event descriptor")(error)),
-                }
-            }
-        };
-        woken.interrupts = woken.interrupts.saturating_add(count);
-        woken.lines.add(self.lines);
-        self.armed = false;
-        Ok(())
+    /// Takes the beat, without which the timer would not go on; false if there was none.
+    fn take_beat(&self) -> Result<bool, Error> {
+        let Some(timer) = &self.beat else { return Ok(false) };
+        match rustix::io::read(timer, &mut [0; 8]) {
+            Ok(_) => Ok(true),
+            Err(Errno::AGAIN | Errno::INTR) => Ok(false),
+            Err(error) => Err(system("read a timer")(error)),
+        }
     }
 }
 
@@ -229,88 +295,5 @@ fn whole_milliseconds(limit: Duration) -> Timespec {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::uio::tests::interrupt;
-    use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
-    use std::io::{Read, Write};
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicU32, Ordering};
-
-    const SHORT: Option<Duration> = Some(Duration::from_millis(1));
-    const LONG: Option<Duration> = Some(Duration::from_secs(10));
-
-    fn readable(waiter: &Waiter) -> bool {
-        let mut fds = [PollFd::new(waiter, PollFlags::IN)];
-        poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).unwrap() == 1
-    }
-
-    #[test]
-    fn the_line_that_fired_is_told_and_counted_across_the_wrap_of_the_counter() {
-        let (tx, _tx_kernel) = interrupt(0);
-        let (rx, mut rx_kernel) = interrupt(u32::MAX - 1);
-        let mut waiter = Waiter::uio(vec![(tx, Lines::TX), (rx, Lines::RX)]).unwrap();
-        assert_eq!(waiter.wait(SHORT).unwrap(), Woken::default());
-        assert!(!readable(&waiter));
-
-        rx_kernel.write_all(&1u32.to_ne_bytes()).unwrap();
-        assert!(readable(&waiter));
-        assert_eq!(waiter.wait(LONG).unwrap(), Woken { lines: Lines::RX, interrupts: 3 });
-        assert!(!readable(&waiter));
-    }
-
-    #[test]
-    fn only_lines_that_fired_are_enabled_again() {
-        let (tx, mut tx_kernel) = interrupt(0);
-        let (rx, mut rx_kernel) = interrupt(0);
-        let mut waiter = Waiter::uio(vec![(tx, Lines::TX), (rx, Lines::RX)]).unwrap();
-        let mut written = [0; 4];
-        waiter.enable().unwrap();
-        for kernel in [&mut tx_kernel, &mut rx_kernel] {
-            kernel.read_exact(&mut written).unwrap();
-            assert_eq!(u32::from_ne_bytes(written), 1);
-        }
-        tx_kernel.write_all(&1u32.to_ne_bytes()).unwrap();
-        assert_eq!(waiter.wait(LONG).unwrap().lines, Lines::TX);
-        waiter.enable().unwrap();
-        waiter.enable().unwrap();
-        tx_kernel.read_exact(&mut written).unwrap();
-        drop(waiter);
-        // Nothing more was written to either.
-        assert_eq!(tx_kernel.read(&mut written).unwrap(), 0);
-        assert_eq!(rx_kernel.read(&mut written).unwrap(), 0);
-    }
-
-    #[test]
-    fn bells_are_taken_and_enabled_like_interrupts() {
-        let enabled = Arc::new(AtomicU32::new(0));
-        let event = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC).unwrap();
-        let ringer = event.try_clone().unwrap();
-        let count = Arc::clone(&enabled);
-        let enable = Box::new(move || {
-            count.fetch_add(1, Ordering::Relaxed);
-        });
-        let mut waiter = Waiter::bells(vec![Bell { event, lines: Lines::RX, enable }]).unwrap();
-        waiter.enable().unwrap();
-        waiter.enable().unwrap();
-        assert_eq!(enabled.load(Ordering::Relaxed), 1);
-        assert!(!waiter.wait(SHORT).unwrap().lines.any());
-        rustix::io::write(&ringer, &2u64.to_ne_bytes()).unwrap();
-        assert_eq!(waiter.wait(LONG).unwrap(), Woken { lines: Lines::RX, interrupts: 2 });
-        assert!(!waiter.wait(SHORT).unwrap().lines.any());
-        waiter.enable().unwrap();
-        assert_eq!(enabled.load(Ordering::Relaxed), 2);
-    }
-
-    #[test]
-    fn times_are_rounded_up_to_milliseconds() {
-        let time = |limit| {
-            let time = whole_milliseconds(limit);
-            (time.tv_sec, time.tv_nsec)
-        };
-        assert_eq!(time(Duration::from_nanos(1)), (0, 1_000_000));
-        assert_eq!(time(Duration::from_millis(2500)), (2, 500_000_000));
-        assert_eq!(time(Duration::ZERO), (0, 0));
-        assert_eq!(time(Duration::MAX).0, i64::from(i32::MAX) / 1000);
-    }
-}
+#[path = "wait_tests.rs"]
+mod tests;

@@ -267,6 +267,14 @@ fn every_frame_that_was_sent_is_in_the_file() {
     let sent = run(&["send", "-d", &device, "--pcap", input.to_str().unwrap()]);
     assert_eq!(code(&sent), Some(0), "{}", said(&sent));
     assert!(read_pcap(&output) == given);
+
+    // Many more than there are buffers, each with its own number in front of the same payload.
+    let sent = run(&["send", "-d", &device, "-n", "3000", "--size", "100", "--pattern", "random"]);
+    assert_eq!(code(&sent), Some(0), "{}", said(&sent));
+    let found = read_pcap(&output);
+    let numbers = found.iter().map(|frame| u32::from_be_bytes(frame[14..18].try_into().unwrap()));
+    assert!(numbers.eq(0..3000));
+    assert!(found.iter().all(|frame| frame[18..] == found[0][18..] && frame.len() == 100));
 }
 
 #[test]

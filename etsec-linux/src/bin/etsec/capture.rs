@@ -68,17 +68,12 @@ fn copy_frames<W: std::io::Write>(
             }
         }
         station.recycle();
-        run.meter.update(|| station.totals());
         let idle = file.frames() == before;
         if idle || run.elapsed() - flushed >= FLUSH_EVERY {
             file.flush().with_context(named)?;
             flushed = run.elapsed();
         }
-        if idle {
-            station.wait(run.nap())?;
-        } else {
-            station.look_after()?;
-        }
+        run.end_turn(station, idle)?;
     }
     Ok(())
 }

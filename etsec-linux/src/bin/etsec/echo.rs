@@ -29,35 +29,40 @@ pub fn run(args: &Echo, context: &Context) -> Result<()> {
 
 fn echo(station: &mut Station, run: &mut Run, echoed: &mut u64) -> Result<()> {
     while !run.is_over(*echoed) {
-        let now = turn(station, run.left(*echoed));
-        *echoed += now;
-        run.meter.update(|| station.totals());
-        if now == 0 {
-            station.wait(run.nap())?;
-        } else {
-            station.look_after()?;
-        }
+        let turn = turn(station, run.left(*echoed));
+        *echoed += turn.frames;
+        run.end_turn(station, turn.idle)?;
     }
     Ok(())
 }
 
-/// Echoes up to `most` frames that have arrived; returns how many.
-fn turn(station: &mut Station, most: u64) -> u64 {
+/// What came of a turn.
+struct Turn {
+    /// Frames that were sent back.
+    frames: u64,
+    /// Whether nothing can be done before something arrives, or has been sent.
+    idle: bool,
+}
+
+/// Echoes up to `most` frames that have arrived.
+fn turn(station: &mut Station, most: u64) -> Turn {
     let own = station.mac().0;
-    let mut echoed = 0;
-    while echoed < most
-        && station.tx.space() > 0
-        && let Some((mut frame, _)) = station.rx.next()
-    {
+    let Station { rx, tx, .. } = &mut *station;
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
+    // Frames that there is no place for stay where they are.
+    let room = most.min(tx.space());
+    let (mut taken, mut refused) = (0, 0);
+    let mut stager = tx.stager();
+    for (mut frame, _) in rx.arrived().take(room) {
+        taken += 1;
         turn_round(&mut frame, own);
         // A frame that is refused goes back to the pool; the queue counts it.
-        if station.tx.stage(frame).is_ok() {
-            echoed += 1;
-        }
+        refused += usize::from(stager.stage(frame).is_err());
     }
-    station.tx.commit();
+    stager.commit();
     station.recycle();
-    echoed
+    let idle = taken < room || station.tx.space() == 0;
+    Turn { frames: (taken - refused) as u64, idle }
 }
 
 /// Makes the sender the destination, and us the sender. What is too short to have them stays as it

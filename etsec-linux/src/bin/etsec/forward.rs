@@ -4,12 +4,12 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use etsec_core::{Buf, Reason};
+use etsec_core::{Buf, Reason, Refused};
 
 use crate::args::Forward;
 use crate::files::Files;
 use crate::run::{Context, Run};
-use crate::station::{DRAIN_TIME, Setup, Station, check_pair, finish_all};
+use crate::station::{DRAIN_TIME, Setup, Station, TURN, finish_all};
 
 /// How long nothing may move after the end of the input before all is taken to have passed.
 const SETTLE_TIME: Duration = Duration::from_millis(50);
@@ -22,7 +22,7 @@ pub fn run(args: &Forward, context: &Context) -> Result<()> {
     let setup = |device| Setup { promiscuous: true, ..Setup::of_device(device, &args.tuning) };
     let mut a = Station::open(&setup(&args.a), context)?;
     let mut b = Station::open(&setup(&args.b), context)?;
-    check_pair(&a, &b)?;
+    Station::pair(&mut a, &mut b)?;
     let mut run = Run::new(context, args.until);
     let mut flow = Flow { one_way: args.one_way, ..Flow::default() };
     let ended = flow.forward(args, &mut a, &mut b, &mut run);
@@ -31,6 +31,14 @@ pub fn run(args: &Forward, context: &Context) -> Result<()> {
     let settled = flow.settle(&mut a, &mut b, most);
     let finished = finish_all(vec![a, b], context.out, run.elapsed());
     ended.and(settled).and(finished)
+}
+
+/// What came of a turn.
+struct Turn {
+    /// Whether any frame or buffer moved.
+    moved: bool,
+    /// Whether nothing can be done before something arrives, or has been sent.
+    idle: bool,
 }
 
 /// Both directions of forwarding.
@@ -49,25 +57,33 @@ impl Flow {
         b: &mut Station,
         run: &mut Run,
     ) -> Result<()> {
-        let mut moved_at = Instant::now();
+        let ends = args.until_idle.is_some() || a.can_end() || b.can_end();
+        // When the first of the latest turns was over that had nothing to do.
+        let mut still_since = None;
         while !run.is_over(self.frames()) {
-            let moved = self.step(a, b, run.left(self.frames()));
-            run.meter.update(|| a.totals().plus(&b.totals()));
-            if moved {
-                moved_at = Instant::now();
-                a.look_after()?;
-                b.look_after()?;
-                continue;
+            let turn = self.turn(a, b, run.left(self.frames()));
+            if turn.moved {
+                still_since = None;
+            } else if ends {
+                let still = still_since.get_or_insert_with(Instant::now).elapsed();
+                let idle = args.until_idle.is_some_and(|limit| still >= limit);
+                let done = still >= SETTLE_TIME && a.has_ended() && (self.one_way || b.has_ended());
+                if (idle || done) && self.is_done(a, b) {
+                    return Ok(());
+                }
             }
-            let still = moved_at.elapsed();
-            let idle = args.until_idle.is_some_and(|limit| still >= limit);
-            let done = still >= SETTLE_TIME && a.has_ended() && (self.one_way || b.has_ended());
-            if (idle || done) && self.is_done(a, b) {
-                return Ok(());
+            let look = if turn.idle {
+                let nap = run.nap();
+                let most = if ends { Some(nap.unwrap_or(POLL_TIME).min(POLL_TIME)) } else { nap };
+                Station::wait_for_either(a, b, self.is_stuck(), most)?
+            } else {
+                run.is_look_due()
+            };
+            if look {
+                run.look(|| a.totals().plus(&b.totals()));
+                a.look_after(run.looked())?;
+                b.look_after(run.looked())?;
             }
-            // Each has a descriptor of its own to wait on; the shorter of two naps is soon enough
-            // for both.
-            Station::wait_for_either(a, b, run.nap().min(POLL_TIME))?;
         }
         Ok(())
     }
@@ -79,7 +95,7 @@ impl Flow {
         let mut moved_at = start;
         while start.elapsed() < DRAIN_TIME {
             let left = most.saturating_sub(self.frames() - before);
-            if self.step(a, b, left) {
+            if self.turn(a, b, left).moved {
                 moved_at = Instant::now();
                 continue;
             }
@@ -87,20 +103,28 @@ impl Flow {
             if sent && (left == 0 || moved_at.elapsed() >= SETTLE_TIME) {
                 break;
             }
-            Station::wait_for_either(a, b, POLL_TIME)?;
+            Station::wait_for_either(a, b, true, Some(POLL_TIME))?;
+            a.look_after(Instant::now())?;
+            b.look_after(Instant::now())?;
         }
         Ok(())
     }
 
-    /// Moves up to `most` frames. Returns whether any frame or buffer moved.
-    fn step(&mut self, a: &mut Station, b: &mut Station, most: u64) -> bool {
+    /// Moves up to `most` frames.
+    fn turn(&mut self, a: &mut Station, b: &mut Station, most: u64) -> Turn {
         let before = self.there.frames;
-        let moved = self.there.step(a, b, most);
+        let there = self.there.turn(a, b, most);
         if self.one_way {
-            b.discard_received();
-            return moved;
+            b.discard_received(TURN);
+            return there;
         }
-        self.back.step(b, a, most - (self.there.frames - before)) || moved
+        let back = self.back.turn(b, a, most - (self.there.frames - before));
+        Turn { moved: there.moved || back.moved, idle: there.idle && back.idle }
+    }
+
+    /// Whether a frame waits for a place.
+    fn is_stuck(&self) -> bool {
+        self.there.held.is_some() || self.back.held.is_some()
     }
 
     fn frames(&self) -> u64 {
@@ -122,33 +146,49 @@ struct Direction {
 }
 
 impl Direction {
-    /// Moves up to `most` frames. Returns whether any frame or buffer moved.
-    fn step(&mut self, from: &mut Station, to: &mut Station, most: u64) -> bool {
-        let before = self.frames;
-        while self.frames - before < most {
-            let Some(buf) = self.held.take().or_else(|| from.rx.next().map(|(buf, _)| buf)) else {
-                break;
-            };
-            match to.tx.stage(buf) {
-                Ok(()) => self.frames += 1,
-                Err(refused) if refused.why == Reason::Full => {
-                    self.held = Some(refused.buf);
+    /// Moves up to `most` frames.
+    fn turn(&mut self, from: &mut Station, to: &mut Station, most: u64) -> Turn {
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        let mut stager = to.tx.stager();
+        let (mut taken, mut kept) = (0, 0);
+        if most > 0
+            && let Some(frame) = self.held.take()
+        {
+            taken += 1;
+            kept += stager.stage(frame).map_or_else(|refused| self.keep(refused), |()| 0);
+        }
+        // Frames that there is no place for stay where they are.
+        let room = if self.held.is_some() { taken } else { most.min(stager.space() + taken) };
+        for (frame, _) in from.rx.arrived().take(room - taken) {
+            taken += 1;
+            if let Err(refused) = stager.stage(frame) {
+                kept += self.keep(refused);
+                if self.held.is_some() {
                     break;
                 }
-                // The queue has counted it; its buffer goes home.
-                Err(refused) => log::debug!("not forwarded: {}", refused.why),
             }
         }
-        to.tx.commit();
-        let mut reaped = false;
-        while let Some(buf) = to.tx.reap() {
-            // Back to the ring it came from, without the detour through the pool; the ring being
-            // full, to the pool.
-            drop(from.rx.refill(buf));
-            reaped = true;
+        stager.commit();
+        let frames = (taken - kept) as u64;
+        self.frames += frames;
+        let reaped = from.refill_from_sent(Some(to));
+        let idle = match self.held {
+            // It may have got its place by now.
+            Some(_) => !reaped,
+            None => taken < room || to.tx.space() == 0,
+        };
+        Turn { moved: reaped || frames > 0, idle }
+    }
+
+    /// Keeps a frame that there was no place for. Returns how many frames did not go on: one.
+    #[cold]
+    fn keep(&mut self, refused: Refused) -> usize {
+        match refused.why {
+            Reason::Full => self.held = Some(refused.buf),
+            // The queue has counted it; its buffer goes home.
+            why => log::debug!("not forwarded: {why}"),
         }
-        from.top_up();
-        reaped || self.frames > before
+        1
     }
 
     fn is_done(&self, to: &Station) -> bool {

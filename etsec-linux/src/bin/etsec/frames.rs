@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufReader, Read, Seek};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -19,6 +20,7 @@ use crate::run::Usage;
 const HEADER: usize = 14;
 /// The sequence number behind the header.
 const SEQUENCE: usize = 4;
+const NUMBER: Range<usize> = HEADER..HEADER + SEQUENCE;
 
 /// Frames to send, one after another.
 #[derive(Debug)]
@@ -27,39 +29,6 @@ pub enum Frames {
     Pattern(PatternFrames),
     /// The contents of a file.
     Recorded(RecordedFrames),
-}
-
-impl Frames {
-    /// Makes the next frame the current one; false at the end of a file.
-    ///
-    /// # Errors
-    /// When the file is broken.
-    pub fn advance(&mut self) -> Result<bool> {
-        match self {
-            Frames::Pattern(pattern) => {
-                pattern.advance();
-                Ok(true)
-            }
-            Frames::Recorded(recorded) => recorded.advance(),
-        }
-    }
-
-    /// The current frame, without FCS.
-    pub fn current(&self) -> &[u8] {
-        match self {
-            Frames::Pattern(pattern) => &pattern.frame,
-            Frames::Recorded(recorded) => &recorded.frame,
-        }
-    }
-
-    /// Makes the first frame of a file the next one. False if the file has none: there would be no
-    /// end to looking.
-    pub fn rewind(&mut self) -> Result<bool> {
-        match self {
-            Frames::Pattern(_) => Ok(true),
-            Frames::Recorded(recorded) => recorded.rewind(),
-        }
-    }
 }
 
 /// Equal frames: header, sequence number, pattern.
@@ -99,9 +68,30 @@ impl PatternFrames {
         Ok(PatternFrames { frame, sequence: 0 })
     }
 
-    fn advance(&mut self) {
-        self.frame[HEADER..HEADER + SEQUENCE].copy_from_slice(&self.sequence.to_be_bytes());
+    /// Bytes of each frame.
+    pub fn size(&self) -> usize {
+        self.frame.len()
+    }
+
+    /// The next frame.
+    pub fn advance(&mut self) -> &[u8] {
+        let number = self.next_number();
+        self.frame[NUMBER].copy_from_slice(&number);
+        &self.frame
+    }
+
+    /// Makes an earlier one of these frames the next one.
+    #[inline]
+    pub fn renumber(&mut self, frame: &mut [u8]) {
+        let number = self.next_number();
+        frame[NUMBER].copy_from_slice(&number);
+    }
+
+    #[inline]
+    fn next_number(&mut self) -> [u8; SEQUENCE] {
+        let number = self.sequence.to_be_bytes();
         self.sequence = self.sequence.wrapping_add(1);
+        number
     }
 }
 
@@ -140,6 +130,11 @@ impl RecordedFrames {
         })
     }
 
+    /// The current frame, without FCS.
+    pub fn current(&self) -> &[u8] {
+        &self.frame
+    }
+
     /// The file.
     pub fn path(&self) -> &Path {
         &self.path
@@ -155,7 +150,11 @@ impl RecordedFrames {
         self.cut
     }
 
-    fn advance(&mut self) -> Result<bool> {
+    /// Makes the next frame the current one; false at the end of the file.
+    ///
+    /// # Errors
+    /// When the file is broken.
+    pub fn advance(&mut self) -> Result<bool> {
         loop {
             let whole = self
                 .reader
@@ -176,7 +175,9 @@ impl RecordedFrames {
         }
     }
 
-    fn rewind(&mut self) -> Result<bool> {
+    /// Makes the first frame of the file the next one. False if it has none: there would be no end
+    /// to looking.
+    pub fn rewind(&mut self) -> Result<bool> {
         self.reader =
             open(&self.path).with_context(|| format!("cannot read {}", self.path.display()))?;
         self.count = 0;
@@ -270,19 +271,24 @@ mod tests {
         let to = MacAddr([1; 6]);
         let from = MacAddr([2; 6]);
         let mut frames = PatternFrames::new(Pattern::Counting, 60, to, from, 0x88b5).unwrap();
-        frames.advance();
-        let first = frames.frame.clone();
+        let first = frames.advance().to_vec();
         assert_eq!(first[..18], [1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 0x88, 0xb5, 0, 0, 0, 0]);
         assert_eq!(first[18..22], [0, 1, 2, 3]);
-        frames.advance();
-        assert_eq!((frames.frame[17], frames.frame.len()), (1, 60));
+        let second = frames.advance();
+        assert_eq!((second[17], second.len()), (1, 60));
+        let mut again = first.clone();
+        frames.renumber(&mut again);
+        assert_eq!(
+            (&again[..14], &again[14..18], &again[18..]),
+            (&first[..14], &[0, 0, 0, 2][..], &first[18..])
+        );
         assert!(PatternFrames::new(Pattern::Zeros, 59, to, from, 0x88b5).is_err());
     }
 
     #[test]
     fn a_pcap_file_is_read_and_read_again() {
         let file = pcap(DataLink::ETHERNET, &[(&[1; 60], 60), (&[2; 60], 1000), (&[3; 70], 70)]);
-        let mut frames = Frames::Recorded(RecordedFrames::open(file.path()).unwrap());
+        let mut frames = RecordedFrames::open(file.path()).unwrap();
         for _ in 0..2 {
             assert!(frames.advance().unwrap());
             assert_eq!(frames.current(), [1; 60]);
@@ -331,7 +337,7 @@ mod tests {
     #[test]
     fn a_file_without_frames_is_not_repeated_for_ever() {
         let file = pcap(DataLink::ETHERNET, &[]);
-        let mut frames = Frames::Recorded(RecordedFrames::open(file.path()).unwrap());
+        let mut frames = RecordedFrames::open(file.path()).unwrap();
         assert!(!frames.advance().unwrap());
         assert!(!frames.rewind().unwrap());
     }

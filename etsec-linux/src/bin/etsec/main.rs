@@ -11,6 +11,7 @@ mod echo;
 mod files;
 mod forward;
 mod frames;
+mod keeper;
 mod link;
 mod mdio;
 mod meter;

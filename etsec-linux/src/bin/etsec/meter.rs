@@ -53,21 +53,21 @@ impl Meter {
     }
 
     /// Prints the rates since the last print, if it is time. `totals` is called only then.
-    pub fn update(&mut self, totals: impl FnOnce() -> Totals) {
+    pub fn update(&mut self, now: Instant, totals: impl FnOnce() -> Totals) {
         let Some(every) = self.every else { return };
-        let elapsed = self.last.elapsed();
+        let elapsed = now.saturating_duration_since(self.last);
         if elapsed < every {
             return;
         }
-        let now = totals();
-        let line = rates(&self.before, &now, elapsed);
+        let passed = totals();
+        let line = rates(&self.before, &passed, elapsed);
         // A closed standard error is no reason to stop working.
         let _ = match self.in_place {
             true => write!(io::stderr(), "\r{line}\x1b[K"),
             false => writeln!(io::stderr(), "{line}"),
         };
-        self.last += elapsed;
-        self.before = now;
+        self.last = now;
+        self.before = passed;
     }
 }
 

@@ -6,9 +6,10 @@ use anyhow::{Context as _, Result, ensure};
 use rustix::thread::{CpuSet, sched_setaffinity};
 
 use crate::args::Until;
-use crate::meter::Meter;
+use crate::meter::{Meter, Totals};
 use crate::output::Output;
 use crate::signals::Stop;
+use crate::station::Station;
 
 /// Longest a running command sleeps: how late it may notice Ctrl-C, and how often the port is
 /// looked after.
@@ -48,23 +49,36 @@ impl Context {
     }
 }
 
-/// A run of a command, from its start to its end.
+/// A run of a command, from its start to its end: a loop of turns.
+///
+/// Where the C library has no vDSO to ask, the time costs a system call, which is as much as
+/// several frames do. So the loop knows the time as of the last look, and looks when a wait says
+/// that time has passed, or at the end of every so many turns that were too busy to wait. Those are
+/// short.
 #[derive(Debug)]
 pub struct Run {
     stop: Stop,
     until: Until,
     started: Instant,
-    /// The line of rates.
-    pub meter: Meter,
+    looked: Instant,
+    /// Turns since the last look.
+    busy: u32,
+    meter: Meter,
 }
+
+/// How many busy turns pass between two looks at the clock.
+const TURNS_A_LOOK: u32 = 16;
 
 impl Run {
     /// Begins now.
     pub fn new(context: &Context, until: Until) -> Self {
+        let now = Instant::now();
         Run {
             stop: context.stop.clone(),
             until,
-            started: Instant::now(),
+            started: now,
+            looked: now,
+            busy: 0,
             meter: Meter::new(context.quiet),
         }
     }
@@ -74,11 +88,16 @@ impl Run {
         self.started.elapsed()
     }
 
+    /// When the clock was last looked at.
+    pub fn looked(&self) -> Instant {
+        self.looked
+    }
+
     /// Whether it is time to end: asked to, or enough time or frames.
     pub fn is_over(&self, frames: u64) -> bool {
         self.stop.asked()
             || self.until.count.is_some_and(|count| frames >= count)
-            || self.until.duration.is_some_and(|limit| self.elapsed() >= limit)
+            || self.until.duration.is_some_and(|limit| self.looked - self.started >= limit)
     }
 
     /// How many more frames there may be.
@@ -86,12 +105,35 @@ impl Run {
         self.until.count.map_or(u64::MAX, |count| count.saturating_sub(frames))
     }
 
-    /// How long to sleep at most, if nothing happens.
-    pub fn nap(&self) -> Duration {
-        match self.until.duration {
-            Some(limit) => NAP.min(limit.saturating_sub(self.elapsed())),
-            None => NAP,
+    /// How long to sleep at most, if nothing happens; `None`: for the nap that a wait is anyway.
+    pub fn nap(&self) -> Option<Duration> {
+        let end = self.until.duration?;
+        let left = end.saturating_sub(self.looked - self.started);
+        (left < 2 * NAP).then(|| end.saturating_sub(self.elapsed()))
+    }
+
+    /// Whether it is time to look at the clock after a turn that had something to do.
+    pub fn is_look_due(&mut self) -> bool {
+        self.busy += 1;
+        self.busy >= TURNS_A_LOOK
+    }
+
+    /// Looks at the clock, and prints the rates if it is time for that.
+    pub fn look(&mut self, totals: impl FnOnce() -> Totals) {
+        self.looked = Instant::now();
+        self.busy = 0;
+        self.meter.update(self.looked, totals);
+    }
+
+    /// Ends a turn of a command with one device: sleeps if there is nothing more to do, looks at
+    /// the clock if it is time, and then after the device.
+    pub fn end_turn(&mut self, station: &mut Station, idle: bool) -> Result<()> {
+        let look = if idle { station.wait(self.nap())? } else { self.is_look_due() };
+        if look {
+            self.look(|| station.totals());
+            station.look_after(self.looked)?;
         }
+        Ok(())
     }
 }
 

@@ -13,7 +13,7 @@ use crate::args::{AddressArg, Serve, Until};
 use crate::net::bytes;
 use crate::net::client::{Client, Download, Pings, hex};
 use crate::net::content::Content;
-use crate::run::{Context, Run, Usage};
+use crate::run::{Context, NAP, Run, Usage};
 use crate::serve::{Server, now};
 use crate::station::{NetStation, Setup, Station, random_seed};
 
@@ -80,10 +80,11 @@ enum Said {
 impl SelfTest {
     fn new(args: &Serve, address: Ipv4Cidr, context: &Context) -> Result<Self> {
         let setup = Setup::of_port(&args.port);
-        let server = Server::new(args, Station::open(&setup, context)?, Content::Sequence)?;
+        let mut server = Server::new(args, Station::open(&setup, context)?, Content::Sequence)?;
         // The client's device differs in its station address only.
         let setup = Setup { mac: None, ..setup };
         let mut client_station = Station::open(&setup, context)?.into_net()?;
+        NetStation::pair(&mut client_station, server.station())?;
         let started = Clock::now();
         let client = Client::new(
             client_station.mac().0,
@@ -148,12 +149,12 @@ impl SelfTest {
         ensure!(!self.run.is_over(0), "ended before the self-test was through");
         let client = self.client.turn(now(self.started), &mut self.client_station.port);
         let server = self.server.turn();
-        self.run.meter.update(|| self.client_station.totals());
+        self.run.look(|| self.client_station.totals());
         if client || server {
             self.client_station.look_after()?;
             return self.server.station().look_after();
         }
-        let nap = self.server.nap(self.run.nap());
+        let nap = self.server.nap(self.run.nap().unwrap_or(NAP));
         let delay = self.client.delay(now(self.started));
         let nap = delay.map_or(nap, |delay| nap.min(Duration::from_micros(delay.total_micros())));
         NetStation::wait_for_either(&mut self.client_station, self.server.station(), nap)

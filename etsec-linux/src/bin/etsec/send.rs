@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use etsec_core::Reason;
+use etsec_core::{Buf, Reason};
 
 use crate::args::Send;
 use crate::files::Files;
 use crate::frames::{Frames, PatternFrames, RecordedFrames};
 use crate::pace::Pace;
 use crate::run::{Context, Run};
-use crate::station::{Setup, Station};
+use crate::station::{Setup, Station, TURN};
 
 /// How long to wait at the start for the link: negotiation takes two to four seconds.
 const LINK_TIME: Duration = Duration::from_secs(6);
@@ -58,63 +58,108 @@ pub fn run(args: &Send, context: &Context) -> Result<()> {
 fn send_all(args: &Send, frames: &mut Frames, station: &mut Station, run: &mut Run) -> Result<u64> {
     let mut pace = args.rate.map(|rate| Pace::new(rate, run.elapsed()));
     let repeat = args.until.count.is_some() || args.until.duration.is_some();
-    let mut burst = Burst { used: true, ..Burst::default() };
-    while !run.is_over(burst.sent) && !burst.ended {
+    let mut sender = Sender { used: true, repeat, ..Sender::default() };
+    while !run.is_over(sender.sent) && !sender.ended {
         let due = pace.as_mut().map_or(u64::MAX, |pace| pace.due(run.elapsed()));
-        let before = burst.sent;
+        let before = sender.sent;
         let most = due.min(args.burst.into()).min(run.left(before));
-        let staged = burst.stage(most, frames, station, repeat);
+        let staged = match frames {
+            Frames::Pattern(pattern) => sender.stage_pattern(most, pattern, station),
+            Frames::Recorded(file) => sender.stage_recorded(most, file, station),
+        };
         // Before anything else: the frames ahead of a break in the file are good.
         station.tx.commit();
         staged?;
         if let Some(pace) = &mut pace {
-            pace.sent(burst.sent - before);
+            pace.sent(sender.sent - before);
         }
-        station.discard_received();
-        station.recycle();
-        run.meter.update(|| station.totals());
-        if burst.sent == before && !burst.ended {
-            let due = pace.as_ref().map_or(Duration::ZERO, |pace| pace.wait(run.elapsed()));
+        station.discard_received(TURN);
+        let look = if sender.sent == before && !sender.ended {
             // Waiting for a place in the ring ends with an interrupt, waiting for the time does
             // not.
-            let limit = if burst.waiting { run.nap() } else { due.min(run.nap()) };
-            station.wait(limit)?;
+            let due = pace.as_ref().filter(|_| !sender.waiting);
+            let due = due.map(|pace| pace.wait(run.elapsed()));
+            let limit = [run.nap(), due].into_iter().flatten().min();
+            station.wait_for_room(sender.waiting, limit)?
         } else {
-            station.look_after()?;
+            run.is_look_due()
+        };
+        if look {
+            run.look(|| station.totals());
+            station.look_after(run.looked())?;
         }
     }
     let cut = if let Frames::Recorded(file) = frames { file.cut() } else { 0 };
-    Ok(burst.skipped + cut)
+    Ok(sender.skipped + cut)
 }
 
 /// Progress of sending.
 #[derive(Debug, Default)]
-struct Burst {
+struct Sender {
     sent: u64,
     skipped: u64,
     /// What had been sent when the current pass over the file began.
     sent_before: u64,
+    /// Whether a file is begun again at its end.
+    repeat: bool,
     ended: bool,
-    /// The current frame has been sent or skipped.
+    /// The current frame of the file has been sent or skipped.
     used: bool,
     /// There was no place for the current frame.
     waiting: bool,
+    /// Frames of the pattern that were sent: their buffers hold them still.
+    spare: Vec<Buf>,
 }
 
-impl Burst {
-    /// Makes the next frame the current one, beginning again at the end of a file if it is to
-    /// `repeat`; false at the end.
+impl Sender {
+    /// Stages up to `most` frames of a pattern: those that were sent, with new numbers, as far as
+    /// they go.
+    fn stage_pattern(
+        &mut self,
+        most: u64,
+        pattern: &mut PatternFrames,
+        station: &mut Station,
+    ) -> Result<()> {
+        self.spare.extend(station.tx.sent());
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        let mut stager = station.tx.stager();
+        let room = most.min(stager.space());
+        let mut staged = 0;
+        let refused = loop {
+            if staged == room {
+                break (room < most).then_some(Reason::Full);
+            }
+            let frame = match self.spare.pop() {
+                Some(mut frame) => {
+                    pattern.renumber(&mut frame);
+                    frame
+                }
+                None => match station.pool.frame(pattern.advance()) {
+                    Some(frame) => frame,
+                    None => break Some(Reason::Full),
+                },
+            };
+            if let Err(refused) = stager.stage(frame) {
+                break Some(refused.why);
+            }
+            staged += 1;
+        };
+        drop(stager);
+        self.sent += staged as u64;
+        self.waiting = refused == Some(Reason::Full);
+        refused.map_or(Ok(()), |why| check_room(why, pattern.size(), station))
+    }
+
+    /// Makes the next frame of a file the current one, beginning again at the end if it is to be
+    /// repeated; false at the end.
     ///
     /// # Errors
     /// If the file is broken, or no frame of it could be sent: repeating it would never end.
-    fn advance(&mut self, frames: &mut Frames, repeat: bool) -> Result<bool> {
-        if frames.advance()? {
+    fn advance(&mut self, file: &mut RecordedFrames) -> Result<bool> {
+        if file.advance()? {
             return Ok(true);
         }
-        if self.sent == self.sent_before
-            && let Frames::Recorded(file) = &*frames
-            && (repeat || file.count() > 0)
-        {
+        if self.sent == self.sent_before && (self.repeat || file.count() > 0) {
             bail!(
                 "{}: none of its {} frames can be sent: cut short, or longer than the MTU allows",
                 file.path().display(),
@@ -122,47 +167,51 @@ impl Burst {
             );
         }
         self.sent_before = self.sent;
-        Ok(repeat && frames.rewind()? && frames.advance()?)
+        Ok(self.repeat && file.rewind()? && file.advance()?)
     }
 
-    /// Stages up to `most` frames.
-    fn stage(
+    /// Stages up to `most` frames of a file.
+    fn stage_recorded(
         &mut self,
         most: u64,
-        frames: &mut Frames,
+        file: &mut RecordedFrames,
         station: &mut Station,
-        repeat: bool,
     ) -> Result<()> {
+        station.recycle();
         self.waiting = false;
         for _ in 0..most {
-            if self.used && !self.advance(frames, repeat)? {
+            if self.used && !self.advance(file)? {
                 self.ended = true;
                 return Ok(());
             }
             self.used = false;
-            let frame = frames.current();
+            let frame = file.current();
             let staged = match station.pool.frame(frame) {
                 Some(buf) => station.tx.stage(buf).map_err(|refused| refused.why),
                 None => Err(Reason::Full),
             };
             match staged {
                 Ok(()) => self.sent += 1,
-                // What is on its way will make room.
-                Err(Reason::Full) if station.tx.pending() > 0 => {
-                    self.waiting = true;
-                    return Ok(());
-                }
                 Err(Reason::Full) => {
-                    bail!(
-                        "a frame of {} bytes needs more of --ring or --buffers than there is",
-                        frame.len()
-                    );
+                    self.waiting = true;
+                    return check_room(Reason::Full, frame.len(), station);
                 }
-                Err(_) if matches!(frames, Frames::Recorded(_)) => self.skipped += 1,
-                Err(why) => bail!("a frame of {} bytes cannot be sent: {why}", frame.len()),
+                Err(_) => self.skipped += 1,
             }
             self.used = true;
         }
         Ok(())
+    }
+}
+
+/// Whether a frame of `length` bytes that was refused will be taken once those on their way have
+/// made room.
+fn check_room(why: Reason, length: usize, station: &Station) -> Result<()> {
+    match why {
+        Reason::Full if station.tx.pending() > 0 => Ok(()),
+        Reason::Full => {
+            bail!("a frame of {length} bytes needs more of --ring or --buffers than there is")
+        }
+        why => bail!("a frame of {length} bytes cannot be sent: {why}"),
     }
 }

@@ -15,7 +15,7 @@ use crate::net::Wire;
 use crate::net::content::Content;
 use crate::net::services::{Event, Services, Settings};
 use crate::output::Output;
-use crate::run::{Context, Run, Usage};
+use crate::run::{Context, NAP, Run, Usage};
 use crate::selftest;
 use crate::station::{Bell, NetStation, Setup, Station, random_seed};
 
@@ -95,11 +95,12 @@ impl Server {
         while !run.is_over(0) {
             let moved = self.turn();
             self.tell(out)?;
-            run.meter.update(|| self.station.totals());
+            // The stack wants to know the time at every turn anyway.
+            run.look(|| self.station.totals());
             if moved {
                 self.station.look_after()?;
             } else {
-                let nap = self.nap(run.nap());
+                let nap = self.nap(run.nap().unwrap_or(NAP));
                 self.station.wait(nap)?;
             }
         }

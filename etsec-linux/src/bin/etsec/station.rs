@@ -4,30 +4,28 @@
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use etsec_core::adapters::smoltcp::SmoltcpPort;
-use etsec_core::phy::LinkChange;
-use etsec_core::{EventPort, Line, MacAddr, PageBell, Pool, Running, Stopped};
+use etsec_core::{Buf, MacAddr, PageBell, Pool};
 use etsec_linux::device::{Device, Rx, Tx, check_exchange};
 use etsec_linux::options::Options;
-use etsec_linux::simulated::Simulated;
-use etsec_linux::time::Clock;
-use etsec_linux::{AnyBus, PortConfig};
-use etsec_sim::ends::WireError;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use etsec_linux::{AnyBus, Lines, PortConfig};
 
 use crate::args::{DeviceName, LinkArg, Port, Tuning};
 use crate::counters::{Counters, PortCounters};
+use crate::keeper::Keeper;
 use crate::meter::Totals;
 use crate::output::Output;
-use crate::run::{Context, NAP};
+use crate::run::Context;
 use crate::signals::Stop;
 
 /// The doorbell of the devices here.
 pub type Bell = PageBell<AnyBus>;
 
-/// How often a device is looked after.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// Buffers that are in nobody's ring for a moment, at most.
+const BURST: usize = 64;
+/// Frames that a turn of a command handles at most: soon afterwards it looks at everything else.
+pub const TURN: usize = 256;
 /// How long to wait at the end for frames that are still in the ring.
 pub const DRAIN_TIME: Duration = Duration::from_secs(2);
 
@@ -83,9 +81,9 @@ impl Setup {
 /// A running device with its queues.
 #[derive(Debug)]
 pub struct Station {
-    // Dropped in this order: the core stops the port, so that the queues can give their buffers
+    // Dropped in this order: the keeper stops the port, so that the queues can give their buffers
     // back.
-    core: Core,
+    keeper: Keeper,
     /// The receive queue.
     pub rx: Rx,
     /// The transmit queue.
@@ -94,25 +92,17 @@ pub struct Station {
     pub pool: Pool,
     /// How many buffers the receive ring is kept at: more would leave none to send with.
     level: usize,
+    mtu: usize,
+    /// Empty between two calls.
+    bufs: Vec<Buf>,
 }
 
 /// A running device whose queues are in the hands of smoltcp.
 #[derive(Debug)]
 pub struct NetStation {
-    core: Core,
+    keeper: Keeper,
     /// The queues and the pool.
     pub port: SmoltcpPort<Bell>,
-}
-
-/// What is left of a running device without its queues.
-struct Core {
-    /// `None` once stopped.
-    device: Option<Device<Running<AnyBus>>>,
-    events: EventPort<AnyBus>,
-    name: String,
-    mtu: usize,
-    clock: Clock,
-    looked: Instant,
 }
 
 impl Station {
@@ -128,50 +118,56 @@ impl Station {
         let tx = device.tx.remove(setup.tx_queue);
         let pool = device.pool.clone();
         let level = rx.pending();
-        let mut core = Core {
-            events: device.port.events(),
-            device: Some(device),
-            name,
-            mtu: options.mtu,
-            clock: Clock::start(),
-            looked: Instant::now(),
-        };
-        // Not the wire: if that has failed already, the run is what tells, with its counters.
-        core.service_port()?;
-        log::info!("{}: started, station address {}", core.name, core.mac());
-        Ok(Station { core, rx, tx, pool, level })
+        let keeper = Keeper::new(name, device)?;
+        let bufs = Vec::with_capacity(BURST);
+        Ok(Station { keeper, rx, tx, pool, level, mtu: options.mtu, bufs })
     }
 
     /// Gives the queues to smoltcp.
     pub fn into_net(self) -> Result<NetStation> {
-        let Station { core, rx, tx, pool, .. } = self;
-        let port = SmoltcpPort::new(rx, tx, pool, core.mtu)?;
-        Ok(NetStation { core, port })
+        let Station { keeper, rx, tx, pool, mtu, .. } = self;
+        let port = SmoltcpPort::new(rx, tx, pool, mtu)?;
+        Ok(NetStation { keeper, port })
     }
 
     /// The station address.
     pub fn mac(&self) -> MacAddr {
-        self.core.mac()
+        self.keeper.mac()
     }
 
     /// Puts the buffers of frames that were sent into the receive ring and fills it up.
     pub fn recycle(&mut self) {
-        while let Some(buf) = self.tx.reap() {
-            if self.rx.pending() < self.level {
-                // Refused, being a chain for example, it goes home.
-                drop(self.rx.refill(buf));
-            }
-        }
-        self.top_up();
+        self.refill_from_sent(None);
     }
 
-    /// Fills the receive ring up and hands it over.
-    pub fn top_up(&mut self) {
-        while self.rx.pending() < self.level
+    /// Fills the receive ring up with the buffers of frames that were sent, by this device or the
+    /// one it forwards to, and from the pool, and hands it over. Returns whether anything was sent.
+    pub fn refill_from_sent(&mut self, to: Option<&mut Station>) -> bool {
+        let mut want = self.level.saturating_sub(self.rx.pending());
+        let to = to.map_or(&mut self.tx, |to| &mut to.tx);
+        if want == 0 && to.pending() == 0 {
+            return false;
+        }
+        let mut refiller = self.rx.refiller();
+        let mut sent = to.sent();
+        let (mut reaped, mut refused) = (0, 0);
+        // Without the detour through the pool.
+        for buf in sent.by_ref().take(want) {
+            reaped += 1;
+            // What is refused goes home, being a chain for example.
+            refused += usize::from(refiller.refill(buf).is_err());
+        }
+        want -= reaped - refused;
+        // What is too much goes home, too.
+        reaped += sent.map(drop).count();
+        while want > 0
             && let Some(buf) = self.pool.alloc()
-            && self.rx.refill(buf).is_ok()
-        {}
-        self.rx.commit();
+            && refiller.refill(buf).is_ok()
+        {
+            want -= 1;
+        }
+        refiller.commit();
+        reaped > 0
     }
 
     /// Waits until the transmit ring is empty.
@@ -183,7 +179,8 @@ impl Station {
         while self.tx.pending() > 0 && Instant::now() < until {
             self.recycle();
             if self.tx.pending() > 0 {
-                self.wait(Duration::from_millis(10))?;
+                self.keeper.wait(Lines::ALL, Some(Duration::from_millis(10)))?;
+                self.look_after(Instant::now())?;
             }
         }
         let left = self.tx.pending();
@@ -191,42 +188,103 @@ impl Station {
         Ok(())
     }
 
-    /// Throws received frames away.
-    pub fn discard_received(&mut self) {
-        while let Some((frame, _)) = self.rx.next() {
-            drop(self.rx.refill(frame));
+    /// Throws received frames away, `most` at most; returns how many there were.
+    pub fn discard_received(&mut self, most: usize) -> usize {
+        let mut discarded = 0;
+        loop {
+            let burst = self.bufs.capacity().min(most - discarded);
+            self.bufs.extend(self.rx.arrived().take(burst).map(|(buf, _)| buf));
+            discarded += self.bufs.len();
+            let done = self.bufs.len() < burst || discarded == most;
+            let mut refiller = self.rx.refiller();
+            for buf in self.bufs.drain(..) {
+                // What is refused, being a chain for example, goes home.
+                drop(refiller.refill(buf));
+            }
+            refiller.commit();
+            if done {
+                self.top_up();
+                return discarded;
+            }
         }
-        self.top_up();
+    }
+
+    /// Fills the receive ring up from the pool and hands it over.
+    fn top_up(&mut self) {
+        while self.rx.pending() < self.level
+            && let Some(buf) = self.pool.alloc()
+            && self.rx.refill(buf).is_ok()
+        {}
+        self.rx.commit();
     }
 
     /// Waits for the link to come up, `limit` at most, or until the user asks to end. Returns
     /// whether it is up.
     pub fn await_link(&mut self, limit: Duration, stop: &Stop) -> Result<bool> {
         let until = Instant::now() + limit;
-        while !self.core.has_link() && Instant::now() < until && !stop.asked() {
-            self.wait(NAP)?;
+        while !self.keeper.has_link() && Instant::now() < until && !stop.asked() {
+            self.keeper.wait(Lines::NONE, None)?;
+            self.look_after(Instant::now())?;
         }
-        Ok(self.core.has_link())
+        Ok(self.keeper.has_link())
     }
 
-    /// Sleeps until the device has something to say, `limit` at most.
-    pub fn wait(&mut self, limit: Duration) -> Result<()> {
-        self.core.wait(limit)
+    /// Sleeps until the device has something to say; `limit` at most, and never longer than a nap.
+    /// Returns whether it is time to look at the clock.
+    pub fn wait(&mut self, limit: Option<Duration>) -> Result<bool> {
+        self.wait_for_room(false, limit)
     }
 
-    /// Sleeps until one of two devices has something to say, `limit` at most.
-    pub fn wait_for_either(a: &mut Station, b: &mut Station, limit: Duration) -> Result<()> {
-        Core::wait_for_either(&mut a.core, &mut b.core, limit)
+    /// As [`Station::wait`]; with `room`, that a frame has been sent is something to say, too.
+    pub fn wait_for_room(&mut self, room: bool, limit: Option<Duration>) -> Result<bool> {
+        let lines = self.lines(room || self.rx.pending() < self.level);
+        self.keeper.wait(lines, limit)
     }
 
-    /// Looks after the device if it is time. Commands that wait do it by waiting.
-    pub fn look_after(&mut self) -> Result<()> {
-        self.core.look_after()
+    /// The lines worth waiting for. What has been sent is of interest only to those who need its
+    /// place in the ring, or are in `want` of its buffers: everybody else reaps it with the next
+    /// burst, and is spared an interrupt for each.
+    fn lines(&self, want: bool) -> Lines {
+        let tx = self.tx.pending() > 0 && (want || self.tx.space() == 0);
+        Lines { tx, ..Lines::ALL }
+    }
+
+    /// Makes two devices ready for [`Station::wait_for_either`].
+    ///
+    /// # Errors
+    /// If buffers received on one cannot be sent on the other and come back.
+    pub fn pair(a: &mut Station, b: &mut Station) -> Result<()> {
+        check_exchange(&a.pool, &b.pool)?;
+        a.keeper.pair(&b.keeper)
+    }
+
+    /// Sleeps until one of a [pair](Station::pair) has something to say; in other respects as
+    /// [`Station::wait`]. With `all`, that a frame has been sent is something to say in any case.
+    pub fn wait_for_either(
+        a: &mut Station,
+        b: &mut Station,
+        all: bool,
+        limit: Option<Duration>,
+    ) -> Result<bool> {
+        // What one has sent, the other has received.
+        let wants = [&*b, &*a].map(|other| all || other.rx.pending() < other.level);
+        let lines = [a.lines(wants[0]), b.lines(wants[1])];
+        a.keeper.wait_for_either(&mut b.keeper, lines, limit)
+    }
+
+    /// Looks after the device if it is time.
+    pub fn look_after(&mut self, now: Instant) -> Result<()> {
+        self.keeper.look_after(now)
+    }
+
+    /// Whether it can be that nothing will arrive any more.
+    pub fn can_end(&self) -> bool {
+        self.keeper.can_end()
     }
 
     /// Whether nothing will arrive any more: the input of a simulated wire is at its end.
     pub fn has_ended(&self) -> bool {
-        self.core.has_ended()
+        self.keeper.has_ended()
     }
 
     /// What has passed so far.
@@ -241,8 +299,8 @@ impl Station {
 
     /// Stops the device and gives everything back.
     pub fn stop(self) -> Result<PortCounters> {
-        let Station { core, rx, tx, pool, .. } = self;
-        let end = core.stop(&rx, &tx)?;
+        let Station { keeper, rx, tx, pool, .. } = self;
+        let end = keeper.stop(&rx, &tx)?;
         drop((rx, tx, pool));
         let (counters, closed) = end.close();
         closed.map(|()| counters)
@@ -254,8 +312,8 @@ impl Station {
 pub fn finish_all(stations: Vec<Station>, out: Output, elapsed: Duration) -> Result<()> {
     let mut ends = Vec::new();
     let mut queues = Vec::new();
-    for Station { core, rx, tx, pool, .. } in stations {
-        ends.push(core.stop(&rx, &tx));
+    for Station { keeper, rx, tx, pool, .. } in stations {
+        ends.push(keeper.stop(&rx, &tx));
         queues.push((rx, tx, pool));
     }
     // All have stopped: now every queue can send its buffers home, to whichever pool.
@@ -274,35 +332,38 @@ pub fn finish_all(stations: Vec<Station>, out: Output, elapsed: Duration) -> Res
     failed.and(shown)
 }
 
-/// Whether buffers received on one can be sent on the other and come back.
-pub fn check_pair(a: &Station, b: &Station) -> Result<()> {
-    Ok(check_exchange(&a.pool, &b.pool)?)
-}
-
 impl NetStation {
     /// The station address.
     pub fn mac(&self) -> MacAddr {
-        self.core.mac()
+        self.keeper.mac()
     }
 
     /// The device, as the user named it.
     pub fn name(&self) -> &str {
-        &self.core.name
+        self.keeper.name()
     }
 
-    /// Sleeps until the device has something to say, `limit` at most.
+    /// Sleeps until the device has something to say; `limit` at most, and never longer than a nap.
     pub fn wait(&mut self, limit: Duration) -> Result<()> {
-        self.core.wait(limit)
+        self.keeper.wait(Lines::ALL, Some(limit))?;
+        self.look_after()
     }
 
-    /// Sleeps until one of two devices has something to say, `limit` at most.
+    /// Makes two devices ready for [`NetStation::wait_for_either`].
+    pub fn pair(a: &mut NetStation, b: &mut NetStation) -> Result<()> {
+        a.keeper.pair(&b.keeper)
+    }
+
+    /// As [`NetStation::wait`], for one of a [pair](NetStation::pair).
     pub fn wait_for_either(a: &mut NetStation, b: &mut NetStation, limit: Duration) -> Result<()> {
-        Core::wait_for_either(&mut a.core, &mut b.core, limit)
+        a.keeper.wait_for_either(&mut b.keeper, [Lines::ALL; 2], Some(limit))?;
+        a.look_after()?;
+        b.look_after()
     }
 
     /// Looks after the device if it is time.
     pub fn look_after(&mut self) -> Result<()> {
-        self.core.look_after()
+        self.keeper.look_after(Instant::now())
     }
 
     /// What has passed so far.
@@ -315,17 +376,13 @@ impl NetStation {
     /// # Errors
     /// If there is nothing left to count.
     pub fn stop(self) -> Result<(PortCounters, Result<()>)> {
-        let NetStation { core, port } = self;
-        let end = core.stop(port.rx(), port.tx())?;
+        let NetStation { keeper, port } = self;
+        let end = keeper.stop(port.rx(), port.tx())?;
         let stack = *port.counters();
         drop(port);
         let (counters, closed) = end.close();
         Ok((counters.with_stack(&stack), closed))
     }
-}
-
-fn wire_failure(error: WireError, device: &str) -> anyhow::Error {
-    anyhow::Error::new(error).context(format!("{device}: the wire has failed"))
 }
 
 fn totals(rx: &Rx, tx: &Tx) -> Totals {
@@ -336,151 +393,6 @@ fn totals(rx: &Rx, tx: &Tx) -> Totals {
         tx_frames: tx.frames,
         tx_bytes: tx.bytes,
         lost: rx.errors() + tx.errors(),
-    }
-}
-
-impl Core {
-    fn mac(&self) -> MacAddr {
-        let device = self.device.as_ref();
-        device.and_then(|device| device.config.station).unwrap_or_default()
-    }
-
-    fn has_link(&self) -> bool {
-        self.device.as_ref().is_some_and(|device| device.link.link().is_some())
-    }
-
-    fn has_ended(&self) -> bool {
-        let simulated = self.device.as_ref().and_then(|device| device.memory.simulated());
-        simulated.is_some_and(Simulated::input_ended)
-    }
-
-    /// Looks after controller and link, if it is time.
-    fn look_after(&mut self) -> Result<()> {
-        if self.looked.elapsed() < LOOK_EVERY {
-            return Ok(());
-        }
-        self.check_wire()?;
-        self.service_port()
-    }
-
-    fn check_wire(&self) -> Result<()> {
-        let Some(device) = &self.device else { return Ok(()) };
-        // A TAP that is gone, the other end of a cable that is, a capture file that is broken.
-        if let Some(error) = device.memory.simulated().and_then(Simulated::wire_error) {
-            return Err(wire_failure(error, &self.name));
-        }
-        Ok(())
-    }
-
-    fn service_port(&mut self) -> Result<()> {
-        self.looked = Instant::now();
-        let Some(device) = &mut self.device else { return Ok(()) };
-        let service = device.service(self.clock.now_ms())?;
-        if !service.events.is_empty() {
-            log::debug!("{}: recovered from {:?}", self.name, service.events);
-        }
-        match service.link {
-            Ok(None) => {}
-            Ok(Some(change @ LinkChange::Up(_))) => log::info!("{}: {change}", self.name),
-            Ok(Some(change)) => log::warn!("{}: {change}", self.name),
-            Err(error) => log::warn!("{}: {error}", self.name),
-        }
-        Ok(())
-    }
-
-    fn wait(&mut self, limit: Duration) -> Result<()> {
-        self.arm()?;
-        self.take(limit)?;
-        self.look_after()
-    }
-
-    fn wait_for_either(a: &mut Core, b: &mut Core, limit: Duration) -> Result<()> {
-        a.arm()?;
-        b.arm()?;
-        let (Some(one), Some(other)) = (&a.device, &b.device) else { return Ok(()) };
-        let mut fds = [&one.waiter, &other.waiter].map(|waiter| PollFd::new(waiter, PollFlags::IN));
-        let limit = Timespec::try_from(limit).context("the time to wait")?;
-        match poll(&mut fds, Some(&limit)) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
-            Err(error) => return Err(error).context("cannot wait for the devices"),
-        }
-        for core in [a, b] {
-            core.take(Duration::ZERO)?;
-            core.look_after()?;
-        }
-        Ok(())
-    }
-
-    /// Lets interrupts through.
-    fn arm(&mut self) -> Result<()> {
-        self.device.as_mut().map_or(Ok(()), |device| Ok(device.waiter.enable()?))
-    }
-
-    /// Waits for an interrupt, and acknowledges it before anybody looks at the rings (HW 9.2).
-    fn take(&mut self, limit: Duration) -> Result<()> {
-        let Some(device) = &mut self.device else { return Ok(()) };
-        let lines = device.waiter.wait(Some(limit))?.lines;
-        for (fired, line) in [(lines.tx, Line::Tx), (lines.rx, Line::Rx)] {
-            if fired {
-                self.events.take(line);
-            }
-        }
-        if lines.err {
-            // Errors are acknowledged where they are mended.
-            self.looked = self.looked.checked_sub(LOOK_EVERY).unwrap_or(self.looked);
-        }
-        Ok(())
-    }
-
-    /// Stops the port; the caller's queues can give their buffers back then.
-    fn stop(mut self, rx: &Rx, tx: &Tx) -> Result<End> {
-        let mut device = self.device.take().context("the port has been stopped before")?;
-        let mib = device.port.mib().clone();
-        let faults = *device.port.faults();
-        let name = self.name.clone();
-        let counters = PortCounters::new(name, rx.counters(), tx.counters(), &faults, &mib);
-        let device = device.stop().map_err(|(_, error)| error.into());
-        Ok(End { counters, device, name: self.name.clone() })
-    }
-}
-
-/// The end of a run: what was counted, and the device if it could be stopped.
-struct End {
-    counters: PortCounters,
-    device: Result<Device<Stopped<AnyBus>>>,
-    name: String,
-}
-
-impl End {
-    /// Gives the memory back, for which no queue and no buffer may be left.
-    fn close(self) -> (PortCounters, Result<()>) {
-        let closed = self.device.and_then(|device| {
-            // The last frames may have been one too many for the disk.
-            let failed = device.memory.simulated().and_then(Simulated::finish);
-            device.close()?;
-            failed.map_or(Ok(()), |error| Err(wire_failure(error, &self.name)))
-        });
-        (self.counters, closed)
-    }
-}
-
-impl Drop for Core {
-    /// Stops a port whose command has failed.
-    fn drop(&mut self) {
-        if let Some(device) = self.device.take()
-            && let Err((_, error)) = device.stop()
-        {
-            log::error!("{}: {error}", self.name);
-        }
-    }
-}
-
-impl std::fmt::Debug for Core {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Core")
-            .field("name", &self.name)
-            .field("device", &self.device)
-            .finish_non_exhaustive()
     }
 }
 

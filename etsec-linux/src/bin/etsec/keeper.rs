@@ -1,0 +1,209 @@
+//! What keeps a running device going while a command moves its frames: its interrupts, its link,
+//! its recovery, its orderly end. It knows nothing of frames.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+use etsec_core::phy::LinkChange;
+use etsec_core::{EventPort, Line, MacAddr, Running, Stopped};
+use etsec_linux::device::{Device, Rx, Tx};
+use etsec_linux::simulated::Simulated;
+use etsec_linux::time::Clock;
+use etsec_linux::{AnyBus, Lines};
+use etsec_sim::ends::WireError;
+
+use crate::counters::PortCounters;
+use crate::run::NAP;
+
+/// How often a device is looked after.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// A running device without its queues.
+pub struct Keeper {
+    /// `None` once stopped.
+    device: Option<Device<Running<AnyBus>>>,
+    events: EventPort<AnyBus>,
+    name: String,
+    clock: Clock,
+    looked: Instant,
+}
+
+impl Keeper {
+    /// Keeps a device that has just been started; what is left of it besides its queues.
+    pub fn new(name: String, mut device: Device<Running<AnyBus>>) -> Result<Self> {
+        // Commands sleep for as long as nothing happens; this is how they notice Ctrl-C.
+        device.waiter.beat(NAP)?;
+        let (events, device) = (device.port.events(), Some(device));
+        let now = Instant::now();
+        let mut keeper = Keeper { device, events, name, clock: Clock::start(), looked: now };
+        // Not the wire: if that has failed already, the run is what tells, with its counters.
+        keeper.service(now)?;
+        log::info!("{}: started, station address {}", keeper.name, keeper.mac());
+        Ok(keeper)
+    }
+
+    /// The device, as the user named it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The station address.
+    pub fn mac(&self) -> MacAddr {
+        let device = self.device.as_ref();
+        device.and_then(|device| device.config.station).unwrap_or_default()
+    }
+
+    /// Whether the link is up.
+    pub fn has_link(&self) -> bool {
+        self.device.as_ref().is_some_and(|device| device.link.link().is_some())
+    }
+
+    /// Whether nothing will arrive any more: the input of a simulated wire is at its end.
+    pub fn has_ended(&self) -> bool {
+        self.simulated().is_some_and(Simulated::input_ended)
+    }
+
+    /// Whether it can be that nothing will arrive any more.
+    pub fn can_end(&self) -> bool {
+        self.simulated().is_some()
+    }
+
+    fn simulated(&self) -> Option<&Simulated> {
+        self.device.as_ref().and_then(|device| device.memory.simulated())
+    }
+
+    /// Looks after controller and link, if it is time.
+    pub fn look_after(&mut self, now: Instant) -> Result<()> {
+        if now.saturating_duration_since(self.looked) < LOOK_EVERY {
+            return Ok(());
+        }
+        // A TAP that is gone, the other end of a cable that is, a capture file that is broken.
+        if let Some(error) = self.simulated().and_then(Simulated::wire_error) {
+            return Err(wire_failure(error, &self.name));
+        }
+        self.service(now)
+    }
+
+    fn service(&mut self, now: Instant) -> Result<()> {
+        self.looked = now;
+        let Some(device) = &mut self.device else { return Ok(()) };
+        let service = device.service(self.clock.now_ms())?;
+        if !service.events.is_empty() {
+            log::debug!("{}: recovered from {:?}", self.name, service.events);
+        }
+        match service.link {
+            Ok(None) => {}
+            Ok(Some(change @ LinkChange::Up(_))) => log::info!("{}: {change}", self.name),
+            Ok(Some(change)) => log::warn!("{}: {change}", self.name),
+            Err(error) => log::warn!("{}: {error}", self.name),
+        }
+        Ok(())
+    }
+
+    /// Sleeps until one of `lines` has something to say; `limit` at most, and never longer than a
+    /// nap. Returns whether it is time to look at the clock.
+    pub fn wait(&mut self, lines: Lines, limit: Option<Duration>) -> Result<bool> {
+        let Some(device) = &mut self.device else { return Ok(true) };
+        device.waiter.enable(lines)?;
+        let woken = device.waiter.wait(limit)?;
+        self.acknowledge(woken.lines);
+        Ok(woken.beat || woken.lines.err || !woken.lines.any())
+    }
+
+    /// Makes `self` the one to wait for both.
+    pub fn pair(&mut self, other: &Keeper) -> Result<()> {
+        if let (Some(one), Some(other)) = (&mut self.device, &other.device) {
+            one.waiter.include(&other.waiter)?;
+        }
+        Ok(())
+    }
+
+    /// Sleeps until one of two devices that are a [pair](Keeper::pair) has something to say on
+    /// these lines, otherwise as [`Keeper::wait`].
+    pub fn wait_for_either(
+        &mut self,
+        other: &mut Keeper,
+        [ours, others]: [Lines; 2],
+        limit: Option<Duration>,
+    ) -> Result<bool> {
+        let (Some(one), Some(two)) = (&mut self.device, &mut other.device) else {
+            return Ok(true);
+        };
+        one.waiter.enable(ours)?;
+        two.waiter.enable(others)?;
+        let woken = one.waiter.wait(limit)?;
+        two.waiter.fired(woken.included);
+        self.acknowledge(woken.lines);
+        other.acknowledge(woken.included);
+        let failed = woken.lines.err || woken.included.err;
+        Ok(woken.beat || failed || !(woken.lines.any() || woken.included.any()))
+    }
+
+    /// Acknowledges what fired before anybody looks at the rings (HW 9.2).
+    fn acknowledge(&mut self, lines: Lines) {
+        for (fired, line) in [(lines.tx, Line::Tx), (lines.rx, Line::Rx)] {
+            if fired {
+                self.events.take(line);
+            }
+        }
+        if lines.err {
+            // Errors are acknowledged where they are mended.
+            self.looked = self.looked.checked_sub(LOOK_EVERY).unwrap_or(self.looked);
+        }
+    }
+
+    /// Stops the port; the caller's queues can give their buffers back then.
+    pub fn stop(mut self, rx: &Rx, tx: &Tx) -> Result<End> {
+        let mut device = self.device.take().context("the port has been stopped before")?;
+        let mib = device.port.mib().clone();
+        let faults = *device.port.faults();
+        let name = self.name.clone();
+        let counters = PortCounters::new(name, rx.counters(), tx.counters(), &faults, &mib);
+        let device = device.stop().map_err(|(_, error)| error.into());
+        Ok(End { counters, device, name: self.name.clone() })
+    }
+}
+
+/// The end of a run: what was counted, and the device if it could be stopped.
+pub struct End {
+    counters: PortCounters,
+    device: Result<Device<Stopped<AnyBus>>>,
+    name: String,
+}
+
+impl End {
+    /// Gives the memory back, for which no queue and no buffer may be left.
+    pub fn close(self) -> (PortCounters, Result<()>) {
+        let closed = self.device.and_then(|device| {
+            // The last frames may have been one too many for the disk.
+            let failed = device.memory.simulated().and_then(Simulated::finish);
+            device.close()?;
+            failed.map_or(Ok(()), |error| Err(wire_failure(error, &self.name)))
+        });
+        (self.counters, closed)
+    }
+}
+
+impl Drop for Keeper {
+    /// Stops a port whose command has failed.
+    fn drop(&mut self) {
+        if let Some(device) = self.device.take()
+            && let Err((_, error)) = device.stop()
+        {
+            log::error!("{}: {error}", self.name);
+        }
+    }
+}
+
+impl std::fmt::Debug for Keeper {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Keeper")
+            .field("name", &self.name)
+            .field("device", &self.device)
+            .finish_non_exhaustive()
+    }
+}
+
+fn wire_failure(error: WireError, device: &str) -> anyhow::Error {
+    anyhow::Error::new(error).context(format!("{device}: the wire has failed"))
+}

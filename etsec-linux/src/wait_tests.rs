@@ -1,0 +1,130 @@
+//! Tests of `wait`: interrupts through descriptors that stand for UIO's, bells, and the beat.
+
+use super::*;
+use crate::uio::tests::interrupt;
+use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
+use std::io::{Read, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+const SHORT: Option<Duration> = Some(Duration::from_millis(1));
+const LONG: Option<Duration> = Some(Duration::from_secs(10));
+
+fn readable(waiter: &Waiter) -> bool {
+    let mut fds = [PollFd::new(waiter, PollFlags::IN)];
+    poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).unwrap() == 1
+}
+
+#[test]
+fn the_line_that_fired_is_told_once_for_each_interrupt() {
+    let (tx, _tx_kernel) = interrupt(0);
+    let (rx, mut rx_kernel) = interrupt(0);
+    let mut waiter = Waiter::uio(vec![(tx, Lines::TX), (rx, Lines::RX)]).unwrap();
+    assert_eq!(waiter.wait(SHORT).unwrap(), Woken::default());
+    assert!(!readable(&waiter));
+    for count in 1u32..4 {
+        rx_kernel.write_all(&count.to_ne_bytes()).unwrap();
+        assert!(readable(&waiter));
+        let woken = Woken { lines: Lines::RX, ..Woken::default() };
+        assert_eq!(waiter.wait(LONG).unwrap(), woken);
+        // Though nobody has read the count.
+        assert!(!readable(&waiter));
+        assert_eq!(waiter.wait(SHORT).unwrap(), Woken::default());
+    }
+}
+
+#[test]
+fn only_lines_that_are_wanted_and_have_fired_are_enabled_again() {
+    let (tx, mut tx_kernel) = interrupt(0);
+    let (rx, mut rx_kernel) = interrupt(0);
+    let mut waiter = Waiter::uio(vec![(tx, Lines::TX), (rx, Lines::RX)]).unwrap();
+    let mut written = [0; 4];
+    waiter.enable(Lines::RX).unwrap();
+    waiter.enable(Lines { tx: false, ..Lines::ALL }).unwrap();
+    waiter.enable(Lines::ALL).unwrap();
+    for kernel in [&mut tx_kernel, &mut rx_kernel] {
+        kernel.read_exact(&mut written).unwrap();
+        assert_eq!(u32::from_ne_bytes(written), 1);
+    }
+    tx_kernel.write_all(&1u32.to_ne_bytes()).unwrap();
+    assert_eq!(waiter.wait(LONG).unwrap().lines, Lines::TX);
+    waiter.enable(Lines::RX).unwrap();
+    waiter.enable(Lines::ALL).unwrap();
+    waiter.enable(Lines::ALL).unwrap();
+    tx_kernel.read_exact(&mut written).unwrap();
+    // Nothing more was written to either.
+    for kernel in [&mut tx_kernel, &mut rx_kernel] {
+        kernel.set_nonblocking(true).unwrap();
+        let more = kernel.read(&mut written).unwrap_err();
+        assert_eq!(more.kind(), std::io::ErrorKind::WouldBlock);
+    }
+}
+
+/// A bell for the receive line, what rings it, and how often it was enabled.
+fn bell() -> (Waiter, OwnedFd, Arc<AtomicU32>) {
+    let enabled = Arc::new(AtomicU32::new(0));
+    let event = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC).unwrap();
+    let ringer = event.try_clone().unwrap();
+    let count = Arc::clone(&enabled);
+    let enable = Box::new(move || {
+        count.fetch_add(1, Ordering::Relaxed);
+    });
+    let waiter = Waiter::bells(vec![Bell { event, lines: Lines::RX, enable }]).unwrap();
+    (waiter, ringer, enabled)
+}
+
+#[test]
+fn bells_are_taken_and_enabled_like_interrupts() {
+    let (mut waiter, ringer, enabled) = bell();
+    waiter.enable(Lines::ALL).unwrap();
+    waiter.enable(Lines::ALL).unwrap();
+    assert_eq!(enabled.load(Ordering::Relaxed), 1);
+    assert!(!waiter.wait(SHORT).unwrap().lines.any());
+    for times in 2..5 {
+        rustix::io::write(&ringer, &2u64.to_ne_bytes()).unwrap();
+        assert_eq!(waiter.wait(LONG).unwrap().lines, Lines::RX);
+        assert!(!waiter.wait(SHORT).unwrap().lines.any());
+        waiter.enable(Lines::RX).unwrap();
+        assert_eq!(enabled.load(Ordering::Relaxed), times);
+    }
+}
+
+#[test]
+fn a_beat_ends_waits_and_comes_again() {
+    let (mut waiter, ringer, _) = bell();
+    waiter.beat(Duration::from_millis(2)).unwrap();
+    for _ in 0..3 {
+        assert_eq!(waiter.wait(LONG).unwrap(), Woken { beat: true, ..Woken::default() });
+    }
+    rustix::io::write(&ringer, &1u64.to_ne_bytes()).unwrap();
+    assert_eq!(waiter.wait(LONG).unwrap().lines, Lines::RX);
+}
+
+#[test]
+fn an_included_waiter_is_waited_for_by_the_other_and_enables_for_itself() {
+    let (mut one, ringer, _) = bell();
+    let (mut other, others_ringer, others_enabled) = bell();
+    other.enable(Lines::ALL).unwrap();
+    one.include(&other).unwrap();
+    rustix::io::write(&others_ringer, &1u64.to_ne_bytes()).unwrap();
+    assert!(!other.wait(SHORT).unwrap().lines.any());
+    let woken = one.wait(LONG).unwrap();
+    assert_eq!(woken, Woken { included: Lines::RX, ..Woken::default() });
+    other.fired(woken.included);
+    other.enable(Lines::ALL).unwrap();
+    assert_eq!(others_enabled.load(Ordering::Relaxed), 2);
+    rustix::io::write(&ringer, &1u64.to_ne_bytes()).unwrap();
+    assert_eq!(one.wait(LONG).unwrap(), Woken { lines: Lines::RX, ..Woken::default() });
+}
+
+#[test]
+fn times_are_rounded_up_to_milliseconds() {
+    let time = |limit| {
+        let time = whole_milliseconds(limit);
+        (time.tv_sec, time.tv_nsec)
+    };
+    assert_eq!(time(Duration::from_nanos(1)), (0, 1_000_000));
+    assert_eq!(time(Duration::from_millis(2500)), (2, 500_000_000));
+    assert_eq!(time(Duration::ZERO), (0, 0));
+    assert_eq!(time(Duration::MAX).0, i64::from(i32::MAX) / 1000);
+}
