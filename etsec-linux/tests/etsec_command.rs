@@ -82,6 +82,7 @@ fn every_command_has_help() {
         "link",
         "stats",
         "send",
+        "receive",
         "capture",
         "echo",
         "forward",
@@ -214,6 +215,24 @@ fn a_capture_holds_what_arrived_and_can_be_sent() {
     let bytes: usize = sent[..250].iter().map(Vec::len).sum();
     assert_eq!(port["tx"]["frames"], 250);
     assert_eq!(port["tx"]["bytes"], bytes);
+}
+
+#[test]
+fn what_is_received_is_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let input = dir.path().join("in.pcap");
+    let sent = frames(700);
+    write_pcap(&input, &sent);
+    let device = format!("sim,wire=pcap:{},", input.display());
+    for count in [1, 300, 700] {
+        let number = count.to_string();
+        let words = ["receive", "--json", "--promiscuous", "-d", &device, "-n", &number];
+        let received = run(&words);
+        assert_eq!(code(&received), Some(0), "{}", said(&received));
+        let port = &events(&received.stdout, "counters")[0]["ports"][0];
+        let bytes: usize = sent[..count].iter().map(Vec::len).sum();
+        assert_eq!((&port["rx"]["frames"], &port["rx"]["bytes"]), (&count.into(), &bytes.into()));
+    }
 }
 
 #[test]
@@ -389,6 +408,7 @@ fn signals_end_every_running_command_orderly() {
     for words in [
         &["echo", "-d", "sim,wire=cable:lonely"][..],
         &["send", "-d", "sim"],
+        &["receive", "-d", "sim"],
         &["capture", "-d", &recorded, "-w", capture.to_str().unwrap()],
         &["forward", "sim,wire=cable:a", "sim,wire=cable:b"],
         &["serve", "-d", "sim", "-a", "10.0.0.1/24"],

@@ -85,6 +85,8 @@ pub enum Command {
     Stats(Stats),
     /// Send frames: a pattern, or the contents of a capture file.
     Send(Send),
+    /// Count received frames and throw them away.
+    Receive(Receive),
     /// Write received frames to a pcapng file.
     Capture(Capture),
     /// Send every received frame back to where it came from.
@@ -284,6 +286,18 @@ pub struct Send {
     /// EtherType of pattern frames; the default is set aside for experiments.
     #[arg(long, value_name = "TYPE", default_value = "0x88b5", value_parser = parse_u16)]
     pub ethertype: u16,
+}
+
+/// `etsec receive`.
+#[derive(Debug, Args)]
+pub struct Receive {
+    #[command(flatten)]
+    pub port: Port,
+    #[command(flatten)]
+    pub until: Until,
+    /// Also frames addressed to others.
+    #[arg(long)]
+    pub promiscuous: bool,
 }
 
 /// `etsec capture`.

@@ -21,6 +21,7 @@ mod output;
 mod pace;
 mod pcapng;
 mod probe;
+mod receive;
 mod regs;
 mod run;
 mod selftest;
@@ -97,6 +98,7 @@ fn run(cli: &Cli) -> Result<()> {
         Command::Link(args) => link::run(args, context.out),
         Command::Stats(args) => stats::run(args, context.out, &context.stop),
         Command::Send(args) => send::run(args, &context),
+        Command::Receive(args) => receive::run(args, &context),
         Command::Capture(args) => capture::run(args, &context),
         Command::Echo(args) => echo::run(args, &context),
         Command::Forward(args) => forward::run(args, &context),
