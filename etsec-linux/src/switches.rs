@@ -133,6 +133,7 @@ impl<'a> Moves<'a> {
         switch: &Path,
         text: &str,
     ) -> Result<(), Error> {
+        log::info!("{}: {:?} to {}", device.id, text.trim_end(), switch.display());
         self.kernel.write(switch, text).map_err(|source| {
             let (device, switch) = (device.id.clone(), switch.to_owned());
             HandoverError::Switch { device, doing, switch, cure: cure(&source), source }.into()
