@@ -29,6 +29,12 @@ const FIXED: [(&str, &str); 3] = [
 const STEPS: [&[&str]; 3] =
     [&["--silent", "allnoconfig"], &["--silent", "olddefconfig"], &["vmlinux", "modules"]];
 
+/// The modules that make UIO devices of nodes in the device tree, in the order they load.
+pub const UIO: [&str; 2] = ["uio", "uio_pdrv_genirq"];
+/// Those of the kernel's own driver and what it wants, in the order they load.
+pub const GIANFAR: [&str; 6] =
+    ["libphy", "fixed_phy", "fwnode_mdio", "of_mdio", "fsl_pq_mdio", "gianfar_driver"];
+
 /// The kernels we test on: Debian's of its stable release, and the newest it has for that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Version {

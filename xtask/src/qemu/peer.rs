@@ -32,6 +32,26 @@ impl Peer {
     /// # Errors
     /// Nobody answers in time; Ctrl-C.
     pub fn resolve(&self, wire: &mut Wire, ip: Ipv4Addr, limit: Duration) -> Result<[u8; 6]> {
+        let until = Instant::now() + limit;
+        while Instant::now() < until {
+            self.ask(wire, ip)?;
+            if let Some(mac) = self.answer(wire, Duration::from_millis(500), |frame| {
+                let Some(NetSlice::Arp(arp)) = &frame.net else { return None };
+                let ours = arp.operation() == ArpOperation::REPLY
+                    && arp.sender_protocol_addr() == ip.octets();
+                if ours { arp.sender_hw_addr().try_into().ok() } else { None }
+            })? {
+                return Ok(mac);
+            }
+        }
+        bail!("nobody at {ip} answers")
+    }
+
+    /// Asks once who has `ip`.
+    ///
+    /// # Errors
+    /// A failure of the wire.
+    pub fn ask(&self, wire: &Wire, ip: Ipv4Addr) -> Result<()> {
         let nobody = [0; 6];
         let question = ArpPacket::new(
             ArpHardwareId::ETHERNET,
@@ -45,19 +65,7 @@ impl Peer {
         let mut frame = Vec::new();
         PacketBuilder::ethernet2(self.mac, [0xff; 6]).arp(question).write(&mut frame)?;
         pad(&mut frame);
-        let until = Instant::now() + limit;
-        while Instant::now() < until {
-            wire.send(&frame)?;
-            if let Some(mac) = self.answer(wire, Duration::from_millis(500), |frame| {
-                let Some(NetSlice::Arp(arp)) = &frame.net else { return None };
-                let ours = arp.operation() == ArpOperation::REPLY
-                    && arp.sender_protocol_addr() == ip.octets();
-                if ours { arp.sender_hw_addr().try_into().ok() } else { None }
-            })? {
-                return Ok(mac);
-            }
-        }
-        bail!("nobody at {ip} answers")
+        wire.send(&frame).map(drop)
     }
 
     /// Pings `ip` at `mac` with `payload`; whether the answer came in time and was the same.

@@ -39,6 +39,10 @@ pub fn both_ways(rig: &mut Rig) -> Result<String> {
 /// Sends the frames in at both ends, and returns what came out of the second and of the first.
 fn exchange(rig: &mut Rig, sent: &[Vec<u8>]) -> Result<[Vec<Vec<u8>>; 2]> {
     let [first, second] = &mut rig.wires[..] else { anyhow::bail!("two wires are wanted") };
+    // What came before has filled our end's buffer, and would be the first thing to go lost.
+    for wire in [&mut *first, &mut *second] {
+        while wire.receive(Duration::ZERO)?.is_some() {}
+    }
     let mut there = Way::default();
     let mut back = Way::default();
     let mut moved = Instant::now();

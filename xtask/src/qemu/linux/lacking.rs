@@ -3,7 +3,7 @@
 
 use anyhow::{Result, ensure};
 
-use super::rig::{ETSEC, HUGETLBFS, PAGES, Rig};
+use super::rig::{ALL_NODES, ETSEC, HUGETLBFS, PAGES, Rig};
 
 /// A command that would own the port.
 const OWN: [&str; 6] = [ETSEC, "capture", "--device", "uio:eth0", "--write", "/tmp/none.pcapng"];
@@ -15,7 +15,7 @@ pub fn no_module(rig: &mut Rig) -> Result<String> {
     ensure!(expected.iter().all(|words| probe.out().contains(words)), "probe: {}", probe.out());
     let words = ["'eth0' is in the device tree", "not bound to UIO: `modprobe uio_pdrv_genirq`"];
     let line = rig.refused(&OWN, &words);
-    rig.load_uio()?;
+    rig.load_uio(ALL_NODES)?;
     line
 }
 

@@ -79,5 +79,5 @@ pub fn kernel_log(rig: &mut Rig) -> Result<String> {
     let bad = ["BUG", "WARNING", "Oops", "nobody cared", "Call Trace", "page allocation failure"];
     let line = text.lines().find(|line| bad.iter().any(|word| line.contains(word)));
     ensure!(line.is_none(), "{}, see {}", line.unwrap_or_default(), rig.kernel_log.display());
-    Ok(format!("{} lines", text.lines().count()))
+    Ok(format!("{} lines of the kernel's, no complaint", text.lines().count()))
 }

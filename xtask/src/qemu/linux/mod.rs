@@ -4,6 +4,7 @@
 
 mod capture;
 mod forward;
+mod handover;
 mod lacking;
 mod look;
 mod outcome;
@@ -28,7 +29,7 @@ use crate::report::Verdict;
 use crate::session::Session;
 use crate::tools::{DTC, SETPRIV};
 use outcome::Outcomes;
-use rig::Rig;
+use rig::{ALL_NODES, Description, Rig};
 
 /// Options of `qemu linux`.
 #[derive(Debug, Args)]
@@ -53,8 +54,30 @@ struct Scenario {
     run: fn(&mut Rig) -> Result<String>,
 }
 
+/// Two eTSECs, handed to UIO as they should be.
+const WHOLE_TREE: Description = Description {
+    name: "whole",
+    overlays: &["etsec-linux/dts/qemu-ppce500-eth0.dtso", "etsec-linux/dts/qemu-ppce500-eth1.dtso"],
+    prepare: |_| Ok(()),
+};
+/// Eth0 for the kernel and for UIO in turn.
+const TREE_FOR_BOTH: Description = Description {
+    name: "both",
+    overlays: &["etsec-linux/dts/qemu-ppce500-eth0.dtso", "tests/guest/dts/both.dtso"],
+    prepare: Rig::mount_huge_pages,
+};
+/// A device tree full of mistakes.
+const WRONG_TREE: Description = Description {
+    name: "wrong tree",
+    overlays: &["tests/guest/dts/wrong.dtso"],
+    prepare: |rig| {
+        rig.load_uio(ALL_NODES)?;
+        rig.mount_huge_pages()
+    },
+};
+
 /// On a machine that has all it needs, in this order: each leaves the guest as the next wants it.
-const WHOLE: [Scenario; 15] = [
+const WHOLE: [Scenario; 14] = [
     Scenario { name: "no UIO module", run: lacking::no_module },
     Scenario { name: "no hugetlbfs", run: lacking::no_hugetlbfs },
     Scenario { name: "no huge pages", run: lacking::no_pages },
@@ -69,11 +92,14 @@ const WHOLE: [Scenario; 15] = [
     Scenario { name: "Ctrl-C", run: quiet::interrupted },
     Scenario { name: "kill -9", run: quiet::killed },
     Scenario { name: "device removed", run: removed::unbound },
-    Scenario { name: "no error of the kernel", run: look::kernel_log },
 ];
 
+/// On a machine whose device tree offers a port to the kernel as well.
+const FOR_BOTH: [Scenario; 1] =
+    [Scenario { name: "from gianfar and back", run: handover::there_and_back }];
+
 /// On a machine whose device tree is wrong.
-const WRONG_TREE: [Scenario; 4] = [
+const WRONG: [Scenario; 4] = [
     Scenario { name: "tree: one line of three", run: trees::one_line },
     Scenario { name: "tree: no uio-name", run: trees::no_name },
     Scenario { name: "tree: no reg", run: trees::no_registers },
@@ -161,49 +187,62 @@ fn prepare(
 fn judge(session: &mut Session, log: &mut Log, needed: &Needed) -> Result<Outcomes> {
     let mut outcomes = Outcomes::default();
     for kernel in &needed.kernels {
-        let version = kernel.version().name();
-        session.progress.start(&format!("guest with Linux {version}"));
-        let rig = Rig::whole(session, log, kernel, &needed.programs);
-        scenarios(session, version, rig, &WHOLE, &mut outcomes)?;
-        let rig = Rig::wrong_tree(session, log, kernel, &needed.programs);
-        scenarios(session, version, rig, &WRONG_TREE, &mut outcomes)?;
+        let name = kernel.version().name();
+        session.progress.start(&format!("guest with Linux {name}"));
+        for (machine, list) in
+            [(WHOLE_TREE, &WHOLE[..]), (TREE_FOR_BOTH, &FOR_BOTH), (WRONG_TREE, &WRONG)]
+        {
+            let rig = Rig::boot(session, log, kernel, &needed.programs, &machine);
+            let mut run = Run { session, kernel: name, outcomes: &mut outcomes };
+            match rig {
+                Ok(rig) => run.scenarios(rig, &machine, list)?,
+                Err(error) => {
+                    run.add(&format!("{}: boot", machine.name), Err(error), Instant::now())?
+                }
+            }
+        }
     }
     session.progress.finish();
     Ok(outcomes)
 }
 
-/// Runs scenarios on one guest, and switches it off.
-fn scenarios(
-    session: &mut Session,
-    version: &'static str,
-    rig: Result<Rig>,
-    list: &[Scenario],
-    outcomes: &mut Outcomes,
-) -> Result<()> {
-    let mut rig = match rig {
-        Ok(rig) => rig,
-        Err(error) if error.is::<Interrupted>() => return Err(error),
-        Err(error) => {
-            let line = outcomes.add(version, "boot", Err(error), Instant::now());
-            session.progress.say(&line);
-            return Ok(());
+/// The scenarios on one kernel.
+struct Run<'a> {
+    session: &'a mut Session,
+    kernel: &'static str,
+    outcomes: &'a mut Outcomes,
+}
+
+impl Run<'_> {
+    /// Runs scenarios on one guest, and switches it off.
+    fn scenarios(&mut self, mut rig: Rig, machine: &Description, list: &[Scenario]) -> Result<()> {
+        for Scenario { name, run } in list {
+            let started = Instant::now();
+            let outcome = run(&mut rig);
+            if outcome.is_err() {
+                // The next one is not to suffer from what this one has left behind.
+                rig.clear();
+            }
+            self.add(name, outcome, started)?;
         }
-    };
-    for Scenario { name, run } in list {
         let started = Instant::now();
-        let outcome = run(&mut rig);
+        self.add(&format!("{}: the end", machine.name), the_end(rig), started)
+    }
+
+    /// Adds an outcome and tells of it; Ctrl-C is none.
+    fn add(&mut self, name: &str, outcome: Result<String>, started: Instant) -> Result<()> {
         if outcome.as_ref().is_err_and(|error| error.is::<Interrupted>()) {
             return outcome.map(drop);
         }
-        let failed = outcome.is_err();
-        session.progress.say(&outcomes.add(version, name, outcome, started));
-        if failed {
-            // The next one is not to suffer from what this one has left behind.
-            rig.clear();
-        }
+        let line = self.outcomes.add(self.kernel, name, outcome, started);
+        self.session.progress.say(&line);
+        Ok(())
     }
-    let started = Instant::now();
-    let off = rig.power_off().map(|()| "by itself".to_owned());
-    session.progress.say(&outcomes.add(version, "power off", off, started));
-    Ok(())
+}
+
+/// The kernel has complained of nothing, and the machine powers itself off.
+fn the_end(mut rig: Rig) -> Result<String> {
+    let seen = look::kernel_log(&mut rig)?;
+    rig.power_off()?;
+    Ok(seen)
 }

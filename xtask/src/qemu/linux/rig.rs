@@ -10,6 +10,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::fetch;
+use crate::guest::kernel::{GIANFAR, UIO};
 use crate::guest::{Boot, Finished, Guest, Kernel, Program, Programs};
 use crate::log::Log;
 use crate::qemu::machine::{Machine, Netdev};
@@ -33,6 +34,8 @@ pub const WWW: &str = "/srv";
 pub const FILE: &str = "download.bin";
 /// Its length.
 const FILE_BYTES: usize = 4 << 20;
+/// Makes `uio_pdrv_genirq` take every node that is meant for it.
+pub const ALL_NODES: &str = "of_id=generic-uio";
 /// Pages of 4 MiB that are reserved at boot.
 pub const PAGES: u64 = 8;
 /// Bytes in each.
@@ -43,6 +46,17 @@ const POOL: &str = "/sys/kernel/mm/hugepages/hugepages-4096kB";
 pub const HUGETLBFS: &str = "/dev/hugepages";
 /// How long a command may take to start or to stop; it takes a moment.
 pub const LIMIT: Duration = Duration::from_secs(20);
+
+/// What differs between the machines that are booted.
+#[derive(Debug)]
+pub struct Description {
+    /// What to call it.
+    pub name: &'static str,
+    /// What is put over QEMU's device tree, from the root.
+    pub overlays: &'static [&'static str],
+    /// What is done before the first scenario.
+    pub prepare: fn(&mut Rig) -> Result<()>,
+}
 
 /// A guest and its surroundings.
 #[derive(Debug)]
@@ -60,69 +74,53 @@ pub struct Rig {
 }
 
 impl Rig {
-    /// Two eTSECs, handed to UIO as they should be. The first one's wire leads to us and to a
-    /// network of QEMU's, through which the host's own TCP reaches it.
-    pub fn whole(
+    /// Boots a machine with two eTSECs. The first one's wire leads to us and to a network of
+    /// QEMU's, through which the host's own TCP reaches it.
+    pub fn boot(
         session: &mut Session,
         log: &mut Log,
-        kernel: &Kernel,
+        linux: &Kernel,
         programs: &Programs,
-    ) -> Result<Self> {
-        let overlays = ["etsec-linux/dts/qemu-ppce500-eth0.dtso", ETH1];
-        Self::boot(session, log, kernel, programs, "linux", &overlays)
-    }
-
-    /// Eth0 as it should be but for what is missing; see the overlay.
-    pub fn wrong_tree(
-        session: &mut Session,
-        log: &mut Log,
-        kernel: &Kernel,
-        programs: &Programs,
-    ) -> Result<Self> {
-        let overlays = ["tests/guest/dts/wrong.dtso"];
-        let mut rig = Self::boot(session, log, kernel, programs, "linux-wrong-tree", &overlays)?;
-        rig.load_uio()?;
-        rig.mount_huge_pages()?;
-        Ok(rig)
-    }
-
-    fn boot(
-        session: &mut Session,
-        log: &mut Log,
-        kernel: &Kernel,
-        programs: &Programs,
-        name: &str,
-        overlays: &[&str],
+        machine: &Description,
     ) -> Result<Self> {
         let http = free_port()?;
         let user = format!("ipv6=off,hostfwd=tcp:{http}-{SERVER}:80");
         let (first, first_end) = Wire::new()?;
         let (second, second_end) = Wire::new()?;
-        let machine = Machine::new(kernel.vmlinux())
+        let qemu = Machine::new(linux.vmlinux())
             .etsec_on_hub(vec![first_end, Netdev::User(user)], MACS[0])
             .etsec(second_end, MACS[1]);
-        let overlays = overlays.iter().map(|overlay| session.root.join(overlay)).collect();
-        let name = format!("{name}-{}", kernel.version().name());
+        let overlays = machine.overlays.iter().map(|name| session.root.join(name)).collect();
+        let name = format!("linux-{}-{}", linux.version().name(), machine.name.replace(' ', "-"));
         let kernel_log = session.target.join(format!("xtask/{name}-kernel.log"));
         let file = fetch::content(FILE_BYTES);
         let boot = Boot {
             name,
-            kernel,
+            kernel: linux,
             programs,
-            machine,
+            machine: qemu,
             overlays,
             append: format!("hugepagesz=4M hugepages={PAGES}"),
-            modules: &["uio", "uio_pdrv_genirq"],
+            modules: &[&UIO[..], &GIANFAR].concat(),
             files: vec![(WWW[1..].to_owned(), None), (format!("srv/{FILE}"), Some(file.clone()))],
         };
         let guest = Guest::boot(session, log, boot)?;
-        Ok(Self { guest, wires: vec![first, second], http, file, kernel_log })
+        let mut rig = Self { guest, wires: vec![first, second], http, file, kernel_log };
+        (machine.prepare)(&mut rig)?;
+        Ok(rig)
     }
 
-    /// Loads what makes UIO devices of the nodes in the device tree.
-    pub fn load_uio(&mut self) -> Result<()> {
-        self.guest.load("uio", "")?;
-        self.guest.load("uio_pdrv_genirq", "of_id=generic-uio")
+    /// Loads what makes UIO devices of the nodes in the device tree; with `of_id=generic-uio` of
+    /// all that are meant for it, else of none by itself.
+    pub fn load_uio(&mut self, options: &str) -> Result<()> {
+        let [core, driver] = UIO;
+        self.guest.load(core, "")?;
+        self.guest.load(driver, options)
+    }
+
+    /// Loads the kernel's own driver for the eTSEC.
+    pub fn load_gianfar(&mut self) -> Result<()> {
+        GIANFAR.iter().try_for_each(|module| self.guest.load(module, ""))
     }
 
     /// Mounts the pages that were reserved.
@@ -233,8 +231,6 @@ impl Rig {
         self.guest.power_off()
     }
 }
-
-const ETH1: &str = "etsec-linux/dts/qemu-ppce500-eth1.dtso";
 
 /// The line of `said` with which the command was refused, if it is one line and has all of
 /// `expected` in it.
