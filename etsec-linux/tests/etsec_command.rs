@@ -201,19 +201,20 @@ fn forwarding_changes_nothing_and_ends_by_itself() {
 fn a_capture_holds_what_arrived_and_can_be_sent() {
     let dir = tempfile::tempdir().unwrap();
     let (input, output) = (dir.path().join("in.pcap"), dir.path().join("out.pcapng"));
-    let sent = frames(300);
+    // Several times what a ring holds.
+    let sent = frames(1300);
     write_pcap(&input, &sent);
     let device = format!("sim,wire=pcap:{},", input.display());
-    let captured = run(&["capture", "-d", &device, "-n", "250", "-w", output.to_str().unwrap()]);
+    let captured = run(&["capture", "-d", &device, "-n", "1250", "-w", output.to_str().unwrap()]);
     assert_eq!(code(&captured), Some(0), "{}", said(&captured));
-    assert!(read_pcapng(&output) == sent[..250]);
+    assert!(read_pcapng(&output) == sent[..1250]);
 
     let words = ["send", "--json", "-d", "sim", "--pcap", output.to_str().unwrap()];
     let resent = run(&words);
     assert_eq!(code(&resent), Some(0), "{}", said(&resent));
     let port = &events(&resent.stdout, "counters")[0]["ports"][0];
-    let bytes: usize = sent[..250].iter().map(Vec::len).sum();
-    assert_eq!(port["tx"]["frames"], 250);
+    let bytes: usize = sent[..1250].iter().map(Vec::len).sum();
+    assert_eq!(port["tx"]["frames"], 1250);
     assert_eq!(port["tx"]["bytes"], bytes);
 }
 

@@ -67,6 +67,7 @@ fn copy_frames<W: std::io::Write>(
                 drop(station.rx.refill(frame));
             }
         }
+        station.rx.commit();
         station.recycle();
         let idle = file.frames() == before;
         if idle || run.elapsed() - flushed >= FLUSH_EVERY {
