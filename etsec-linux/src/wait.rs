@@ -77,6 +77,9 @@ pub struct Woken {
     pub lines: Lines,
     /// The lines that fired of a device that was [included](Waiter::include).
     pub included: Lines,
+    /// Lines of that device that something is wrong with; [`Waiter::check`] of its own waiter says
+    /// what.
+    pub suspect: Lines,
     /// Whether the [beat](Waiter::beat) came.
     pub beat: bool,
 }
@@ -200,7 +203,7 @@ impl Waiter {
     /// A signal ends the wait early with nothing.
     ///
     /// # Errors
-    /// What the system says.
+    /// [`Error::Removed`] if a device has been taken away, or what the system says.
     pub fn wait(&mut self, timeout: Option<Duration>) -> Result<Woken, Error> {
         // What does not fit is told by the next wait, at once.
         let mut ready = [epoll::Event { flags: epoll::EventFlags::empty(), data: zero() }; 4];
@@ -215,14 +218,37 @@ impl Waiter {
             let data = event.data.u64();
             if data & BEAT != 0 {
                 woken.beat = self.take_beat()?;
-            } else if data & INCLUDED != 0 {
-                woken.included.add(Lines::from_bits(data));
+                continue;
+            }
+            let lines = Lines::from_bits(data);
+            // Of a device that was taken away nothing else would tell: not every line is enabled
+            // again.
+            let flags = event.flags;
+            let wrong = flags.intersects(epoll::EventFlags::ERR | epoll::EventFlags::HUP);
+            if data & INCLUDED != 0 {
+                woken.included.add(lines);
+                woken.suspect.add(if wrong { lines } else { Lines::NONE });
             } else {
-                woken.lines.add(Lines::from_bits(data));
+                woken.lines.add(lines);
+                self.check(if wrong { lines } else { Lines::NONE })?;
             }
         }
         self.fired(woken.lines);
         Ok(woken)
+    }
+
+    /// Whether the devices behind `lines` can still interrupt. It lets them through, as
+    /// [`Waiter::enable`] does.
+    ///
+    /// # Errors
+    /// What UIO says, [`Error::Removed`] if a device has been taken away.
+    pub fn check(&self, lines: Lines) -> Result<(), Error> {
+        for source in self.sources.iter().filter(|source| source.lines.meets(lines)) {
+            if let Origin::Uio(uio) = &source.from {
+                uio.enable()?;
+            }
+        }
+        Ok(())
     }
 
     /// Takes note that lines have fired, of which another waiter has told: they are to be enabled

@@ -128,3 +128,28 @@ fn times_are_rounded_up_to_milliseconds() {
     assert_eq!(time(Duration::ZERO), (0, 0));
     assert_eq!(time(Duration::MAX).0, i64::from(i32::MAX) / 1000);
 }
+
+#[test]
+fn a_device_that_is_taken_away_ends_the_wait_with_an_error() {
+    let (tx, tx_kernel) = interrupt(0);
+    let (rx, _rx_kernel) = interrupt(0);
+    let mut waiter = Waiter::uio(vec![(tx, Lines::TX), (rx, Lines::RX)]).unwrap();
+    // Nobody waits for that line, let alone enables it again.
+    drop(tx_kernel);
+    let error = waiter.wait(LONG).unwrap_err().to_string();
+    assert!(error.contains("/dev/uio7"), "{error}");
+    assert!(waiter.check(Lines::TX).is_err());
+    assert!(waiter.check(Lines::RX).is_ok());
+}
+
+#[test]
+fn a_device_that_is_taken_away_from_another_waiter_is_told() {
+    let (tx, tx_kernel) = interrupt(0);
+    let other = Waiter::uio(vec![(tx, Lines::TX)]).unwrap();
+    let mut waiter = Waiter::uio(Vec::new()).unwrap();
+    waiter.include(&other).unwrap();
+    drop(tx_kernel);
+    let woken = waiter.wait(LONG).unwrap();
+    assert_eq!((woken.included, woken.suspect), (Lines::TX, Lines::TX));
+    assert!(other.check(woken.suspect).is_err());
+}

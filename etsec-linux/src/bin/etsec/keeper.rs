@@ -133,6 +133,7 @@ impl Keeper {
         two.waiter.enable(others)?;
         let woken = one.waiter.wait(limit)?;
         two.waiter.fired(woken.included);
+        two.waiter.check(woken.suspect)?;
         self.acknowledge(woken.lines);
         other.acknowledge(woken.included);
         let failed = woken.lines.err || woken.included.err;
