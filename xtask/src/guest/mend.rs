@@ -17,10 +17,10 @@ struct Mend {
     times: usize,
 }
 
-/// Linux 6.12, and probably from 6.11 on, on a 32-bit e500 with 36-bit addresses: when a huge page is
-/// unmapped, the upper half of its 64-bit entry in the page directory stays. The entry is not empty
-/// then, and is taken for a page table at address 0 when tables are freed: a BUG, and the machine is
-/// down. The mask of bits to clear has 32 bits; it wants as many as the entry.
+/// Linux 6.12, and probably from 6.11 on, on a 32-bit e500 with 36-bit addresses: when a huge page
+/// is unmapped, the upper half of its 64-bit entry in the page directory stays. The entry is not
+/// empty then, and is taken for a page table at address 0 when tables are freed: a BUG, and the
+/// machine is down. The mask of bits to clear has 32 bits; it wants as many as the entry.
 const HUGE_PAGES_6_12: [Mend; 2] = [
     Mend {
         file: "arch/powerpc/include/asm/nohash/pgtable.h",
