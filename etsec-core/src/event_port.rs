@@ -52,9 +52,11 @@ pub struct FaultCounters {
     pub lost_in_receive: u64,
 }
 
-/// What [`EventPort::recover`] acknowledges: errors. The rest of the error line belongs to whoever
-/// caused it.
+/// What [`EventPort::recover`] acknowledges: errors, and a pause that was received: the partner
+/// causes it, nobody waits for it, and it would hold the line up for ever (HW 9.1). The rest of the
+/// error line belongs to whoever caused it.
 const RECOVERED: Event = Event::BABR
+    .union(Event::RXC)
     .union(Event::BSY)
     .union(Event::EBERR)
     .union(Event::BABT)

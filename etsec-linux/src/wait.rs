@@ -233,7 +233,9 @@ impl Waiter {
                 self.check(if wrong { lines } else { Lines::NONE })?;
             }
         }
-        self.fired(woken.lines);
+        // An edge is lost where the kernel's counter of interrupts comes round to where it began;
+        // the line stays masked then. To enable what is enabled is nothing to the kernel.
+        self.fired(if woken.beat { Lines::ALL } else { woken.lines });
         Ok(woken)
     }
 

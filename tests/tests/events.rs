@@ -64,16 +64,31 @@ fn raise_bystanders(live: &mut Live) -> Event {
 }
 
 #[test]
-fn recovery_acknowledges_errors_and_nothing_else() {
+fn recovery_acknowledges_errors_received_pauses_and_nothing_else() {
     let mut live = Live::new();
     let bystanders = raise_bystanders(&mut live);
     live.sim.inject(Fault::Parity);
     let mut port = live.port.events();
-    assert_eq!(port.recover(), Event::DPE);
-    assert_eq!(events(&live), bystanders);
+    assert_eq!(port.recover(), Event::DPE | Event::RXC);
+    assert_eq!(events(&live), bystanders.difference(Event::RXC));
     assert_eq!(port.recover(), Event::empty());
     assert_eq!(port.faults().parity_errors, 1);
     live.sim.bus().write(at::DMACTRL, at::DMACTRL_RUNNING);
+    live.exchange(1);
+    live.finish();
+}
+
+/// With a partner that uses flow control the line goes down again, and does not fire for ever.
+#[test]
+fn a_received_pause_does_not_hold_the_error_line_up() {
+    let mut live = Live::new();
+    let mut pause = frame(etsec_core::MacAddr::PAUSE, PEER, 60, 0);
+    pause[12..18].copy_from_slice(&[0x88, 0x08, 0x00, 0x01, 0x00, 0x00]);
+    live.port.set_link("1000/full/rx+tx".parse().unwrap(), &mut live.delay).unwrap();
+    live.sim.receive_raw(WireFrame::exact(pause, Fcs::Right));
+    assert_eq!(lines(&live), [false, false, true]);
+    live.port.tick(1, &mut live.delay).unwrap();
+    assert_eq!(lines(&live), [false; 3]);
     live.exchange(1);
     live.finish();
 }

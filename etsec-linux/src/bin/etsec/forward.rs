@@ -115,8 +115,9 @@ impl Flow {
         let before = self.there.frames;
         let there = self.there.turn(a, b, most);
         if self.one_way {
-            b.discard_received(TURN);
-            return there;
+            // More than that may be there: then there will be no interrupt for it.
+            let all = b.discard_received(TURN) < TURN;
+            return Turn { idle: there.idle && all, ..there };
         }
         let back = self.back.turn(b, a, most - (self.there.frames - before));
         Turn { moved: there.moved || back.moved, idle: there.idle && back.idle }

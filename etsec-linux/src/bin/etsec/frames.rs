@@ -73,11 +73,13 @@ impl PatternFrames {
         self.frame.len()
     }
 
-    /// The next frame.
-    pub fn advance(&mut self) -> &[u8] {
-        let number = self.next_number();
-        self.frame[NUMBER].copy_from_slice(&number);
-        &self.frame
+    /// The next frame, in a buffer that `place` finds for it. Where there is none, it stays the
+    /// next one.
+    pub fn next_in<T>(&mut self, place: impl FnOnce(&[u8]) -> Option<T>) -> Option<T> {
+        self.frame[NUMBER].copy_from_slice(&self.sequence.to_be_bytes());
+        let placed = place(&self.frame)?;
+        self.sequence = self.sequence.wrapping_add(1);
+        Some(placed)
     }
 
     /// Makes an earlier one of these frames the next one.
@@ -271,10 +273,12 @@ mod tests {
         let to = MacAddr([1; 6]);
         let from = MacAddr([2; 6]);
         let mut frames = PatternFrames::new(Pattern::Counting, 60, to, from, 0x88b5).unwrap();
-        let first = frames.advance().to_vec();
+        let first = frames.next_in(|frame| Some(frame.to_vec())).unwrap();
+        // Where there is no place for it, it stays the next one.
+        assert_eq!(frames.next_in(|_| None::<()>), None);
         assert_eq!(first[..18], [1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 0x88, 0xb5, 0, 0, 0, 0]);
         assert_eq!(first[18..22], [0, 1, 2, 3]);
-        let second = frames.advance();
+        let second = frames.next_in(|frame| Some(frame.to_vec())).unwrap();
         assert_eq!((second[17], second.len()), (1, 60));
         let mut again = first.clone();
         frames.renumber(&mut again);

@@ -134,7 +134,7 @@ impl Sender {
                     pattern.renumber(&mut frame);
                     frame
                 }
-                None => match station.pool.frame(pattern.advance()) {
+                None => match pattern.next_in(|frame| station.pool.frame(frame)) {
                     Some(frame) => frame,
                     None => break Some(Reason::Full),
                 },
