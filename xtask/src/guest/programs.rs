@@ -9,6 +9,9 @@ use crate::log::Log;
 use crate::run;
 use crate::session::Session;
 
+/// The first process's own package.
+pub const MANIFEST: &str = "tests/guest/Cargo.toml";
+
 /// The built programs.
 #[derive(Debug, Clone)]
 pub struct Programs {
@@ -29,10 +32,9 @@ pub fn build(session: &mut Session, log: &mut Log) -> Result<Result<Programs, St
         Ok(kit) => kit,
         Err(missing) => return Ok(Err(missing)),
     };
-    for what in [
-        &["--package", "etsec-linux", "--features", "cli"][..],
-        &["--manifest-path", "tests/guest/Cargo.toml"],
-    ] {
+    for what in
+        [&["--package", "etsec-linux", "--features", "cli"][..], &["--manifest-path", MANIFEST]]
+    {
         let mut cargo = kit.cargo(session, "build");
         cargo.args(["--release", "--locked"]).args(what);
         let built = run::logged(cargo, log, &mut session.progress)?.success();

@@ -6,6 +6,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::counts;
+use crate::guest::programs::MANIFEST as GUEST;
 use crate::log::Log;
 use crate::qemu::firmware::MANIFEST as FIRMWARE;
 use crate::report::Verdict;
@@ -21,20 +22,34 @@ const FEATURE_SETS: [(&str, &[&str]); 3] = [
     ("etsec-linux", &["", "sim"]),
 ];
 
+/// Packages with a workspace of their own: what concerns the text of all packages concerns them.
+pub const APART: [&str; 2] = [FIRMWARE, GUEST];
+
 /// rustfmt has nothing to change, in the workspace and in the packages that are their own.
 pub fn fmt(session: &mut Session, log: &mut Log) -> Result<Verdict> {
-    let verdict = one(session, log, "fmt --all --check", "run `cargo fmt --all`")?;
-    if matches!(verdict, Verdict::Failed { .. }) {
-        return Ok(verdict);
+    let mut verdict = one(session, log, "fmt --all --check", "run `cargo fmt --all`")?;
+    for manifest in APART {
+        if verdict == Verdict::PASSED {
+            let command = format!("fmt --check --manifest-path {manifest}");
+            let cure = format!("run `cargo fmt --manifest-path {manifest}`");
+            verdict = one(session, log, &command, &cure)?;
+        }
     }
-    let command = format!("fmt --check --manifest-path {FIRMWARE}");
-    one(session, log, &command, &format!("run `cargo fmt --manifest-path {FIRMWARE}`"))
+    Ok(verdict)
 }
 
-/// No warning in any target, with all features.
+/// No warning in any target, with all features; the guest's init is a program of this machine as
+/// well, the firmware is looked at where it is built.
 pub fn clippy(session: &mut Session, log: &mut Log) -> Result<Verdict> {
     let command = "clippy --workspace --all-targets --all-features -- -D warnings";
-    one(session, log, command, "see the log")
+    let verdict = one(session, log, command, "see the log")?;
+    if verdict != Verdict::PASSED {
+        return Ok(verdict);
+    }
+    let mut cargo = session.cargo(&format!("clippy --manifest-path {GUEST} --all-targets"));
+    cargo.arg("--target-dir").arg(session.target.join("guest")).args(["--", "-D", "warnings"]);
+    let ended = run::logged(cargo, log, &mut session.progress)?;
+    Ok(if ended.success() { Verdict::PASSED } else { Verdict::failed("see the log") })
 }
 
 /// No warning with any single set of features.

@@ -4,6 +4,7 @@
 use anyhow::{Context, Result};
 use serde_json::Value;
 
+use super::host::APART;
 use crate::log::Log;
 use crate::report::Verdict;
 use crate::run;
@@ -39,8 +40,10 @@ pub fn msrv(session: &mut Session, log: &mut Log) -> Result<Verdict> {
 /// Fetches the dependencies of all platforms, also those that nothing built here has needed: to
 /// look at them is all that is wanted. Without a network, what comes next says what is missing.
 fn fetch(session: &mut Session, log: &mut Log) -> Result<()> {
-    let cargo = session.cargo("fetch --locked");
-    run::logged(cargo, log, &mut session.progress)?;
+    for manifest in ["Cargo.toml"].into_iter().chain(APART) {
+        let cargo = session.cargo(&format!("fetch --locked --manifest-path {manifest}"));
+        run::logged(cargo, log, &mut session.progress)?;
+    }
     Ok(())
 }
 
@@ -83,10 +86,15 @@ pub fn deny(session: &mut Session, log: &mut Log) -> Result<Verdict> {
         Err(why) => return Ok(Verdict::Skipped { why }),
     };
     fetch(session, log)?;
-    let mut deny = session.program(program);
-    deny.args(["--offline", "--all-features", "check", "licenses", "bans", "sources"]);
-    let ended = run::logged(deny, log, &mut session.progress)?;
-    Ok(if ended.success() { Verdict::PASSED } else { Verdict::failed("see deny.toml") })
+    for manifest in ["Cargo.toml"].into_iter().chain(APART) {
+        let mut deny = session.program(&program);
+        deny.args(["--offline", "--all-features", "--manifest-path", manifest]);
+        deny.args(["--config", "deny.toml", "check", "licenses", "bans", "sources"]);
+        if !run::logged(deny, log, &mut session.progress)?.success() {
+            return Ok(Verdict::failed(format!("{manifest}: see deny.toml")));
+        }
+    }
+    Ok(Verdict::PASSED)
 }
 
 #[cfg(test)]
