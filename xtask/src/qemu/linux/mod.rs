@@ -99,10 +99,11 @@ const FOR_BOTH: [Scenario; 1] =
     [Scenario { name: "from gianfar and back", run: handover::there_and_back }];
 
 /// On a machine whose device tree is wrong.
-const WRONG: [Scenario; 4] = [
+const WRONG: [Scenario; 5] = [
     Scenario { name: "tree: one line of three", run: trees::one_line },
     Scenario { name: "tree: no uio-name", run: trees::no_name },
     Scenario { name: "tree: no reg", run: trees::no_registers },
+    Scenario { name: "tree: wrong reg", run: trees::wrong_registers },
     Scenario { name: "tree: no interrupts", run: trees::no_interrupts },
 ];
 

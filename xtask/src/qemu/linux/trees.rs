@@ -21,6 +21,11 @@ pub fn no_registers(rig: &mut Rig) -> Result<String> {
     refused(rig, "uio:bare", &["etsec: uio", "no register map", "reg and reg-names", "board.md"])
 }
 
+/// A device whose `reg` leads somewhere else.
+pub fn wrong_registers(rig: &mut Rig) -> Result<String> {
+    refused(rig, "uio:astray", &["eTSEC", "reg", "board.md#device-tree"])
+}
+
 /// A device without an interrupt.
 pub fn no_interrupts(rig: &mut Rig) -> Result<String> {
     refused(
