@@ -2,10 +2,12 @@
 //! host asks for in lines of JSON, and answers in lines of JSON. It knows nothing of what is being
 //! tested.
 //!
-//! Called as `init run-without CAPABILITY PROGRAM ARGUMENT…` it is a small tool instead: it gives
-//! up the capability for good and becomes the program.
+//! Called with arguments it is a small tool instead: `run-without CAPABILITY PROGRAM ARGUMENT…` gives
+//! up the capability for good and becomes the program; `counts DEVICE TIMES` reads a device that
+//! blocks, and prints what comes.
 
 mod answer;
+mod counts;
 mod mounts;
 mod programs;
 mod request;
@@ -26,11 +28,17 @@ use answer::Answers;
 const HOST: &str = "/dev/ttyS0";
 
 fn main() -> ExitCode {
-    let mut arguments = std::env::args_os().skip(1);
-    if arguments.next().is_some_and(|first| first == "run-without") {
-        let error = without::run(arguments);
-        eprintln!("init: {error:#}");
-        return ExitCode::FAILURE;
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    // The kernel hands what it does not understand of its command line to its first process.
+    if std::process::id() != 1 {
+        return match tool(&words) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("init: {error:#}");
+                ExitCode::FAILURE
+            }
+        };
     }
     if let Err(error) = serve() {
         eprintln!("init: {error:#}");
@@ -39,6 +47,17 @@ fn main() -> ExitCode {
     let error = reboot(RebootCommand::PowerOff);
     eprintln!("init: cannot power off: {error:?}");
     ExitCode::FAILURE
+}
+
+/// Does what one program in the guest is to do.
+fn tool(words: &[&str]) -> Result<()> {
+    match words {
+        ["run-without", capability, program, arguments @ ..] => {
+            Err(without::run(capability, program, arguments))
+        }
+        ["counts", device, times] => counts::run(device, times),
+        _ => bail!("{words:?} is nothing that can be done here"),
+    }
 }
 
 /// Does what the host asks until it asks to power off.

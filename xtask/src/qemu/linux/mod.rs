@@ -77,7 +77,7 @@ const WRONG_TREE: Description = Description {
 };
 
 /// On a machine that has all it needs, in this order: each leaves the guest as the next wants it.
-const WHOLE: [Scenario; 14] = [
+const WHOLE: [Scenario; 15] = [
     Scenario { name: "no UIO module", run: lacking::no_module },
     Scenario { name: "no hugetlbfs", run: lacking::no_hugetlbfs },
     Scenario { name: "no huge pages", run: lacking::no_pages },
@@ -86,6 +86,7 @@ const WHOLE: [Scenario; 14] = [
     Scenario { name: "huge page and its address", run: look::memory },
     Scenario { name: "ping and download", run: serve::ping_and_download },
     Scenario { name: "interrupts and sleep", run: serve::interrupts },
+    Scenario { name: "blocking read", run: serve::blocking_read },
     Scenario { name: "second opener", run: serve::second_opener },
     Scenario { name: "capture", run: capture::every_size },
     Scenario { name: "forward", run: forward::both_ways },

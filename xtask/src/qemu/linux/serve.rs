@@ -84,6 +84,32 @@ pub fn interrupts(rig: &mut Rig) -> Result<String> {
     Ok(format!("{rx} rx, {tx} tx for {PINGS} pings; none and {used} ticks in an idle second"))
 }
 
+/// Each interrupt of the receive line ends a blocking read of its UIO device. Here it is somebody
+/// else's; `etsec` lets the interrupts through.
+pub fn blocking_read(rig: &mut Rig) -> Result<String> {
+    let probe = rig.etsec("probe --json")?.values();
+    let devices = probe.first().and_then(|found| found["uio"].as_array()).into_iter().flatten();
+    let line = devices.clone().find(|device| device["name"] == "eth0-rx");
+    let id = line.and_then(|device| device["id"].as_str()).context("no eth0-rx")?.to_owned();
+    let server = rig.start_server()?;
+    let mac = PEER.resolve(&mut rig.wires[0], SERVER, LIMIT)?;
+    let (device, times) = (format!("/dev/{id}"), PINGS.to_string());
+    let reader = rig.guest.start(&["/init", "counts", &device, &times])?;
+    rig.guest
+        .line(&reader, "a reader", LIMIT, |line| line.text.starts_with("waiting").then_some(()))?;
+    let mut counts: Vec<u32> = Vec::new();
+    for n in 0..PINGS {
+        let answered = PEER.ping(&mut rig.wires[0], (mac, SERVER), n, b"read?", LIMIT)?;
+        ensure!(answered, "ping {n} was not answered");
+        counts.push(rig.guest.line(&reader, "an interrupt", LIMIT, |l| l.text.parse().ok())?);
+    }
+    ensure!(counts.is_sorted_by(|a, b| a < b), "the counts are {counts:?}");
+    let ended = rig.guest.finish(reader, LIMIT)?;
+    ensure!(ended.status == Some(0), "the reader: {}", ended.err());
+    rig.stop(server)?;
+    Ok(format!("{PINGS} reads of /dev/{id} ended, one by each ping"))
+}
+
 fn all_interrupts(rig: &mut Rig) -> Result<[u64; 3]> {
     Ok([rig.interrupts("eth0-tx")?, rig.interrupts("eth0-rx")?, rig.interrupts("eth0-err")?])
 }
