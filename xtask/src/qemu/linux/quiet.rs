@@ -12,20 +12,21 @@ use crate::capture;
 
 /// Frames that are sent at once. A ring has 256 descriptors, and two times this many must fit into
 /// it: QEMU may die when it finds a ring full (HW 15.3).
-pub const FRAMES: usize = 120;
+const FRAMES: usize = 120;
 /// How long they are given to do harm.
-pub const WAIT: Duration = Duration::from_millis(200);
+const WAIT: Duration = Duration::from_millis(200);
 
 /// After Ctrl-C the port receives nothing, writes nothing, interrupts nobody, and starts again.
 pub fn interrupted(rig: &mut Rig) -> Result<String> {
     let (program, address) = rig.start_port("echo --quiet --device uio:eth1")?;
-    // In the middle of work.
-    send(rig, FRAMES)?;
+    let before = rig.guest.memory(address, PAGE_BYTES)?;
+    send(rig, 1)?;
     rig.stop(program)?;
+    // Else the rest would prove nothing.
+    ensure!(rig.guest.memory(address, PAGE_BYTES)? != before, "no frame had arrived while it ran");
     let words = stopped(rig, "eth1")?;
     let before = state(rig, address)?;
-    send(rig, FRAMES)?;
-    std::thread::sleep(WAIT);
+    send(rig, 1)?;
     let after = state(rig, address)?;
     ensure!(after.0 == before.0, "interrupts were {:?}, then {:?}", before.0, after.0);
     for (one, two) in before.1.iter().zip(&after.1) {
@@ -75,11 +76,12 @@ pub fn killed(rig: &mut Rig) -> Result<String> {
     Ok("the next start deleted what was left, and serves".to_owned())
 }
 
-/// Sends frames of several sizes to eth1.
-fn send(rig: &mut Rig, count: usize) -> Result<()> {
-    for frame in capture::frames().iter().cycle().take(count) {
-        rig.wires[1].send(frame)?;
+/// Sends frames of several sizes to port number `port`, and gives them time to do harm.
+pub fn send(rig: &mut Rig, port: usize) -> Result<()> {
+    for frame in capture::frames().iter().take(FRAMES) {
+        rig.wires[port].send(frame)?;
     }
+    std::thread::sleep(WAIT);
     Ok(())
 }
 

@@ -2,9 +2,8 @@
 
 use anyhow::{Context, Result, ensure};
 
-use super::quiet::{FRAMES, WAIT};
+use super::quiet::send;
 use super::rig::{LIMIT, PAGE_BYTES, PAGES, Rig, refusal};
-use crate::capture;
 
 /// Where the kernel takes devices from a driver, and gives them to it.
 const DRIVER: &str = "/sys/bus/platform/drivers/uio_pdrv_genirq";
@@ -15,6 +14,9 @@ const DEVICE: &str = "f00000000.eth0-tx";
 /// has gone back to the kernel. Bound again, the device is there again.
 pub fn unbound(rig: &mut Rig) -> Result<String> {
     let (program, address) = rig.start_port("echo --quiet --device uio:eth0")?;
+    let before = rig.guest.memory(address, PAGE_BYTES)?;
+    send(rig, 0)?;
+    ensure!(rig.guest.memory(address, PAGE_BYTES)? != before, "no frame had arrived while it ran");
     rig.guest.write(&format!("{DRIVER}/unbind"), DEVICE)?;
     let ended = rig.guest.finish(program, LIMIT).context("after the device was removed")?;
     ensure!(ended.status == Some(1), "status {:?}: {}", ended.status, ended.err());
@@ -23,10 +25,7 @@ pub fn unbound(rig: &mut Rig) -> Result<String> {
 
     ensure!(rig.free_pages()? == PAGES, "its memory was not given back");
     let before = rig.guest.memory(address, PAGE_BYTES)?;
-    for frame in capture::frames().iter().take(FRAMES) {
-        rig.wires[0].send(frame)?;
-    }
-    std::thread::sleep(WAIT);
+    send(rig, 0)?;
     ensure!(rig.guest.memory(address, PAGE_BYTES)? == before, "its memory has changed since");
 
     rig.guest.write(&format!("{DRIVER}/bind"), DEVICE)?;
