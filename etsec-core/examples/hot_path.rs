@@ -1,5 +1,5 @@
-//! The five steps of the data path as functions of their own, on the registers of real hardware.
-//! `cargo xtask asm` disassembles them: nobody calls them.
+//! The steps of the data path as functions of their own, on the registers of real hardware: one
+//! call a frame, and whole bursts. `cargo xtask asm` disassembles them: nobody calls them.
 #![no_std]
 
 use etsec_core::{Buf, Mmio, PageBell, Refused, RxMeta, RxQueue, TxQueue};
@@ -36,4 +36,25 @@ pub fn pop(rx: &mut Rx) -> Option<(Buf, RxMeta)> {
 #[unsafe(no_mangle)]
 pub fn fill(rx: &mut Rx, buffer: Buf) -> Result<(), Refused> {
     rx.refill(buffer)
+}
+
+/// A burst of frames out of a receive ring into a transmit ring.
+#[unsafe(no_mangle)]
+pub fn forward(rx: &mut Rx, tx: &mut Tx) -> usize {
+    let mut stager = tx.stager();
+    for (frame, _) in rx.arrived() {
+        // Refused, it goes home.
+        drop(stager.stage(frame));
+    }
+    stager.commit()
+}
+
+/// The buffers of a burst that was sent back into a receive ring.
+#[unsafe(no_mangle)]
+pub fn recycle(tx: &mut Tx, rx: &mut Rx) -> usize {
+    let mut refiller = rx.refiller();
+    for buffer in tx.sent() {
+        drop(refiller.refill(buffer));
+    }
+    refiller.commit()
 }

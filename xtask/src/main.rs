@@ -7,6 +7,7 @@ mod say;
 mod asm;
 mod bench;
 mod build;
+mod cache;
 mod capture;
 mod counts;
 mod cross;

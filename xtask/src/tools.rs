@@ -56,6 +56,8 @@ pub const ARM_GCC: Tool = Tool {
 pub const QEMU_PPC: Tool = Tool { program: "qemu-ppc-static", package: "qemu-user-static" };
 /// Runs ARM programs.
 pub const QEMU_ARM: Tool = Tool { program: "qemu-arm-static", package: "qemu-user-static" };
+/// Fetches Debian's source packages.
+pub const APT: Tool = Tool { program: "apt-get", package: "apt" };
 /// Unpacks Debian's source packages.
 pub const DPKG_DEV: Tool = Tool { program: "dpkg-source", package: "dpkg-dev" };
 /// Builds what is written in C.

@@ -2,9 +2,9 @@
 //! host asks for in lines of JSON, and answers in lines of JSON. It knows nothing of what is being
 //! tested.
 //!
-//! Called with arguments it is a small tool instead: `run-without CAPABILITY PROGRAM ARGUMENT…` gives
-//! up the capability for good and becomes the program; `counts DEVICE TIMES` reads a device that
-//! blocks, and prints what comes.
+//! Called with arguments it is a small tool instead: `run-without CAPABILITY PROGRAM ARGUMENT…`
+//! gives up the capability for good and becomes the program; `counts DEVICE TIMES` reads a device
+//! that blocks, and prints what comes.
 
 mod answer;
 mod counts;

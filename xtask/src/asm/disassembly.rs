@@ -1,6 +1,7 @@
 //! What `objdump` prints of a PowerPC program, for an e500: functions, the calls they make, and
 //! words of code that the processor has not got. Text in, facts out.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
@@ -57,6 +58,25 @@ impl Disassembly {
         Ok(read)
     }
 
+    /// The function of that name.
+    pub fn function(&self, name: &str) -> Option<&Function> {
+        self.functions.iter().find(|function| function.name == name)
+    }
+
+    /// Every symbol that a function calls, or that something it calls does, within this file.
+    pub fn reached(&self, name: &str) -> BTreeSet<String> {
+        let mut reached = BTreeSet::new();
+        let mut ahead = vec![name];
+        while let Some(name) = ahead.pop() {
+            for call in self.function(name).into_iter().flat_map(|function| &function.calls) {
+                if reached.insert(call.clone()) {
+                    ahead.push(call);
+                }
+            }
+        }
+        reached
+    }
+
     fn read(text: &str) -> Self {
         let mut all = Self::default();
         for line in text.lines() {
@@ -65,7 +85,10 @@ impl Disassembly {
                 all.functions.push(Function { name, instructions: 0, calls: Vec::new() });
             } else if let Some((_, symbol)) = line.split_once("R_PPC_REL24\t") {
                 if let Some(function) = all.functions.last_mut() {
-                    function.calls.push(symbol.trim().to_owned());
+                    // A function that is rarely called is named by its section.
+                    let symbol = symbol.trim();
+                    let name = symbol.strip_prefix(".text.unlikely.").unwrap_or(symbol);
+                    function.calls.push(name.to_owned());
                 }
             } else if let Some((address, instruction)) = instruction(line) {
                 all.instruction(address, instruction);
@@ -104,8 +127,13 @@ libhot.rlib:     file format elf32-powerpc
 00000000 <push>:
    0:\tstwu    r1,-32(r1)
    4:\tbl      4 <push+0x4>
-\t\t\t4: R_PPC_REL24\tslow
+\t\t\t4: R_PPC_REL24\t.text.unlikely.slow
+\t\t\t6: R_PPC_REL24\telsewhere
    8:\t.long 0x7c2004ac
+
+00000000 <slow>:
+   0:\tbl      4 <push+0x4>
+\t\t\t0: R_PPC_REL24\tpanic
 
 01000000 <_start>:
  1000000:\t.long 0xff000000
@@ -116,10 +144,14 @@ libhot.rlib:     file format elf32-powerpc
     fn functions_calls_and_foreign_words_are_found() {
         let found = Disassembly::read(TEXT);
         let names: Vec<_> = found.functions.iter().map(|f| (&*f.name, f.instructions)).collect();
-        assert_eq!(names, [("push", 3), ("_start", 2)]);
-        assert_eq!(found.functions[0].calls, ["slow"]);
+        assert_eq!(names, [("push", 3), ("slow", 1), ("_start", 2)]);
+        assert_eq!(found.functions[0].calls, ["slow", "elsewhere"]);
         assert_eq!(found.forbidden, [Forbidden { address: 8, word: 0x7C20_04AC }]);
-        assert_eq!(found.instructions, 5);
+        assert_eq!(found.instructions, 6);
+        assert_eq!(
+            found.reached("push").iter().collect::<Vec<_>>(),
+            ["elsewhere", "panic", "slow"]
+        );
     }
 
     #[test]

@@ -20,12 +20,14 @@ use built::Built;
 use disassembly::{Disassembly, Function};
 
 /// The steps of the data path, as `etsec-core/examples/hot_path.rs` names them.
-const STEPS: [(&str, &str); 5] = [
+const STEPS: [(&str, &str); 7] = [
     ("push", "TxQueue::stage"),
     ("kick", "TxQueue::commit"),
     ("reap", "TxQueue::reap"),
     ("pop", "RxQueue::next"),
     ("fill", "RxQueue::refill"),
+    ("forward", "a burst, rx to tx"),
+    ("recycle", "a burst, tx to rx"),
 ];
 
 /// How many forbidden words of a file are shown.
@@ -114,7 +116,17 @@ struct Findings {
     /// Each file by name.
     files: Vec<(String, Disassembly)>,
     /// The steps of the data path, where they were built.
-    steps: Vec<(&'static str, &'static str, Option<Function>)>,
+    steps: Vec<Step>,
+}
+
+/// A step of the data path.
+struct Step {
+    name: &'static str,
+    /// What it stands for.
+    method: &'static str,
+    function: Option<Function>,
+    /// Symbols that end in a panic, called by it or by what it calls.
+    panics: Vec<String>,
 }
 
 impl Findings {
@@ -128,8 +140,11 @@ impl Findings {
         let mut steps = Vec::new();
         if let Some(path) = &built.hot_path {
             let hot = Disassembly::of(session, path)?;
-            for (step, method) in STEPS {
-                steps.push((step, method, hot.functions.iter().find(|f| f.name == step).cloned()));
+            for (name, method) in STEPS {
+                let function = hot.function(name).cloned();
+                let reached = hot.reached(name);
+                let panics = reached.into_iter().filter(|call| is_panic(call)).collect();
+                steps.push(Step { name, method, function, panics });
             }
             files.push((name(path).unwrap_or_default(), hot));
         }
@@ -145,13 +160,12 @@ impl Findings {
                 problems.push(format!("{name}: {word:#010x} at {address:#x} is not for an e500v2"));
             }
         }
-        for (step, method, function) in &self.steps {
-            let Some(function) = function else {
-                problems.push(format!("{step} ({method}) is not in the library"));
-                continue;
-            };
-            for call in function.calls.iter().filter(|call| is_panic(call)) {
-                problems.push(format!("{step} ({method}) can panic: it calls {call}"));
+        for Step { name, method, function, panics } in &self.steps {
+            if function.is_none() {
+                problems.push(format!("{name} ({method}) is not in the library"));
+            }
+            for call in panics {
+                problems.push(format!("{name} ({method}) can panic: {}", short(call)));
             }
         }
         problems
@@ -166,7 +180,7 @@ impl Findings {
         if !self.steps.is_empty() {
             out += &format!("\n{:10}{:18}{:>16}  calls\n", "step", "", "instructions");
         }
-        for (step, method, function) in &self.steps {
+        for Step { name: step, method, function, .. } in &self.steps {
             let Some(function) = function else { continue };
             let calls: Vec<_> = function.calls.iter().map(|call| short(call)).collect();
             let (count, calls) = (function.instructions, calls.join(", "));
@@ -187,8 +201,9 @@ impl Findings {
         let mut object = json!({ "asm": { "forbidden": 0, "steps": {} } });
         let forbidden: usize = self.files.iter().map(|(_, code)| code.forbidden.len()).sum();
         object["asm"]["forbidden"] = json!(forbidden);
-        for (step, _, function) in &self.steps {
-            object["asm"]["steps"][*step] = json!(function.as_ref().map(|f| f.instructions));
+        for step in &self.steps {
+            let count = step.function.as_ref().map(|function| function.instructions);
+            object["asm"]["steps"][step.name] = json!(count);
         }
         object
     }
@@ -210,11 +225,6 @@ mod tests {
     use super::*;
     use disassembly::Forbidden;
 
-    fn step(calls: &[&str]) -> Function {
-        let calls = calls.iter().map(|c| (*c).to_owned()).collect();
-        Function { name: "push".into(), instructions: 60, calls }
-    }
-
     #[test]
     fn forbidden_words_and_panics_are_problems() {
         let code = Disassembly {
@@ -222,10 +232,14 @@ mod tests {
             forbidden: vec![Forbidden { address: 0x1000, word: 0x7C20_04AC }],
             instructions: 9,
         };
-        let panics = step(&["_RNvNtCs1_4core9panicking5panic"]);
+        let function = Some(Function { name: "push".into(), instructions: 60, calls: Vec::new() });
+        let panics = vec!["_RNvNtCs1_4core9panicking5panic".to_owned()];
         let found = Findings {
             files: vec![("etsec".into(), code)],
-            steps: vec![("push", "TxQueue::stage", Some(panics)), ("pop", "RxQueue::next", None)],
+            steps: vec![
+                Step { name: "push", method: "TxQueue::stage", function, panics },
+                Step { name: "pop", method: "RxQueue::next", function: None, panics: Vec::new() },
+            ],
         };
         let problems = found.problems();
         assert_eq!(problems[0], "etsec: 0x7c2004ac at 0x1000 is not for an e500v2");

@@ -24,7 +24,7 @@ pub fn etsec(
         Err(missing) => return Ok(Err(missing)),
     };
     let mut cargo = kit.cargo(session, "build");
-    cargo.args(["--release", "--package", "etsec-linux", "--features", "cli"]);
+    cargo.args(["--release", "--locked", "--package", "etsec-linux", "--features", "cli"]);
     if !run::logged(cargo, log, &mut session.progress)?.success() {
         let (triple, log) = (target.triple(), log.path().display());
         bail!("etsec does not build for {triple}, see {log}");

@@ -111,6 +111,9 @@ impl Kit {
             }
         };
         cargo.env("CARGO_TARGET_DIR", self.folder(session));
+        // What the user wants of the compiler for this machine would take the place of what the
+        // other one needs.
+        cargo.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
         cargo.arg("--target").arg(self.target.argument(&session.root));
         if self.source != Source::Ready {
             cargo.arg(format!("-Zbuild-std={}", self.target.crates()));

@@ -1,17 +1,18 @@
 //! A C library that suits an e500v2: musl from Debian's source package, built for soft float and
 //! without `lwsync`, and the little of an unwinder that a program needs which never unwinds. It
-//! knows one recipe and keeps its result in the target directory.
+//! knows one recipe; its result is kept with the kernels.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
+use crate::cache;
 use crate::log::Log;
 use crate::run;
 use crate::session::Session;
-use crate::tools::{DPKG_DEV, MAKE};
+use crate::tools::{APT, DPKG_DEV, MAKE};
 
 /// For the compiler, and therefore in every object of the library.
 const FLAGS: &str = "-mcpu=8548 -msoft-float -mlong-double-64 -O2 -fno-pie";
@@ -23,54 +24,44 @@ const CONFIGURE: &str = "--target=powerpc-linux-musl --disable-shared --disable-
 /// The unwinder.
 const UNWIND: &str = "xtask/targets/unwind.c";
 
-/// The file that says which recipe made a folder; written last.
-const STAMP: &str = "recipe";
+/// The compiler.
+const GCC: &str = "powerpc-linux-gnu-gcc";
 
 /// The folder with `lib` and `include`, after making it where that is needed; else one line that
 /// says what is missing.
 ///
 /// # Errors
-/// Ctrl-C, a folder or log that cannot be written.
+/// Ctrl-C, a folder or log that cannot be written, a library that does not build.
 pub fn sysroot(session: &mut Session, log: &mut Log) -> Result<Result<PathBuf, String>> {
-    let done = session.target.join("cross/musl");
-    let unwind = std::fs::read_to_string(session.root.join(UNWIND))
-        .with_context(|| format!("cannot read {UNWIND}"))?;
-    let recipe = format!("{FLAGS}\n{CONFIGURE}\n{unwind}");
-    if std::fs::read_to_string(done.join(STAMP)).is_ok_and(|stamp| stamp == recipe) {
-        return Ok(Ok(done));
-    }
-    for tool in [DPKG_DEV, MAKE] {
+    for tool in [DPKG_DEV, MAKE, APT] {
         if let Err(missing) = tool.ensure(session)? {
             return Ok(Err(missing));
         }
     }
-    session.progress.say("building musl for soft float, once");
-    let parent = session.target.join("cross");
-    std::fs::create_dir_all(&parent)
-        .with_context(|| format!("cannot create {}", parent.display()))?;
-    let work = tempfile::TempDir::with_prefix_in("musl-", &parent)
-        .with_context(|| format!("cannot create a folder in {}", parent.display()))?;
-    let mut steps = Steps { session, log, work: work.path(), failed: None };
-    if !steps.source()? || !steps.library()? || !steps.unwinder()? {
+    let unwind = std::fs::read_to_string(session.root.join(UNWIND))
+        .with_context(|| format!("cannot read {UNWIND}"))?;
+    let compiler = Command::new(GCC).arg("--version").output();
+    let compiler = compiler.with_context(|| format!("cannot start {GCC}"))?.stdout;
+    let compiler = String::from_utf8_lossy(&compiler).into_owned();
+    let key = [FLAGS.to_owned(), CONFIGURE.to_owned(), unwind, compiler];
+    let made = cache::supply("musl-e500v2", &key, |work, result| {
+        session.progress.say("building musl for soft float, once");
+        let mut steps = Steps { session, log, work, result, failed: None };
+        if steps.source()? && steps.library()? && steps.unwinder()? {
+            return Ok(());
+        }
         let step = steps.failed.unwrap_or_default();
-        let log = log.path().display();
-        return Ok(Err(format!("musl could not be made ({step} failed), see {log}")));
-    }
-    let made = work.path().join("sysroot");
-    std::fs::write(made.join(STAMP), recipe).context("cannot write the recipe's stamp")?;
-    if done.exists() {
-        std::fs::remove_dir_all(&done)
-            .with_context(|| format!("cannot remove {}", done.display()))?;
-    }
-    std::fs::rename(&made, &done).with_context(|| format!("cannot make {}", done.display()))?;
-    Ok(Ok(done))
+        bail!("musl could not be made ({step} failed), see {}", log.path().display())
+    })?;
+    Ok(Ok(made))
 }
 
-/// The steps of the recipe, in a folder that goes away.
+/// The steps of the recipe, in a folder that goes away, and where the library is to be.
 struct Steps<'a> {
     session: &'a mut Session,
     log: &'a mut Log,
     work: &'a Path,
+    result: &'a Path,
     failed: Option<String>,
 }
 
@@ -104,8 +95,8 @@ impl Steps<'_> {
         let mut configure = self.program("./configure", &source);
         configure
             .args(CONFIGURE.split_whitespace())
-            .arg(format!("--prefix={}", self.work.join("sysroot").display()))
-            .env("CC", "powerpc-linux-gnu-gcc")
+            .arg(format!("--prefix={}", self.result.display()))
+            .env("CC", GCC)
             .env("AR", "powerpc-linux-gnu-ar")
             .env("RANLIB", "powerpc-linux-gnu-ranlib")
             .env("CFLAGS", FLAGS)
@@ -119,13 +110,13 @@ impl Steps<'_> {
     }
 
     fn unwinder(&mut self) -> Result<bool> {
-        let mut compile = self.program("powerpc-linux-gnu-gcc", self.work);
+        let mut compile = self.program(GCC, self.work);
         compile
             .args(FLAGS.split_whitespace())
             .args(["-ffreestanding", "-Wall", "-c", "-o", "unwind.o"])
             .arg(self.session.root.join(UNWIND));
         let mut archive = self.program("powerpc-linux-gnu-ar", self.work);
-        archive.args(["rcsD", "sysroot/lib/libunwind.a", "unwind.o"]);
+        archive.arg("rcsD").arg(self.result.join("lib/libunwind.a")).arg("unwind.o");
         Ok(self.run(compile)? && self.run(archive)?)
     }
 

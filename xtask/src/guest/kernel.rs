@@ -8,7 +8,8 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
 
-use super::{cache, mend};
+use super::mend;
+use crate::cache;
 use crate::log::Log;
 use crate::run;
 use crate::session::Session;

@@ -2,7 +2,6 @@
 //! way we ask it to do things. What is tested in it is the caller's business.
 
 mod boot;
-mod cache;
 mod control;
 mod initramfs;
 pub mod kernel;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
 
-use crate::cross::{Kit, Target};
+use crate::cross::{Kit, Target, etsec};
 use crate::log::Log;
 use crate::run;
 use crate::session::Session;
@@ -32,18 +32,14 @@ pub fn build(session: &mut Session, log: &mut Log) -> Result<Result<Programs, St
         Ok(kit) => kit,
         Err(missing) => return Ok(Err(missing)),
     };
-    for what in
-        [&["--package", "etsec-linux", "--features", "cli"][..], &["--manifest-path", MANIFEST]]
-    {
-        let mut cargo = kit.cargo(session, "build");
-        cargo.args(["--release", "--locked"]).args(what);
-        let built = run::logged(cargo, log, &mut session.progress)?.success();
-        ensure!(built, "it does not build for the guest\n{}", log.tail());
-    }
+    let etsec = match etsec(Target::E500v2, session, log)? {
+        Ok(etsec) => etsec,
+        Err(missing) => return Ok(Err(missing)),
+    };
+    let mut cargo = kit.cargo(session, "build");
+    cargo.args(["--release", "--locked", "--manifest-path", MANIFEST]);
+    let built = run::logged(cargo, log, &mut session.progress)?.success();
+    ensure!(built, "{MANIFEST} does not build, see {}", log.path().display());
     let folder = kit.out(session, "release");
-    Ok(Ok(Programs {
-        init: folder.join("etsec-guest"),
-        etsec: folder.join("etsec"),
-        toolchain: kit.describe(),
-    }))
+    Ok(Ok(Programs { init: folder.join("etsec-guest"), etsec, toolchain: kit.describe() }))
 }

@@ -14,6 +14,7 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 use clap::Args;
 
+use crate::interrupt::Interrupted;
 use crate::log::Log;
 use crate::qemu::{firmware, linux};
 use crate::report::{Report, Verdict};
@@ -104,7 +105,12 @@ pub fn run(options: &Options) -> Result<bool> {
         let started = Instant::now();
         session.progress.start(suite.name);
         let mut log = session.log(suite.name)?;
-        let verdict = (suite.run)(&mut session, &mut log)?;
+        let verdict = match (suite.run)(&mut session, &mut log) {
+            Ok(verdict) => verdict,
+            Err(error) if error.is::<Interrupted>() => return Err(error),
+            // The others run all the same.
+            Err(error) => Verdict::failed(format!("{error:#}")),
+        };
         session.progress.finish();
         let verdict = report.add(suite.name, verdict, started.elapsed());
         let (word, why) = verdict.words();

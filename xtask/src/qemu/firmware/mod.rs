@@ -9,7 +9,7 @@ mod summary;
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Args;
 
 use super::machine;
@@ -115,10 +115,10 @@ fn images(session: &mut Session, log: &mut Log) -> Result<Result<Images, String>
         Err(missing) => return Ok(Err(missing)),
     };
     log.line(&kit.describe())?;
-    Ok(match build(session, log, &kit)? {
-        Some(images) => Ok(images),
-        None => Err(format!("{MANIFEST} does not build\n{}", log.tail())),
-    })
+    match build(session, log, &kit)? {
+        Some(images) => Ok(Ok(images)),
+        None => bail!("{MANIFEST} does not build, see {}", log.path().display()),
+    }
 }
 
 /// What is done with a booted image.
