@@ -91,7 +91,9 @@ pub(crate) fn bind_with(
     let _turn = turn(roots, name)?;
     let devices = Devices::find(roots, name)?;
     let had = devices.ethernet.as_ref().and_then(kernel_driver);
-    if had.is_none() && devices.parts.iter().all(is_uio) {
+    // A driver that is loaded later would take what is not reserved.
+    let safe = devices.ethernet.as_ref().is_none_or(|e| e.reserved().as_deref() == Some(NOBODY));
+    if safe && devices.parts.iter().all(is_uio) {
         return devices.outcome(false, None);
     }
     if !roots.platform().join("drivers").join(UIO_DRIVER).exists() {
@@ -122,16 +124,8 @@ pub(crate) fn unbind_with(
         let why = "the device tree has no ethernet node for it that is enabled".into();
         return Err(HandoverError::NobodyToGive { name: name.into(), why }.into());
     }
-    // Held until the devices are gone, so that nobody comes to own one meanwhile.
-    let owned = devices.own(roots)?;
-    if has.is_none()
-        && let Err(error) = stop(roots, name, &owned)
-        && !force
-    {
-        return Err(error);
-    }
     let mut moves = Moves::new(roots, kernel);
-    let moved = devices.to_kernel(&mut moves, name, force).and_then(|()| {
+    let moved = devices.let_go(&mut moves, roots, name, has.is_none(), force).and_then(|()| {
         let has = devices.ethernet.as_ref().and_then(kernel_driver);
         devices.outcome(true, has)
     });
@@ -182,8 +176,36 @@ impl Devices {
         Ok(())
     }
 
+    /// Stops the controller if it may be running without an owner, and gives the port away.
+    fn let_go(
+        &self,
+        moves: &mut Moves<'_>,
+        roots: &Roots,
+        name: &str,
+        ownerless: bool,
+        force: bool,
+    ) -> Result<(), Error> {
+        // Without its UIO devices it cannot be reached.
+        if ownerless
+            && let Err(error) = self.to_uio(moves)
+            && !force
+        {
+            return Err(error);
+        }
+        // Held until the devices are gone, so that nobody comes to own one meanwhile.
+        let owned = self.own(roots)?;
+        if ownerless
+            && let Err(error) = stop(roots, name, &owned)
+            && !force
+        {
+            return Err(error);
+        }
+        self.to_kernel(moves, name, force)
+    }
+
     fn to_kernel(&self, moves: &mut Moves<'_>, name: &str, force: bool) -> Result<(), Error> {
-        for part in self.parts.iter().filter(|part| is_uio(part)) {
+        // A part that another driver has is none of ours, but for its reservation.
+        for part in self.parts.iter().filter(|part| is_uio(part) || part.driver().is_none()) {
             moves.place(part, To::Nobody, None)?;
         }
         let Some(ethernet) = &self.ethernet else { return Ok(()) };
@@ -240,9 +262,11 @@ fn check_idle(name: &str, devices: &Devices) -> Result<(), Error> {
     }
     for interface in interfaces {
         let flags = ethernet.sys.join("net").join(&interface).join("flags");
-        if read_number(&flags).is_ok_and(|flags| flags & UP != 0) {
-            return Err(HandoverError::InterfaceUp { name: name.into(), interface }.into());
+        // Not to be sure is as good as up.
+        if read_number(&flags).is_ok_and(|flags| flags & UP == 0) {
+            continue;
         }
+        return Err(HandoverError::InterfaceUp { name: name.into(), interface }.into());
     }
     Ok(())
 }

@@ -123,7 +123,11 @@ impl Machine {
         if driver == UIO_DRIVER {
             let number = (0..).find(|n| !self.uio(*n).exists()).unwrap();
             let name = id.split(['.', ':']).next_back().unwrap();
+            // Behind it are the registers that were there before.
+            let dev = self.tree.roots.dev.join(format!("uio{number}"));
+            let registers = fs::read(&dev).ok();
             self.tree.device(number, name);
+            registers.map_or(Ok(()), |registers| fs::write(&dev, registers)).unwrap();
             self.tree.map(number, 0, "regs", [0x2_5000, 0x1000, 0]);
             fs::create_dir_all(self.device(id).join(format!("uio/uio{number}"))).unwrap();
         } else {
@@ -318,6 +322,36 @@ fn the_controller_is_stopped_before_it_is_given_back() {
     assert!(text.contains("registers read all ones"), "{text}");
     assert_eq!(machine.state(), before);
     assert!(machine.unbind(true).unwrap().changed);
+}
+
+#[test]
+fn a_port_that_was_uios_from_the_start_is_reserved_too() {
+    // The module of the kernel's driver is loaded afterwards.
+    let machine = Machine::new(&[UIO_DRIVER]);
+    for part in PARTS {
+        machine.attach(UIO_DRIVER, part).unwrap();
+    }
+    assert!(machine.bind(false).unwrap().changed);
+    machine.load("fsl-gianfar");
+    machine.write(&machine.platform().join("drivers_probe"), ETHERNET).unwrap();
+    assert_eq!(machine.driver(ETHERNET), None);
+    assert!(!machine.bind(false).unwrap().changed);
+}
+
+#[test]
+fn a_controller_whose_uio_devices_are_gone_is_stopped_all_the_same() {
+    let machine = Machine::bound();
+    // Its owner was killed, and UIO unbound by hand.
+    let dev = machine.tree.roots.dev.join("uio0");
+    let mut page = fs::read(&dev).unwrap();
+    page[0x14..0x18].copy_from_slice(&[0xFF; 4]);
+    for part in PARTS {
+        machine.detach(UIO_DRIVER, part).unwrap();
+    }
+    fs::write(&dev, page).unwrap();
+    assert!(machine.unbind(false).unwrap().kernel.is_some());
+    assert_eq!(fs::read(&dev).unwrap()[0x14..0x18], [0; 4]);
+    assert!(PARTS.iter().all(|part| machine.reserved(part) == "(null)"));
 }
 
 #[test]

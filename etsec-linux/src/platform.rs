@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::devtree::Node;
 use crate::error::{Error, io};
-use crate::roots::Roots;
+use crate::roots::{Roots, read_text};
 
 /// The driver that turns a platform device into a UIO device.
 pub const UIO_DRIVER: &str = "uio_pdrv_genirq";
@@ -30,6 +30,13 @@ impl PlatformDevice {
     pub fn driver(&self) -> Option<String> {
         let link = std::fs::read_link(self.sys.join("driver")).ok()?;
         Some(link.file_name()?.to_string_lossy().into_owned())
+    }
+
+    /// The only driver that may have it, if there is such a reservation.
+    #[must_use]
+    pub fn reserved(&self) -> Option<String> {
+        let text = read_text(&self.sys.join("driver_override")).ok()?;
+        (!text.is_empty() && text != "(null)").then_some(text)
     }
 
     /// The name that it has, or would have, as a UIO device: its node's `linux,uio-name`, else the

@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use crate::error::Error;
 use crate::handover_error::HandoverError;
 use crate::platform::PlatformDevice;
-use crate::roots::{Roots, read_text};
+use crate::roots::Roots;
 
 /// Who acts on what is written to a switch.
 pub(crate) trait Kernel {
@@ -73,7 +73,7 @@ impl<'a> Moves<'a> {
         reserved: Option<&str>,
     ) -> Result<(), Error> {
         // Before the first switch, so that a move that ends half way is undone as well.
-        let (driver, was) = (device.driver(), self.reserved(device));
+        let (driver, was) = (device.driver(), device.reserved());
         self.done.push(Before { device: device.clone(), driver, reserved: was });
         self.set(device, to, reserved)
     }
@@ -107,7 +107,7 @@ impl<'a> Moves<'a> {
             let switch = self.driver(&driver).join("unbind");
             self.switch(device, "take it from its driver", &switch, &device.id)?;
         }
-        if self.reserved(device).as_deref() != reserved {
+        if device.reserved().as_deref() != reserved {
             // An empty line takes a reservation back; an empty write would be no write at all.
             let switch = device.sys.join("driver_override");
             self.switch(device, "reserve it", &switch, reserved.unwrap_or("\n"))?;
@@ -142,12 +142,6 @@ impl<'a> Moves<'a> {
 
     fn driver(&self, driver: &str) -> PathBuf {
         self.roots.platform().join("drivers").join(driver)
-    }
-
-    /// The driver that `device` is reserved for.
-    fn reserved(&self, device: &PlatformDevice) -> Option<String> {
-        let text = read_text(&device.sys.join("driver_override")).ok()?;
-        (!text.is_empty() && text != "(null)").then_some(text)
     }
 }
 
