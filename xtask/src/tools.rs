@@ -70,7 +70,9 @@ pub const LINUX_6_1: Tool =
 pub const LINUX_6_12: Tool =
     Tool { program: "/usr/src/linux-source-6.12.tar.xz", package: "linux-source-6.12" };
 /// What a kernel is built with, beside compiler and make.
-pub const KERNEL_BUILD: [Tool; 5] = [
+pub const KERNEL_BUILD: [Tool; 6] = [
+    // For the programs that take part in its build.
+    Tool { program: "gcc", package: "gcc libc6-dev" },
     Tool { program: "flex", package: "flex" },
     Tool { program: "bison", package: "bison" },
     Tool { program: "bc", package: "bc" },
@@ -78,6 +80,7 @@ pub const KERNEL_BUILD: [Tool; 5] = [
     // Scripts of the kernel's build are written in it.
     Tool { program: "perl", package: "perl" },
 ];
+
 impl Tool {
     /// Whether it is here.
     pub fn present(self) -> bool {
