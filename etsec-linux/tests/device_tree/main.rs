@@ -261,6 +261,21 @@ fn a_tree_can_offer_a_port_to_both() {
     check(&kernel, &Port { config, ..port }, port.ethernet, 0);
 }
 
+/// As docs/guide/board.md has it for a port that is to leave the MDIO bus to the kernel.
+#[test]
+fn a_fixed_link_of_the_uio_node_goes_over_the_ethernet_nodes_phy() {
+    let trees = Trees::new();
+    let [_, _, port] = p1020();
+    let base = trees.compile("base.dtb", &board("p1020rdb"));
+    let merged = trees.merge(&base, &compiled(&trees, &[port.overlay]));
+    let uio = "/soc@ffe00000/eth2-tx@b2000";
+    trees.set(&merged, uio, "fixed-link", "i", &["0", "1", "1000", "0", "0"]);
+    let kernel = Kernel::boot(&merged);
+    let config =
+        PortConfig { station: None, phy_address: None, fixed_link: Some(GIGABIT), ..port.config };
+    check(&kernel, &Port { config, ..port }, port.ethernet, 0);
+}
+
 #[test]
 fn the_command_line_reserves_enough_and_names_the_nodes() {
     let trees = Trees::new();
