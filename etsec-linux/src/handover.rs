@@ -52,8 +52,9 @@ pub struct KernelDriver {
 ///
 /// # Errors
 /// Any [`HandoverError`] but [`NobodyToGive`](HandoverError::NobodyToGive),
-/// [`Error::IncompleteSet`], or what the system says. Everything is as it was then, unless the
-/// error is [`HandoverError::HalfDone`].
+/// [`Error::IncompleteSet`], [`Error::Busy`] if a process owns a port that the kernel has as well,
+/// or what the system says. Everything is as it was then, unless the error is
+/// [`HandoverError::HalfDone`].
 pub fn bind(roots: &Roots, name: &str, force: bool) -> Result<Outcome, Error> {
     bind_with(&Sysfs, roots, name, force)
 }
@@ -93,7 +94,7 @@ pub(crate) fn bind_with(
     let had = devices.ethernet.as_ref().and_then(kernel_driver);
     // A driver that is loaded later would take what is not reserved.
     let safe = devices.ethernet.as_ref().is_none_or(|e| e.reserved().as_deref() == Some(NOBODY));
-    if safe && devices.parts.iter().all(is_uio) {
+    if had.is_none() && safe && devices.parts.iter().all(is_uio) {
         return devices.outcome(false, None);
     }
     if !roots.platform().join("drivers").join(UIO_DRIVER).exists() {
@@ -102,6 +103,8 @@ pub(crate) fn bind_with(
     if !force {
         check_idle(name, &devices)?;
     }
+    // A port that both have may have an owner. It is held, so that nobody becomes one meanwhile.
+    let _owned = if had.is_some() { devices.own(roots)? } else { Vec::new() };
     let mut moves = Moves::new(roots, kernel);
     let moved = devices.to_uio(&mut moves).and_then(|()| devices.outcome(true, had));
     finish(name, moves, moved)
@@ -168,6 +171,12 @@ impl Devices {
 
     fn to_uio(&self, moves: &mut Moves<'_>) -> Result<(), Error> {
         if let Some(ethernet) = &self.ethernet {
+            // With gianfar go the interrupts of its node, also from under a UIO device that has
+            // them as well: that would wait for ever. So it lets go first, and gets them anew.
+            for part in self.parts.iter().filter(|part| is_uio(part) && ethernet.driver().is_some())
+            {
+                moves.place(part, To::Nobody, Some(UIO_DRIVER))?;
+            }
             moves.place(ethernet, To::Nobody, Some(NOBODY))?;
         }
         for part in &self.parts {

@@ -76,6 +76,13 @@ impl Machine {
         machine
     }
 
+    /// As it is when `of_id` has UIO take the nodes of a port that gianfar has as well.
+    fn of_both() -> Self {
+        let machine = Machine::booted();
+        PARTS.iter().for_each(|part| machine.attach(UIO_DRIVER, part).unwrap());
+        machine
+    }
+
     fn load(&self, driver: &str) {
         let dir = self.platform().join("drivers").join(driver);
         fs::create_dir_all(&dir).unwrap();
@@ -140,6 +147,10 @@ impl Machine {
     fn detach(&self, driver: &str, id: &str) -> Result<(), Errno> {
         if self.driver(id).as_deref() != Some(driver) {
             return Err(Errno::NODEV);
+        }
+        if driver != UIO_DRIVER {
+            let uio = PARTS.iter().find(|part| self.driver(part).as_deref() == Some(UIO_DRIVER));
+            assert_eq!(uio, None, "gianfar's interrupts go from under it");
         }
         fs::remove_file(self.device(id).join("driver")).unwrap();
         let _ = fs::remove_dir_all(self.device(id).join("net"));
@@ -254,22 +265,23 @@ fn a_port_is_taken_and_given_back() {
 
 #[test]
 fn whatever_the_kernel_refuses_nothing_is_half_done() {
-    let mut refused = 0;
-    for unbind in [false, true] {
+    let check = |start: fn() -> Machine, change: fn(&Machine) -> Result<Outcome, Error>| {
         for patience in 0.. {
-            let machine = if unbind { Machine::bound() } else { Machine::booted() };
+            let machine = start();
             let before = machine.state();
             machine.patience.set(patience);
-            let result = if unbind { machine.unbind(false) } else { machine.bind(false) };
-            let Err(error) = result else { break };
+            let Err(error) = change(&machine) else { return patience };
             assert_eq!(machine.state(), before, "write {patience}: {error}");
-            let text = error.to_string();
-            assert!(text.contains("/proc/interrupts"), "{text}");
-            refused += 1;
+            assert!(error.to_string().contains("/proc/interrupts"), "{error}");
         }
-    }
-    // Taking: unbind, and four reservations, and three bindings; giving: as many.
-    assert_eq!(refused, 16);
+        unreachable!()
+    };
+    let bind = |machine: &Machine| machine.bind(false);
+    // Gianfar's: unbind; four reservations; three bindings.
+    assert_eq!(check(Machine::booted, bind), 8);
+    assert_eq!(check(Machine::bound, |machine| machine.unbind(false)), 8);
+    // Both have it: three times unbind and reserve before that.
+    assert_eq!(check(Machine::of_both, bind), 11);
 }
 
 #[test]
@@ -301,6 +313,20 @@ fn a_port_with_an_owner_is_never_given_back() {
     assert_eq!(machine.writes.get(), writes);
     drop(owner);
     assert!(machine.unbind(false).unwrap().changed);
+}
+
+#[test]
+fn a_port_of_both_drivers_is_put_right_from_its_interrupts_on() {
+    let machine = Machine::of_both();
+    let devices = uio::list(&machine.tree.roots).unwrap();
+    let owner = Uio::open(&machine.tree.roots, &devices[0]).unwrap();
+    assert!(matches!(machine.bind(false), Err(Error::Busy { .. })));
+    assert_eq!(machine.writes.get(), 0);
+    drop(owner);
+    let outcome = machine.bind(false).unwrap();
+    assert_eq!((outcome.changed, outcome.uio.len()), (true, 3));
+    assert_eq!(machine.driver(ETHERNET), None);
+    assert!(PARTS.iter().all(|part| machine.driver(part).as_deref() == Some(UIO_DRIVER)));
 }
 
 #[test]

@@ -107,23 +107,36 @@ impl<'a> Moves<'a> {
             let switch = self.driver(&driver).join("unbind");
             self.switch(device, "take it from its driver", &switch, &device.id)?;
         }
-        if device.reserved().as_deref() != reserved {
-            // An empty line takes a reservation back; an empty write would be no write at all.
-            let switch = device.sys.join("driver_override");
-            self.switch(device, "reserve it", &switch, reserved.unwrap_or("\n"))?;
-        }
+        // A driver that the device is reserved for takes it, whatever it says of itself. So it is
+        // reserved first, also for a driver that it is not to stay reserved for.
+        let first = match to {
+            To::Driver(driver) if !stays => Some(driver),
+            _ => reserved,
+        };
+        self.reserve(device, first)?;
         match to {
-            _ if stays => Ok(()),
-            To::Nobody => Ok(()),
+            _ if stays => {}
+            To::Nobody => {}
             To::Driver(driver) => {
                 let switch = self.driver(driver).join("bind");
-                self.switch(device, "give it to its driver", &switch, &device.id)
+                self.switch(device, "give it to its driver", &switch, &device.id)?;
             }
             To::Anybody => {
                 let switch = self.roots.platform().join("drivers_probe");
-                self.switch(device, "find it a driver", &switch, &device.id)
+                self.switch(device, "find it a driver", &switch, &device.id)?;
             }
         }
+        self.reserve(device, reserved)
+    }
+
+    /// Reserves `device` for the driver called `reserved`, or for none.
+    fn reserve(&self, device: &PlatformDevice, reserved: Option<&str>) -> Result<(), Error> {
+        if device.reserved().as_deref() == reserved {
+            return Ok(());
+        }
+        // An empty line takes a reservation back; an empty write would be no write at all.
+        let switch = device.sys.join("driver_override");
+        self.switch(device, "reserve it", &switch, reserved.unwrap_or("\n"))
     }
 
     fn switch(
