@@ -6,6 +6,7 @@
 //! gives up the capability for good and becomes the program; `counts DEVICE TIMES` reads a device
 //! that blocks, and prints what comes.
 
+mod address;
 mod answer;
 mod counts;
 mod mounts;

@@ -2,12 +2,14 @@
 
 use std::ffi::CString;
 use std::fs::{self, File};
+use std::net::Ipv4Addr;
 
 use anyhow::{Context, Result};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
+use crate::address;
 use crate::answer::Outcome;
 use crate::mounts;
 use crate::programs::Programs;
@@ -41,6 +43,8 @@ pub enum Action {
     Load { path: String, options: String },
     /// Mount a file system.
     Mount { kind: String, at: String, options: String },
+    /// Give a network interface an address.
+    Address { interface: String, address: Ipv4Addr, prefix: u8 },
     /// Power off.
     PowerOff,
 }
@@ -79,6 +83,9 @@ pub fn act(id: u64, action: Action, programs: &mut Programs) -> Result<Outcome> 
         }
         Action::Load { path, options } => load(&path, &options)?,
         Action::Mount { kind, at, options } => mounts::mount(&kind, &at, &options)?,
+        Action::Address { interface, address, prefix } => {
+            address::set(&interface, address, prefix)?;
+        }
         // The caller does that.
         Action::PowerOff => {}
     }

@@ -1,6 +1,7 @@
 //! Booting a guest and talking to it as long as it runs.
 
 use std::fs::File;
+use std::net::Ipv4Addr;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -208,6 +209,16 @@ impl Guest {
     /// What the guest says; Ctrl-C.
     pub fn mount(&mut self, kind: &str, at: &str, options: &str) -> Result<()> {
         self.ask(json!({ "do": "mount", "kind": kind, "at": at, "options": options }))
+    }
+
+    /// Gives a network interface of the kernel's an address.
+    ///
+    /// # Errors
+    /// What the guest says; Ctrl-C.
+    pub fn address(&mut self, interface: &str, address: Ipv4Addr, prefix: u8) -> Result<()> {
+        self.ask(json!({
+            "do": "address", "interface": interface, "address": address, "prefix": prefix
+        }))
     }
 
     /// The bytes of the guest's memory from physical address `at` on, as they are at this moment.

@@ -96,8 +96,14 @@ const WHOLE: [Scenario; 15] = [
 ];
 
 /// On a machine whose device tree offers a port to the kernel as well.
-const FOR_BOTH: [Scenario; 1] =
-    [Scenario { name: "from gianfar and back", run: handover::there_and_back }];
+const FOR_BOTH: [Scenario; 6] = [
+    Scenario { name: "gianfar's at first", run: handover::booted },
+    Scenario { name: "bind refused", run: handover::refused },
+    Scenario { name: "bind", run: handover::taken },
+    Scenario { name: "unbind after kill -9", run: handover::given_back },
+    Scenario { name: "bind --force", run: handover::by_force },
+    Scenario { name: "two drivers", run: handover::both },
+];
 
 /// On a machine whose device tree is wrong.
 const WRONG: [Scenario; 5] = [
