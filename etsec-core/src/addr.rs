@@ -37,7 +37,8 @@ impl MacAddr {
     /// Whether it names nobody.
     #[must_use]
     pub const fn is_zero(self) -> bool {
-        matches!(self.0, [0, 0, 0, 0, 0, 0])
+        let [a, b, c, d, e, f] = self.0;
+        a | b | c | d | e | f == 0
     }
 
     /// Whether it was given out locally instead of by a manufacturer.

@@ -39,29 +39,56 @@ unsafe impl Send for Handle {}
 unsafe impl Sync for Handle {}
 
 impl Handle {
-    fn new(header: NonNull<ArenaHeader>) -> Self {
-        let handle = Handle(header);
-        handle.count(|n| n.checked_add(1));
-        handle
+    /// # Safety
+    /// As of [`Handle::take`].
+    unsafe fn new(header: NonNull<ArenaHeader>) -> Self {
+        // SAFETY: the caller's.
+        unsafe { Handle::take(header) };
+        Handle(header)
     }
 
-    fn count(&self, step: impl Fn(u32) -> Option<u32>) {
-        // SAFETY: a region is not given back while a handle to it exists, so the header is mapped.
-        let header = unsafe { self.0.as_ref() };
+    /// Counts one more handle, of somebody who keeps the pointer instead of a `Handle`.
+    ///
+    /// # Safety
+    /// The region is mapped.
+    #[inline(always)]
+    pub(crate) unsafe fn take(header: NonNull<ArenaHeader>) {
+        // SAFETY: the caller's.
+        unsafe { Handle::count(header, 1) };
+    }
+
+    /// Gives back what [`Handle::take`] has taken.
+    ///
+    /// # Safety
+    /// Once for each `take`; the region is not used on behalf of that one any more.
+    #[inline(always)]
+    pub(crate) unsafe fn release(header: NonNull<ArenaHeader>) {
+        // SAFETY: a region is not given back while a handle to it exists.
+        unsafe { Handle::count(header, -1) };
+    }
+
+    /// # Safety
+    /// The region is mapped.
+    unsafe fn count(header: NonNull<ArenaHeader>, by: i32) {
+        // SAFETY: the caller's.
+        let header = unsafe { header.as_ref() };
         // At the top the count is left alone; that is the pinned state.
-        let _ = header.handles.update(|n| if n == PINNED { None } else { step(n) });
+        let step = |n: u32| (n != PINNED).then_some(n.wrapping_add_signed(by));
+        let _ = header.handles.update(step);
     }
 }
 
 impl Clone for Handle {
     fn clone(&self) -> Self {
-        Handle::new(self.0)
+        // SAFETY: this handle keeps it mapped.
+        unsafe { Handle::new(self.0) }
     }
 }
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        self.count(|n| n.checked_sub(1));
+        // SAFETY: taken by `new`, and dropped once.
+        unsafe { Handle::release(self.0) };
     }
 }
 
@@ -180,13 +207,13 @@ impl<R: Region> Arena<R> {
     /// [`MemoryError::RingLength`] outside 4 to 65,536, [`MemoryError::TooSmall`]. Nothing is
     /// carved then.
     pub fn ring(&mut self, len: usize) -> Result<RingMemory, MemoryError> {
-        if !(ring::MIN_LEN..=ring::MAX_LEN).contains(&len) {
+        if !(ring::MIN_LEN..ring::MAX_LEN + 1).contains(&len) {
             return Err(MemoryError::RingLength(len));
         }
         let place = self.carve(ring_bytes(len))?;
         // SAFETY: `place` is carved for this ring alone, of the size `ring_bytes` says, cache-line
         // aligned.
-        Ok(unsafe { RingMemory::build(Handle::new(self.header), &place, len) })
+        Ok(unsafe { RingMemory::build(self.header, &place, len) })
     }
 
     /// Carves the pool: `buffers` buffers that each take frames or parts of frames of `buffer_size`
@@ -199,14 +226,15 @@ impl<R: Region> Arena<R> {
         if self.pool.is_some() {
             return Err(MemoryError::SecondPool);
         }
-        if !(1..=pool::MAX_BUFFERS).contains(&buffers) {
+        if !(1..pool::MAX_BUFFERS + 1).contains(&buffers) {
             return Err(MemoryError::BufferCount(buffers));
         }
         if !pool::size_is_valid(buffer_size) {
             return Err(MemoryError::BufferSize(buffer_size));
         }
         let place = self.carve(pool_bytes(buffers, buffer_size))?;
-        let handle = Handle::new(self.header);
+        // SAFETY: the arena's region is mapped as long as the arena lives.
+        let handle = unsafe { Handle::new(self.header) };
         // SAFETY: `place` is carved for this pool alone, of the size `pool_bytes` says, cache-line
         // aligned.
         let pool = unsafe { Pool::build(handle, &place, buffers, buffer_size) };
@@ -233,11 +261,11 @@ impl<R: Region> Arena<R> {
         if bytes > left {
             return Err(MemoryError::TooSmall { needed: bytes, left });
         }
-        let bus = self.region.bus().checked_add(self.used as u64);
         let place = Place {
             // SAFETY: `used` is at most `len`.
             cpu: unsafe { self.region.cpu().add(self.used) },
-            bus: bus.ok_or(MemoryError::CrossesWindow)?,
+            // `new` has checked that the region ends inside its window.
+            bus: self.region.bus().inside(self.used),
         };
         self.used += bytes;
         Ok(place)

@@ -12,8 +12,9 @@ use core::slice;
 
 use crate::pool::{HEADROOM, PoolHeader, PoolRef};
 
-/// Most buffers of one frame: 9600 bytes in buffers of 64 are 150.
-pub const MAX_CHAIN: usize = 256;
+/// Most buffers of one frame: 9600 bytes in buffers of 64 are 150. One without the feature
+/// `scatter`.
+pub const MAX_CHAIN: usize = if cfg!(feature = "scatter") { 256 } else { 1 };
 
 /// An owned buffer, or a chain of them.
 ///
@@ -104,14 +105,18 @@ impl Buf {
     /// Bytes of the whole frame.
     #[must_use]
     pub fn total_len(&self) -> usize {
-        self.segments().map(<[u8]>::len).sum()
+        let (mut part, mut total) = (self, self.len());
+        while let Some(next) = part.next() {
+            (part, total) = (next, total + next.len());
+        }
+        total
     }
 
     /// Whether the frame has more than one buffer.
     #[inline(always)]
     #[must_use]
     pub fn is_chain(&self) -> bool {
-        self.at & CHAINED != 0
+        MAX_CHAIN > 1 && self.at & CHAINED != 0
     }
 
     /// How many buffers the frame has.
@@ -225,7 +230,7 @@ impl Buf {
         Some(unsafe { self.pool().next(self.at).read() })
     }
 
-    fn next(&self) -> Option<&Buf> {
+    pub(crate) fn next(&self) -> Option<&Buf> {
         // SAFETY: a frame owns all its buffers, and a chained one is linked.
         self.is_chain().then(|| unsafe { &*self.pool().next(self.place()) })
     }
@@ -369,7 +374,7 @@ impl Slot {
     #[inline(always)]
     pub(crate) unsafe fn is_chain(self) -> bool {
         // SAFETY: the caller promises that there is one.
-        unsafe { self.0.as_ref().at & CHAINED != 0 }
+        MAX_CHAIN > 1 && unsafe { self.0.as_ref().at & CHAINED != 0 }
     }
 
     /// Bytes of the first buffer of the frame in it.

@@ -1,7 +1,9 @@
 //! What a port is told before it starts. It knows ranges, not registers.
 
 use crate::addr::AddressFilter;
+use crate::buf::MAX_CHAIN;
 use crate::error::Error;
+use crate::fcb::RxFcb;
 use crate::link::{Duplex, Link, Speed};
 
 /// Ethernet header, one VLAN tag and FCS: what a frame has beyond its payload.
@@ -37,7 +39,8 @@ pub struct Config {
     /// Largest payload of a frame in bytes, [`Config::MTU_MIN`] to [`Config::MTU_MAX`].
     pub mtu: usize,
     /// Bytes of a receive buffer the device may fill (MRBLR): a multiple of 64 from 64 to 32,768.
-    /// Longer frames take several buffers.
+    /// Longer frames take several buffers, with the feature `scatter`; without it, no frame may be
+    /// longer.
     pub buffer_size: usize,
     /// Speed, duplex and pause to start with.
     pub link: Link,
@@ -92,11 +95,15 @@ impl Config {
     }
 
     pub(crate) fn check(&self) -> Result<(), Error> {
-        if !(Self::MTU_MIN..=Self::MTU_MAX).contains(&self.mtu) {
+        if !(Self::MTU_MIN..Self::MTU_MAX + 1).contains(&self.mtu) {
             return Err(Error::Mtu(self.mtu));
         }
         if !crate::pool::size_is_valid(self.buffer_size) {
             return Err(Error::BufferSize(self.buffer_size));
+        }
+        let least = self.maxfrm() as usize + if self.parser { RxFcb::LEN } else { 0 };
+        if MAX_CHAIN == 1 && self.buffer_size < least {
+            return Err(Error::Scatter { buffer_size: self.buffer_size, least });
         }
         if self.tbi_address > 31 {
             return Err(Error::TbiAddress(self.tbi_address));

@@ -11,6 +11,7 @@ use embedded_hal::delay::DelayNs;
 use crate::addr::AddressFilter;
 use crate::bus::{Bus, PageBell, Pages};
 use crate::config::Config;
+use crate::controller::Controller;
 use crate::error::{Error, Side};
 use crate::event::Event;
 use crate::event_port::{EventPort, FaultCounters};
@@ -18,33 +19,33 @@ use crate::filer::FilerTable;
 use crate::halt::Sides;
 use crate::link::{Interface, Link};
 use crate::mib::{Counter, Mib};
-use crate::port::{Port, RINGS};
+use crate::port::Port;
 use crate::regs::control::{ECNTRL, TSEC_ID};
 use crate::regs::receive::{RSTAT, Rstat};
 use crate::regs::transmit::{TSTAT, Tstat};
 use crate::regs::{ReadWriteable, Readable, mac::MACCFG1, mac::MACCFG2};
-use crate::ring::{RingMemory, RingView};
+use crate::ring::RingMemory;
 use crate::rx::{RxLimits, RxQueue};
 use crate::tx::{TxLimits, TxQueue};
 use crate::watch::{Transmitter, Watch};
 
-/// A port whose controller does no DMA.
-pub struct Stopped<B> {
-    port: Port<B>,
-    faults: FaultCounters,
-}
-
-/// A port whose controller is running.
-///
-/// Dropping it leaves the controller running and all memory of its rings mapped; [`Running::stop`]
-/// ends it orderly.
-pub struct Running<B> {
+/// What both states hold: passing from one to the other moves it as it is.
+struct Owner<B> {
     port: Port<B>,
     events: EventPort<B>,
     watch: Watch,
     /// It was halted and not restarted: the device went away in between.
     halted: bool,
 }
+
+/// A port whose controller does no DMA.
+pub struct Stopped<B>(Owner<B>);
+
+/// A port whose controller is running.
+///
+/// Dropping it leaves the controller running and all memory of its rings mapped; [`Running::stop`]
+/// ends it orderly.
+pub struct Running<B>(Owner<B>);
 
 impl<B: Bus + Clone> Stopped<B> {
     /// Takes a controller from an unknown state to a programmed, stopped one (HW 8.1).
@@ -54,17 +55,12 @@ impl<B: Bus + Clone> Stopped<B> {
     /// if `config` is out of range. The controller is untouched then.
     pub fn attach(pages: Pages<B>, config: Config, delay: &mut dyn DelayNs) -> Result<Self, Error> {
         config.check()?;
-        let mut port = Port {
-            pages,
-            config,
-            rx: [const { None }; RINGS],
-            tx: [const { None }; RINGS],
-            window: None,
-            filing: false,
-            mib: Mib::new(),
-        };
-        port.bring_up(delay)?;
-        Ok(Stopped { port, faults: FaultCounters::default() })
+        let controller = Controller { pages, config, filing: false };
+        controller.bring_up(delay)?;
+        let events =
+            EventPort::new(controller.pages.group0.clone(), Tstat::empty(), Rstat::empty());
+        let port = Port::new(controller);
+        Ok(Stopped(Owner { port, events, watch: Watch::default(), halted: false }))
     }
 
     /// Adds receive ring `n`, 0 to 7.
@@ -73,8 +69,8 @@ impl<B: Bus + Clone> Stopped<B> {
     /// [`Error::RingNumber`], [`Error::RingTaken`], or [`Error::Window`]. The ring's memory is lost
     /// to its arena then.
     pub fn add_rx(&mut self, n: usize, ring: RingMemory) -> Result<RxQueue<PageBell<B>>, Error> {
-        add(&mut self.port.rx, &mut self.port.window, Side::Rx, n, &ring)?;
-        let config = &self.port.config;
+        self.0.port.add(Side::Rx, n, &ring)?;
+        let config = &self.0.port.controller.config;
         let window = ring.bus().window();
         let limits = RxLimits::new(config.buffer_size as u16, config.parser, window);
         let bell = PageBell::new(self.bell_page(), RSTAT.offset(), Rstat::qhlt(n).bits());
@@ -86,9 +82,11 @@ impl<B: Bus + Clone> Stopped<B> {
     /// # Errors
     /// As [`Stopped::add_rx`].
     pub fn add_tx(&mut self, n: usize, ring: RingMemory) -> Result<TxQueue<PageBell<B>>, Error> {
-        add(&mut self.port.tx, &mut self.port.window, Side::Tx, n, &ring)?;
-        let limits =
-            TxLimits { frame: self.port.config.frame_max() as u32, window: ring.bus().window() };
+        self.0.port.add(Side::Tx, n, &ring)?;
+        let limits = TxLimits {
+            frame: self.0.port.controller.config.frame_max() as u32,
+            window: ring.bus().window(),
+        };
         let bell = PageBell::new(self.bell_page(), TSTAT.offset(), Tstat::thlt(n).bits());
         Ok(TxQueue::new(ring, bell, n as u8, limits))
     }
@@ -99,12 +97,12 @@ impl<B: Bus + Clone> Stopped<B> {
     /// # Errors
     /// [`Error::ParserOff`] unless [`Config::parser`] is set.
     pub fn set_filer(&mut self, table: &FilerTable) -> Result<(), Error> {
-        if !self.port.config.parser {
+        if !self.0.port.controller.config.parser {
             return Err(Error::ParserOff);
         }
-        table.load(self.port.bus());
-        self.port.filing = true;
-        self.port.program_filter(&self.port.config.filter);
+        table.load(self.0.port.bus());
+        self.0.port.controller.filing = true;
+        self.0.port.controller.program_filter(&self.0.port.controller.config.filter);
         Ok(())
     }
 
@@ -114,32 +112,33 @@ impl<B: Bus + Clone> Stopped<B> {
     /// # Errors
     /// [`Error::Gone`], [`Error::NotAnEtsec`] or [`Error::Draining`], with the port as it was.
     #[allow(clippy::result_large_err, reason = "the port is given back, and there is no heap")]
-    pub fn start(self, delay: &mut dyn DelayNs) -> Result<Running<B>, (Self, Error)> {
-        // A stop that needed a reset has cleared the MAC's registers (HW 8.4).
-        if let Err(error) = self.port.check_alive().and_then(|()| self.port.program()) {
+    pub fn start(mut self, delay: &mut dyn DelayNs) -> Result<Running<B>, (Self, Error)> {
+        let Owner { port, events, watch, halted } = &mut self.0;
+        if let Err(error) = port.controller.check_alive() {
             return Err((self, error));
         }
-        let rings = || self.port.rx.iter().chain(&self.port.tx).flatten();
-        if let Some(held) = rings().position(|view| !view.claim()) {
-            rings().take(held).for_each(|view| view.set_live(false));
+        // A stop that needed a reset has cleared the MAC's registers (HW 8.4).
+        port.controller.program();
+        if !port.claim_rings() {
             return Err((self, Error::Draining));
         }
-        let Stopped { port, faults } = self;
-        port.start();
+        let (thlt, qhlt) = port.start();
         // The enables cross into the MAC's clock domains.
         delay.delay_us(1);
-        let events = EventPort::new(port.pages.group0.clone(), port.thlt(), port.qhlt(), faults);
-        Ok(Running { port, events, watch: Watch::default(), halted: false })
+        events.aim(thlt, qhlt);
+        *watch = Watch::default();
+        *halted = false;
+        Ok(Running(self.0))
     }
 
     /// The controller's counters, brought up to date.
     pub fn mib(&mut self) -> &Mib {
-        self.port.mib.collect(&self.port.pages.group0);
-        &self.port.mib
+        self.0.port.mib.collect(&self.0.port.controller.pages.group0);
+        &self.0.port.mib
     }
 
     fn bell_page(&self) -> B {
-        self.port.pages.group0.clone()
+        self.0.port.controller.pages.group0.clone()
     }
 }
 
@@ -147,19 +146,19 @@ impl<B> Stopped<B> {
     /// The port's configuration.
     #[must_use]
     pub fn config(&self) -> &Config {
-        &self.port.config
+        &self.0.port.controller.config
     }
 
     /// The register pages.
     #[must_use]
     pub fn pages(&self) -> &Pages<B> {
-        &self.port.pages
+        &self.0.port.controller.pages
     }
 
     /// Errors found while the port was running, and frames lost when it stopped.
     #[must_use]
     pub fn faults(&self) -> &FaultCounters {
-        &self.faults
+        self.0.events.faults()
     }
 }
 
@@ -176,10 +175,8 @@ impl<B: Bus + Clone> Running<B> {
         if let Err(error) = self.halt(delay) {
             return Err((self, error));
         }
-        for view in self.port.rx.iter().chain(&self.port.tx).flatten() {
-            view.set_live(false);
-        }
-        Ok(Stopped { port: self.port, faults: *self.events.faults() })
+        self.0.port.set_live(false);
+        Ok(Stopped(self.0))
     }
 
     /// Stops, resets and restarts the controller (HW 8.4). Frames still in descriptors survive;
@@ -202,24 +199,31 @@ impl<B: Bus + Clone> Running<B> {
     /// # Errors
     /// [`Error::Gone`] or [`Error::NotAnEtsec`] if the device does not answer.
     pub fn tick(&mut self, now_ms: u32, delay: &mut dyn DelayNs) -> Result<Event, Error> {
-        self.port.check_alive()?;
-        if self.halted {
+        self.0.port.controller.check_alive()?;
+        if self.0.halted {
             self.restart(delay)?;
-        } else if !self.port.is_running() {
+        } else if !self.0.port.is_running() {
             // A stop that was broken off, or somebody else's reset.
             self.reset(delay)?;
         }
-        let events = self.events.recover();
-        self.port.mib.collect(&self.port.pages.group0);
-        self.watch.check_receive(&self.port, events);
-        let sent = self.port.mib.total(Counter::TPKT);
-        match self.watch.check_transmit(&self.port, now_ms, sent) {
+        let events = self.0.events.recover();
+        self.0.port.mib.collect(&self.0.port.controller.pages.group0);
+        self.0.watch.check_receive(&self.0.port, events);
+        let sent = self.0.port.mib.total(Counter::TPKT);
+        match self.0.watch.check_transmit(&self.0.port, now_ms, sent) {
             Transmitter::Hanging => self.end_hang(delay)?,
             _ if events.contains(Event::DPE) => self.reset(delay)?,
             Transmitter::Halting(ring) => self.end_halting(ring, delay),
             Transmitter::Well => {}
         }
         Ok(events)
+    }
+
+    /// The least of a [`Running::tick`], for who has no room for more: acknowledges errors and restarts
+    /// halted rings, as [`EventPort::mend`]. Hangs are not found, counters not widened, and queues
+    /// not told where to go on.
+    pub fn mend(&mut self) -> Event {
+        self.0.events.mend()
     }
 
     /// Follows a new link: speed, duplex and pause (HW 8.8). Both directions are stopped for the
@@ -230,16 +234,16 @@ impl<B: Bus + Clone> Running<B> {
     /// [`Error::NotAnEtsec`] if the device does not answer.
     pub fn set_link(&mut self, link: Link, delay: &mut dyn DelayNs) -> Result<(), Error> {
         link.check().map_err(Error::Link)?;
-        self.port.check_alive()?;
-        self.port.config.link = link;
+        self.0.port.controller.check_alive()?;
+        self.0.port.controller.config.link = link;
         // On a link that is down the stop may not complete; the change is right all the same.
-        let _ = self.port.quiesce(Sides::BOTH, delay);
-        let bus = self.port.bus();
+        let _ = self.0.port.controller.quiesce(Sides::BOTH, delay);
+        let bus = self.0.port.bus();
         MACCFG1.on(bus).modify(link.maccfg1());
         MACCFG2.on(bus).modify(link.maccfg2());
         ECNTRL.on(bus).modify(link.ecntrl());
-        self.port.resume();
-        self.port.check_alive()
+        self.0.port.resume();
+        self.0.port.controller.check_alive()
     }
 
     /// Changes what the address filter lets in (HW 7). Reception stops for the moment: frames that
@@ -253,82 +257,82 @@ impl<B: Bus + Clone> Running<B> {
         filter: &AddressFilter,
         delay: &mut dyn DelayNs,
     ) -> Result<(), Error> {
-        self.port.check_alive()?;
-        self.port.config.filter = *filter;
-        if !self.port.quiesce(Sides::RX, delay).is_empty() {
+        self.0.port.controller.check_alive()?;
+        self.0.port.controller.config.filter = *filter;
+        if !self.0.port.controller.quiesce(Sides::RX, delay).is_empty() {
             // HW 3.11: RCTRL may not change under a receiver that runs. Erratum A002 ends here.
             return self.reset(delay);
         }
-        self.port.program_filter(filter);
-        self.port.resume();
-        self.port.check_alive()
+        self.0.port.controller.program_filter(filter);
+        self.0.port.resume();
+        self.0.port.controller.check_alive()
     }
 
     /// A port for the events of this controller, for a thread of its own.
     #[must_use]
     pub fn events(&self) -> EventPort<B> {
-        let faults = FaultCounters::default();
-        EventPort::new(self.port.pages.group0.clone(), self.port.thlt(), self.port.qhlt(), faults)
+        let port = &self.0.port;
+        EventPort::new(port.bus().clone(), port.thlt(), port.qhlt())
     }
 
     /// The controller's counters, brought up to date.
     pub fn mib(&mut self) -> &Mib {
-        self.port.mib.collect(&self.port.pages.group0);
-        &self.port.mib
+        self.0.port.mib.collect(&self.0.port.controller.pages.group0);
+        &self.0.port.mib
     }
 
     /// Errors that [`Running::tick`] has found so far.
     #[must_use]
     pub fn faults(&self) -> &FaultCounters {
-        self.events.faults()
+        self.0.events.faults()
     }
 
     /// The interface between MAC and PHY, as strapped at power-on (HW 3.3).
     #[must_use]
     pub fn interface(&self) -> Interface {
-        Interface::from_ecntrl(ECNTRL.on(self.port.bus()).get(), true)
+        Interface::from_ecntrl(ECNTRL.on(self.0.port.bus()).get(), true)
     }
 
     /// The controller's ID register.
     #[must_use]
     pub fn id(&self) -> u32 {
-        TSEC_ID.on(self.port.bus()).get()
+        TSEC_ID.on(self.0.port.bus()).get()
     }
 
     /// Stops DMA; the port is between two states until [`Running::restart`].
     fn halt(&mut self, delay: &mut dyn DelayNs) -> Result<(), Error> {
-        self.port.check_alive()?;
-        let lost = self.port.halt(delay);
+        self.0.port.controller.check_alive()?;
+        let lost = self.0.port.halt(delay);
         // On a bus that has died in the meantime every wait ends at once, and nothing has stopped.
-        self.port.check_alive()?;
-        self.halted = true;
-        let faults = self.events.faults_mut();
+        self.0.port.controller.check_alive()?;
+        self.0.halted = true;
+        let faults = self.0.events.faults_mut();
         faults.lost_in_transmit += u64::from(lost.tx);
         faults.lost_in_receive += u64::from(lost.rx);
         Ok(())
     }
 
     fn restart(&mut self, delay: &mut dyn DelayNs) -> Result<(), Error> {
-        self.port.soft_reset(delay);
-        self.events.faults_mut().resets += 1;
-        self.port.program()?;
-        self.port.start();
-        self.port.check_alive()?;
-        self.halted = false;
+        self.0.port.controller.soft_reset(delay);
+        self.0.events.faults_mut().resets += 1;
+        self.0.port.controller.program();
+        self.0.port.start();
+        self.0.port.controller.check_alive()?;
+        self.0.halted = false;
         Ok(())
     }
 
     fn end_hang(&mut self, delay: &mut dyn DelayNs) -> Result<(), Error> {
-        self.events.faults_mut().transmit_hangs += 1;
+        self.0.events.faults_mut().transmit_hangs += 1;
         self.halt(delay)?;
-        let given_up = self.watch.give_up_if_stuck(&self.port);
-        self.events.faults_mut().given_up += u64::from(given_up);
+        let given_up = self.0.watch.give_up_if_stuck(&self.0.port);
+        self.0.events.faults_mut().given_up += u64::from(given_up);
         self.restart(delay)
     }
 
     fn end_halting(&mut self, ring: usize, delay: &mut dyn DelayNs) {
-        let given_up = self.port.skip_failing(ring, delay);
-        self.events.faults_mut().given_up += u64::from(given_up);
+        let given_up = self.0.port.skip_failing(ring, delay);
+        self.0.events.faults_mut().given_up += u64::from(given_up);
     }
 }
 
@@ -336,50 +340,29 @@ impl<B> Running<B> {
     /// The port's configuration, with the link and address filter of this moment.
     #[must_use]
     pub fn config(&self) -> &Config {
-        &self.port.config
+        &self.0.port.controller.config
     }
 
     /// The register pages.
     #[must_use]
     pub fn pages(&self) -> &Pages<B> {
-        &self.port.pages
+        &self.0.port.controller.pages
     }
-}
-
-/// Checks a ring and keeps the device's side of it.
-fn add(
-    views: &mut [Option<RingView>; RINGS],
-    window: &mut Option<u32>,
-    side: Side,
-    n: usize,
-    ring: &RingMemory,
-) -> Result<(), Error> {
-    let place = views.get_mut(n).ok_or(Error::RingNumber(side, n))?;
-    if place.is_some() {
-        return Err(Error::RingTaken(side, n));
-    }
-    let of_ring = ring.bus().window();
-    match *window {
-        Some(of_port) if of_port != of_ring => {
-            return Err(Error::Window { port: of_port, ring: of_ring });
-        }
-        _ => *window = Some(of_ring),
-    }
-    *place = Some(ring.view());
-    Ok(())
 }
 
 impl<B> fmt::Debug for Stopped<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Stopped").field("config", &self.port.config).finish_non_exhaustive()
+        f.debug_struct("Stopped")
+            .field("config", &self.0.port.controller.config)
+            .finish_non_exhaustive()
     }
 }
 
 impl<B> fmt::Debug for Running<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Running")
-            .field("config", &self.port.config)
-            .field("events", &self.events)
+            .field("config", &self.0.port.controller.config)
+            .field("events", &self.0.events)
             .finish_non_exhaustive()
     }
 }

@@ -44,6 +44,13 @@ impl BusAddr {
         (self.0 >> 32) as u32
     }
 
+    /// The address `bytes` further, in a region that is known to end inside 36 bits.
+    pub(crate) const fn inside(self, bytes: usize) -> Self {
+        let at = BusAddr(self.0.wrapping_add(bytes as u64));
+        debug_assert!(at.0 <= Self::MAX.0);
+        at
+    }
+
     /// The address `bytes` further, or `None` beyond 36 bits.
     #[must_use]
     pub const fn checked_add(self, bytes: u64) -> Option<Self> {

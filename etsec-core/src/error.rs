@@ -37,6 +37,13 @@ pub enum Error {
     Mtu(usize),
     /// Receive buffer size out of range.
     BufferSize(usize),
+    /// Frames longer than a receive buffer need the feature `scatter`.
+    Scatter {
+        /// Bytes of a buffer.
+        buffer_size: usize,
+        /// Bytes of the longest frame.
+        least: usize,
+    },
     /// TBI address above 31.
     TbiAddress(u8),
     /// A link that no eTSEC can have.
@@ -74,6 +81,11 @@ impl fmt::Display for Error {
                     "receive buffers of {n} bytes: multiples of 64 from 64 to 32768 are possible"
                 )
             }
+            Self::Scatter { buffer_size, least } => write!(
+                f,
+                "receive buffers of {buffer_size} bytes for frames of {least}: take larger ones, \
+                 or the feature `scatter` of etsec-core"
+            ),
             Self::TbiAddress(n) => write!(f, "TBI address {n}: 0 to 31 are possible"),
             Self::Link(error) => error.fmt(f),
             Self::RingNumber(side, n) => write!(f, "{side} ring {n}: 0 to 7 are possible"),

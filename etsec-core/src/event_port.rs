@@ -52,9 +52,9 @@ pub struct FaultCounters {
     pub lost_in_receive: u64,
 }
 
-/// What [`EventPort::recover`] acknowledges: errors, and a pause that was received: the partner
-/// causes it, nobody waits for it, and it would hold the line up for ever (HW 9.1). The rest of the
-/// error line belongs to whoever caused it.
+/// What [`EventPort::mend`] acknowledges: errors, and a pause that was received: the partner causes
+/// it, nobody waits for it, and it would hold the line up for ever (HW 9.1). The rest of the error
+/// line belongs to whoever caused it.
 const RECOVERED: Event = Event::BABR
     .union(Event::RXC)
     .union(Event::BSY)
@@ -80,14 +80,20 @@ pub struct EventPort<B> {
     bus: B,
     thlt: Tstat,
     qhlt: Rstat,
-    /// Where the transmit rings stood at the last error that may recur.
-    stood: Option<[u32; RINGS]>,
+    /// Where the transmit rings stood at the last error that may recur, each with its lowest bit
+    /// set, which is 0 in the register (HW 4.4); 0: there was none.
+    stood: [u32; RINGS],
     faults: FaultCounters,
 }
 
 impl<B: Bus> EventPort<B> {
-    pub(crate) fn new(bus: B, thlt: Tstat, qhlt: Rstat, faults: FaultCounters) -> Self {
-        EventPort { bus, thlt, qhlt, stood: None, faults }
+    pub(crate) fn new(bus: B, thlt: Tstat, qhlt: Rstat) -> Self {
+        EventPort { bus, thlt, qhlt, stood: [0; RINGS], faults: FaultCounters::default() }
+    }
+
+    /// Restarts those rings from here on.
+    pub(crate) fn aim(&mut self, thlt: Tstat, qhlt: Rstat) {
+        (self.thlt, self.qhlt) = (thlt, qhlt);
     }
 
     /// The events of one line that are set; clears exactly those. Scan the rings after it (HW 9.2).
@@ -106,7 +112,14 @@ impl<B: Bus> EventPort<B> {
         Event::empty()
     }
 
-    /// Acknowledges error events, counts them by cause and restarts the rings they halted (HW 8.6).
+    /// As [`EventPort::mend`], and counts the events by cause.
+    pub fn recover(&mut self) -> Event {
+        let events = self.mend();
+        self.count(events);
+        events
+    }
+
+    /// Acknowledges error events and restarts the rings they halted (HW 8.6).
     ///
     /// A halted ring whose descriptors are in order goes on where it stopped; a failed frame's
     /// descriptor is closed already and its queue counts it. A descriptor that fails again is left
@@ -115,7 +128,7 @@ impl<B: Bus> EventPort<B> {
     ///
     /// [`Event::DPE`] in the result asks for a [`Running::reset`](crate::Running::reset), which
     /// only the port's owner can do.
-    pub fn recover(&mut self) -> Event {
+    pub fn mend(&mut self) -> Event {
         let seen = IEVENT.on(&self.bus).peek();
         let events = seen & RECOVERED;
         // All ones is a bus without a device.
@@ -123,7 +136,6 @@ impl<B: Bus> EventPort<B> {
             return Event::empty();
         }
         IEVENT.on(&self.bus).clear(events);
-        self.count(events);
         if events.intersects(Event::TXE | Event::EBERR) && !self.recurs(events) {
             // TSTAT is cleared for every ring in use: an error of one halts all (HW 3.7).
             TSTAT.on(&self.bus).clear(self.thlt);
@@ -137,14 +149,33 @@ impl<B: Bus> EventPort<B> {
     /// Whether no transmit ring has moved on since the last error that leaves its descriptor as it
     /// is.
     fn recurs(&mut self, events: Event) -> bool {
-        if events.intersects(CLOSING) {
-            self.stood = None;
-            return false;
+        let closed = events.intersects(CLOSING);
+        let mut moved = closed;
+        for (n, stood) in self.stood.iter_mut().enumerate() {
+            let here = if closed { 0 } else { TBPTR.nth(n).on(&self.bus).get() | 1 };
+            moved |= *stood != here;
+            *stood = here;
         }
-        let here = core::array::from_fn(|n| TBPTR.nth(n).on(&self.bus).get());
-        self.stood.replace(here) == Some(here)
+        !moved
     }
 
+    fn count(&mut self, events: Event) {
+        let (faults, has) = (&mut self.faults, |event| u64::from(events.intersects(event)));
+        faults.late_collisions += has(Event::LC);
+        faults.retry_limits += has(Event::CRL);
+        faults.underruns += has(Event::XFUN);
+        faults.bus_errors += has(Event::EBERR);
+        faults.busy += has(Event::BSY);
+        faults.babbling_receives += has(Event::BABR);
+        faults.babbling_transmits += has(Event::BABT);
+        faults.parity_errors += has(Event::DPE);
+        faults.parse_errors += has(Event::PERR);
+        faults.filer_errors += has(Event::FIR | Event::FIQ);
+        faults.transmit_errors += has(Event::TXE);
+    }
+}
+
+impl<B> EventPort<B> {
     /// What this port has acknowledged so far.
     #[must_use]
     pub fn faults(&self) -> &FaultCounters {
@@ -153,26 +184,6 @@ impl<B: Bus> EventPort<B> {
 
     pub(crate) fn faults_mut(&mut self) -> &mut FaultCounters {
         &mut self.faults
-    }
-
-    fn count(&mut self, events: Event) {
-        let faults = &mut self.faults;
-        let counters = [
-            (Event::LC, &mut faults.late_collisions),
-            (Event::CRL, &mut faults.retry_limits),
-            (Event::XFUN, &mut faults.underruns),
-            (Event::EBERR, &mut faults.bus_errors),
-            (Event::BSY, &mut faults.busy),
-            (Event::BABR, &mut faults.babbling_receives),
-            (Event::BABT, &mut faults.babbling_transmits),
-            (Event::DPE, &mut faults.parity_errors),
-            (Event::PERR, &mut faults.parse_errors),
-            (Event::FIR | Event::FIQ, &mut faults.filer_errors),
-            (Event::TXE, &mut faults.transmit_errors),
-        ];
-        for (event, counter) in counters {
-            *counter += u64::from(events.intersects(event));
-        }
     }
 }
 

@@ -5,6 +5,7 @@ use embedded_hal::delay::DelayNs;
 
 use crate::bd::{Control, TxFlags};
 use crate::bus::Bus;
+use crate::controller::Controller;
 use crate::event::Event;
 use crate::port::{Port, RINGS};
 use crate::regs::control::{DMACTRL, Dmactrl, IEVENT, IMASK};
@@ -38,7 +39,7 @@ impl Sides {
 const STOP_POLLS: u32 = 1000;
 const STOP_POLL_US: u32 = 10;
 
-impl<B: Bus> Port<B> {
+impl<B: Bus> Controller<B> {
     /// Asks for a graceful stop and waits for it, bounded. Returns what did not stop: pause frames,
     /// a dead link clock or a stuck FIFO can delay it for ever (HW 8.3).
     #[must_use]
@@ -60,7 +61,9 @@ impl<B: Bus> Port<B> {
         }
         missing
     }
+}
 
+impl<B: Bus> Port<B> {
     /// Ends a graceful stop and restarts all rings in use (HW 8.3 step 5).
     pub(crate) fn resume(&self) {
         let bus = self.bus();
@@ -75,11 +78,11 @@ impl<B: Bus> Port<B> {
     pub(crate) fn halt(&self, delay: &mut dyn DelayNs) -> Lost {
         let bus = self.bus();
         IMASK.on(bus).assign(Event::empty());
-        let missing = self.quiesce(Sides::BOTH, delay);
+        let missing = self.controller.quiesce(Sides::BOTH, delay);
         MACCFG1.on(bus).modify(Maccfg1::RX_EN::CLEAR + Maccfg1::TX_EN::CLEAR);
         if !missing.is_empty() {
             warning!("graceful stop incomplete, {:?} missing: the MAC is reset", missing);
-            self.soft_reset(delay);
+            self.controller.soft_reset(delay);
         }
         self.keep_positions()
     }
@@ -88,9 +91,9 @@ impl<B: Bus> Port<B> {
     /// rest of the port keeps running (HW 8.6, bus error). Returns whether that could be done.
     pub(crate) fn skip_failing(&self, n: usize, delay: &mut dyn DelayNs) -> bool {
         let bus = self.bus();
-        let stopped = self.quiesce(Sides::TX, delay).is_empty();
+        let stopped = self.controller.quiesce(Sides::TX, delay).is_empty();
         if stopped
-            && let Some(view) = &self.tx[n]
+            && let Some(view) = &self.tx()[n]
             && let Some(at) = view.index_of(TBPTR.nth(n).on(bus).get())
         {
             let next = close_frame(view, at);
@@ -108,13 +111,13 @@ impl<B: Bus> Port<B> {
         let bus = self.bus();
         let mut lost = Lost::default();
         for n in 0..RINGS {
-            if let Some(view) = &self.tx[n] {
+            if let Some(view) = &self.tx()[n] {
                 let at = view.index_of(TBPTR.nth(n).on(bus).get()).unwrap_or(view.position());
                 let frame = close_begun(view, at);
                 lost.tx += u32::from(frame != at);
                 view.set_position(frame);
             }
-            if let Some(view) = &self.rx[n] {
+            if let Some(view) = &self.rx()[n] {
                 let at = view.index_of(RBPTR.nth(n).on(bus).get()).unwrap_or(view.position());
                 // The queue drops the beginning when the next frame begins (HW 4.4). A position
                 // that is as at the last stop was counted then.

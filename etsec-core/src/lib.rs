@@ -20,6 +20,7 @@ pub mod bd;
 pub mod buf;
 pub mod bus;
 pub mod config;
+mod controller;
 pub mod device;
 pub mod dma;
 pub mod error;
@@ -41,6 +42,7 @@ pub mod regs;
 mod report;
 pub mod ring;
 pub mod rx;
+mod rx_counters;
 mod rx_frame;
 pub mod tbi;
 #[cfg(test)]

@@ -9,7 +9,7 @@ mod counter;
 pub use counter::{Carry, Counter};
 
 use crate::bus::Bus;
-use crate::regs::mib::{CAM1, CAM2, CAR1, CAR2, Car1, Car2};
+use crate::regs::mib::{BLOCK, CAM1, CAM2, CAR1, CAR2, Car1, Car2, RESERVED, RREJ};
 use crate::regs::{Readable as _, Writeable as _};
 
 /// One counter: its total is `base + raw`.
@@ -19,8 +19,9 @@ struct Slot {
     base: u64,
     /// The register when last read.
     raw: u32,
-    /// It has been seen to hold more than its documented width.
-    wide: bool,
+    /// 1 once it has been seen to hold more than its documented width. Not a `bool`: without padding
+    /// fresh totals are plain zeros, which takes less code.
+    wide: u32,
 }
 
 /// The totals of all counters.
@@ -77,7 +78,7 @@ impl Mib {
     /// All totals zero; nothing is read or written.
     #[must_use]
     pub const fn new() -> Self {
-        Mib { slots: [Slot { base: 0, raw: 0, wide: false }; Counter::ALL.len()] }
+        Mib { slots: [Slot { base: 0, raw: 0, wide: 0 }; Counter::ALL.len()] }
     }
 
     /// The total of a counter as of the last [`Mib::collect`].
@@ -96,21 +97,17 @@ impl Mib {
     /// interrupt: at bring-up, with ECNTRL\[AUTOZ\] 0 (HW 8.1 step 11).
     pub fn reset<B: Bus>(&mut self, bus: &B) {
         *self = Mib::new();
-        self.rearm(bus);
+        zero(bus);
     }
 
     /// As [`Mib::reset`], but the totals stay: when a device that has been counted is brought up
     /// again. Call [`Mib::collect`] first, or what was counted since is lost.
     pub fn rearm<B: Bus>(&mut self, bus: &B) {
-        for counter in Counter::ALL {
-            let slot = &mut self.slots[counter as usize];
+        for slot in &mut self.slots {
             slot.base = slot.base.wrapping_add(slot.raw.into());
             slot.raw = 0;
-            counter.register().on(bus).set(0);
         }
-        CAM1.on(bus).assign(Car1::from_bits_retain(!0));
-        CAM2.on(bus).assign(Car2::from_bits_retain(!0));
-        Carries(Car1::from_bits_retain(!0), Car2::from_bits_retain(!0)).clear(bus);
+        zero(bus);
     }
 
     /// Reads all counters and brings the totals up to date.
@@ -144,6 +141,17 @@ impl Mib {
     }
 }
 
+/// Sets the device's counters and carries to zero and masks the carry interrupt (HW 8.1 step 11).
+pub(crate) fn zero<B: Bus>(bus: &B) {
+    for n in (0..BLOCK.count()).filter(|&n| n != RESERVED) {
+        BLOCK.nth(n).on(bus).set(0);
+    }
+    RREJ.on(bus).set(0);
+    CAM1.on(bus).assign(Car1::from_bits_retain(!0));
+    CAM2.on(bus).assign(Car2::from_bits_retain(!0));
+    Carries(Car1::from_bits_retain(!0), Car2::from_bits_retain(!0)).clear(bus);
+}
+
 impl Slot {
     /// Takes over a reading.
     ///
@@ -152,9 +160,9 @@ impl Slot {
     /// (HW 13.2).
     fn take(&mut self, counter: Counter, raw: u32, wrapped: bool) {
         let documented = 1u64 << counter.width();
-        self.wide |= counter != Counter::RDRP && u64::from(raw) >= documented;
+        self.wide |= u32::from(counter != Counter::RDRP && u64::from(raw) >= documented);
         if wrapped {
-            self.base = self.base.wrapping_add(if self.wide { 1 << 32 } else { documented });
+            self.base = self.base.wrapping_add(if self.wide != 0 { 1 << 32 } else { documented });
         } else if raw < self.raw {
             self.base = self.base.wrapping_add(self.raw.into());
         }

@@ -341,6 +341,7 @@ mod tests {
         assert_eq!(pool.free(), 5);
     }
 
+    #[cfg(feature = "scatter")]
     #[test]
     fn a_long_frame_becomes_a_chain_and_a_pool_too_small_takes_nothing() {
         let (_arena, pool) = pool(3, 64);
@@ -356,6 +357,7 @@ mod tests {
         assert_eq!(pool.free(), 3);
     }
 
+    #[cfg(feature = "scatter")]
     #[test]
     fn truncating_a_chain_sends_home_what_it_cuts_off() {
         let (_arena, pool) = pool(4, 64);
@@ -370,6 +372,7 @@ mod tests {
         assert_eq!((frame.len(), frame.buffers(), pool.free()), (0, 1, 3));
     }
 
+    #[cfg(feature = "scatter")]
     #[test]
     fn chains_grow_at_their_end_up_to_their_limit() {
         let (_arena, pool) = pool(600, 64);

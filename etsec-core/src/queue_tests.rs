@@ -120,6 +120,7 @@ fn w_is_on_the_last_descriptor_only_and_survives_every_turn() {
     }
 }
 
+#[cfg(feature = "scatter")]
 #[test]
 fn what_cannot_be_sent_comes_back_with_the_reason() {
     let (mut arena, pool) = memory();
@@ -141,6 +142,7 @@ fn what_cannot_be_sent_comes_back_with_the_reason() {
     assert_eq!(rx.refill(far.frame(&[1]).unwrap()).map_err(|r| r.why), Err(Reason::Window));
 }
 
+#[cfg(feature = "scatter")]
 #[test]
 fn a_chain_is_one_frame_and_is_done_with_its_last_descriptor() {
     let (mut arena, pool) = memory();
@@ -183,6 +185,7 @@ fn received_frames_lose_their_fcs_and_control_block() {
     assert_eq!(view.bd(0).control().rx_flags(), RxFlags::E | RxFlags::I);
 }
 
+#[cfg(feature = "scatter")]
 #[test]
 fn a_long_frame_is_put_together_under_both_readings_of_its_length() {
     for (own_length, expected) in [(false, 200), (true, 200)] {
@@ -200,6 +203,7 @@ fn a_long_frame_is_put_together_under_both_readings_of_its_length() {
     }
 }
 
+#[cfg(feature = "scatter")]
 #[test]
 fn an_fcs_of_its_own_buffer_is_cut_with_the_buffer() {
     let (mut arena, pool) = memory();
@@ -214,6 +218,7 @@ fn an_fcs_of_its_own_buffer_is_cut_with_the_buffer() {
     assert_eq!(pool.free(), 32 - 2);
 }
 
+#[cfg(feature = "scatter")]
 #[test]
 fn broken_frames_are_counted_by_cause_and_their_buffers_go_back_into_the_ring() {
     let (mut arena, pool) = memory();
@@ -251,6 +256,7 @@ fn broken_frames_are_counted_by_cause_and_their_buffers_go_back_into_the_ring() 
     assert_eq!((rx.pending(), rx.commit(), pool.free()), (14, 13, 18));
 }
 
+#[cfg(feature = "scatter")]
 #[test]
 fn buffers_come_back_from_a_stopped_ring_only() {
     let (mut arena, pool) = memory();
@@ -345,7 +351,7 @@ fn a_stuck_queue_turns_to_the_hardwares_position_and_an_old_answer_is_not_used()
     assert_ne!(number, old);
     // The hardware has skipped descriptor 1 and filled 2 (HW 15.3).
     fill(&view, 2, RxFlags::L, 84);
-    view.answer(number, 3);
+    view.answer(number, view.first_filled(3, || ()));
     assert!(rx.next().is_none());
     assert_eq!(rx.next().unwrap().0.len(), 80);
     assert_eq!(rx.counters().resyncs, 1);
@@ -361,4 +367,40 @@ fn queues_can_go_to_threads() {
     check::<crate::EventPort<crate::Mmio>>();
     check::<crate::Buf>();
     check::<Pool>();
+}
+
+/// Without the feature `scatter` a frame is in one buffer, or is dropped to its end and counted.
+#[cfg(not(feature = "scatter"))]
+#[test]
+fn a_frame_longer_than_a_buffer_is_too_long() {
+    let (mut arena, pool) = memory();
+    let (mut rx, view, _bell) = rx(&mut arena, 8, false);
+    rx.fill(&pool);
+    rx.commit();
+    let (f, l) = (RxFlags::F, RxFlags::L);
+    let script = [
+        (f | l, 64),
+        (f, 128),
+        (RxFlags::empty(), 128),
+        (l, 300),
+        (f | l | RxFlags::CR, 64),
+        (f | l, 3),
+        (f | l, 64),
+    ];
+    for (at, (flags, len)) in (0..).zip(script) {
+        fill(&view, at, flags, len);
+    }
+    let frames: Vec<_> = std::iter::from_fn(|| rx.next()).map(|(buf, _)| buf.len()).collect();
+    assert_eq!(frames, [60, 60]);
+    let c = *rx.counters();
+    assert_eq!((c.too_long, c.crc_errors, c.bad_lengths, c.errors()), (1, 1, 1, 3));
+    assert!(pool.frame(&[0; 1000]).is_none());
+    let mut buf = pool.alloc().unwrap();
+    assert!(buf.append(pool.alloc().unwrap()).is_err());
+    let mut config = crate::Config::new(crate::AddressFilter::new(crate::MacAddr([2; 6])).unwrap());
+    assert_eq!(config.check(), Ok(()));
+    config.buffer_size = 512;
+    let refused = crate::Error::Scatter { buffer_size: 512, least: 1524 };
+    assert_eq!(config.check(), Err(refused));
+    assert!(std::format!("{refused}").contains("`scatter`"));
 }

@@ -11,11 +11,10 @@
 //! | slots: the buffer behind each descriptor | one [`Packed`] each |
 
 use core::fmt;
-use core::mem::{self, ManuallyDrop};
 use core::ptr::NonNull;
 use core::slice;
 
-use crate::arena::{Handle, LINE, Place};
+use crate::arena::{ArenaHeader, Handle, LINE, Place};
 use crate::bd::Bd;
 use crate::buf::{Packed, Slot};
 use crate::dma::BusAddr;
@@ -25,17 +24,23 @@ use crate::word::Word;
 pub(crate) const MIN_LEN: usize = 4;
 pub(crate) const MAX_LEN: usize = 0x1_0000;
 
-/// Words that a queue and its device share, in whatever threads they are.
+/// What a queue and its device share, in whatever threads they are: words, and what is known of the
+/// ring since it was carved. The descriptors follow it.
 #[repr(C, align(64))]
-#[derive(Default)]
 struct Control {
+    /// Where the device finds the first descriptor.
+    bus: BusAddr,
+    /// How many descriptors there are.
+    len: u32,
+    /// The region all of it lies in.
+    arena: NonNull<ArenaHeader>,
     /// [`IDLE`], [`LIVE`] or [`HELD`].
     state: Word,
     /// 1 when the device side suspects that hardware and queue disagree on the next descriptor.
     suspect: Word,
-    /// Number of the question for the hardware's position that a stuck queue has asked; 0: none.
+    /// Number of the question where to go on that a stuck queue has asked; 0: none.
     asked: Word,
-    /// The answer: the question's number in the high half, the position in the low; 0: none.
+    /// The answer: the question's number in the high half, where to go on in the low; 0: none.
     answer: Word,
     /// The hardware's position, while not live.
     position: Word,
@@ -50,12 +55,9 @@ const HELD: u32 = 2;
 
 /// Memory for one ring, as [`Arena::ring`](crate::arena::Arena::ring) carved it.
 pub struct RingMemory {
-    control: NonNull<Control>,
-    bds: NonNull<Bd>,
-    slots: NonNull<Packed>,
     len: u32,
-    bus: BusAddr,
-    region: Handle,
+    slots: NonNull<Packed>,
+    bds: NonNull<Bd>,
 }
 
 // SAFETY: the shared words and descriptors are atomics; slots are used by the one owner of this
@@ -64,22 +66,30 @@ unsafe impl Send for RingMemory {}
 
 impl RingMemory {
     /// # Safety
-    /// `place` is [`bytes`]`(len)` long, cache-line aligned, used by nobody else, and lives as long
-    /// as `region`.
-    pub(crate) unsafe fn build(region: Handle, place: &Place, len: usize) -> Self {
-        let control = place.cpu.cast::<Control>();
-        // SAFETY: `place` has room for the three parts, as counted by `bytes`.
+    /// `place` is [`bytes`]`(len)` long, cache-line aligned, used by nobody else, and lies in the
+    /// region of `arena`, which is mapped.
+    pub(crate) unsafe fn build(arena: NonNull<ArenaHeader>, place: &Place, len: usize) -> Self {
+        let fresh = Control {
+            bus: place.bus.inside(bds_at()),
+            len: len as u32,
+            arena,
+            state: Word::new(IDLE),
+            suspect: Word::new(0),
+            asked: Word::new(0),
+            answer: Word::new(0),
+            position: Word::new(0),
+        };
+        // SAFETY: `place` has room for the three parts, as counted by `bytes`, in a mapped region.
         let (bds, slots) = unsafe {
-            control.write(Control::default());
+            Handle::take(arena);
+            place.cpu.cast::<Control>().write(fresh);
             let bds = place.cpu.add(bds_at()).cast::<Bd>();
             for i in 0..len {
                 bds.add(i).write(Bd::new(i + 1 == len));
             }
             (bds, place.cpu.add(slots_at(len)).cast())
         };
-        // The arena checked that the region ends inside its window, so the sum exists.
-        let bus = place.bus.checked_add(bds_at() as u64).unwrap_or(place.bus);
-        RingMemory { control, bds, slots, len: len as u32, bus, region }
+        RingMemory { bds, slots, len: len as u32 }
     }
 
     /// How many descriptors the ring has.
@@ -92,18 +102,15 @@ impl RingMemory {
     /// Where the device finds the first descriptor.
     #[must_use]
     pub fn bus(&self) -> BusAddr {
-        self.bus
+        self.control().bus
     }
 
     /// The device's side of this ring.
     pub(crate) fn view(&self) -> RingView {
-        RingView {
-            control: self.control,
-            bds: self.bds,
-            len: self.len,
-            bus: self.bus,
-            region: ManuallyDrop::new(self.region.clone()),
-        }
+        let control = self.control();
+        // SAFETY: our own handle keeps the region mapped.
+        unsafe { Handle::take(control.arena) };
+        RingView(control.into())
     }
 
     /// Whether `at` is the ring's last descriptor, the one with W.
@@ -128,8 +135,8 @@ impl RingMemory {
     #[inline(always)]
     pub(crate) fn bd(&self, at: u32) -> &Bd {
         debug_assert!(at < self.len);
-        // SAFETY: every index of a queue is less than `len`, and the descriptors live as long as
-        // `region`.
+        // SAFETY: every index of a queue is less than `len`, and the descriptors live as long as our
+        // handle.
         unsafe { self.bds.add(at as usize).as_ref() }
     }
 
@@ -170,8 +177,8 @@ impl RingMemory {
 
     #[inline(always)]
     fn control(&self) -> &Control {
-        // SAFETY: written by `build`, lives as long as `region`.
-        unsafe { self.control.as_ref() }
+        // SAFETY: `build` wrote it in front of the descriptors; it lives as long as our handle.
+        unsafe { self.bds.cast::<Control>().sub(1).as_ref() }
     }
 
     /// Whether the device may touch the ring at this moment.
@@ -182,7 +189,7 @@ impl RingMemory {
     /// Keeps the ring from being started until [`RingMemory::let_go`]; false if it is live.
     #[must_use]
     pub(crate) fn hold(&self) -> bool {
-        self.control().state.update(|state| (state == IDLE).then_some(HELD)).is_ok()
+        self.control().state.replace(IDLE, HELD)
     }
 
     /// Ends a hold.
@@ -200,38 +207,37 @@ impl RingMemory {
         self.control().suspect.load() != 0
     }
 
-    /// Asks the device side for the hardware's position, as question `number`, which is not 0.
+    /// Asks the device side where to go on, as question `number`, which is not 0.
     pub(crate) fn ask(&self, number: u16) {
         self.control().asked.release(number.into());
     }
 
-    /// The hardware's position, once the device side has answered question `number`.
+    /// Where to go on, once the device side has answered question `number`.
     pub(crate) fn answer(&self, number: u16) -> Option<u32> {
         let answer = self.control().answer.acquire();
-        (answer >> 16 == number.into()).then_some((answer & 0xFFFF) % self.len)
+        let at = answer & 0xFFFF;
+        (answer >> 16 == number.into() && at < self.len).then_some(at)
     }
 
-    /// Ends a suspicion and its questions.
+    /// Ends a suspicion whose question was answered.
     pub(crate) fn settle(&self) {
-        let control = self.control();
-        control.asked.store(0);
-        control.answer.store(0);
-        control.suspect.store(0);
+        self.control().suspect.store(0);
     }
 }
 
 impl Drop for RingMemory {
     fn drop(&mut self) {
-        if self.is_live() {
-            // The device may still write here: the region must stay mapped.
-            mem::forget(self.region.clone());
+        // While the device may still write here, the region must stay mapped.
+        if !self.is_live() {
+            // SAFETY: this was taken by `build`, and nothing of the ring is used after it.
+            unsafe { Handle::release(self.control().arena) };
         }
     }
 }
 
 impl fmt::Debug for RingMemory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RingMemory").field("bus", &self.bus).field("len", &self.len).finish()
+        f.debug_struct("RingMemory").field("bus", &self.bus()).field("len", &self.len).finish()
     }
 }
 
@@ -287,52 +293,54 @@ impl Walk {
 }
 
 /// The device's side of a ring: where it is, and the words shared with its queue.
-pub(crate) struct RingView {
-    control: NonNull<Control>,
-    bds: NonNull<Bd>,
-    len: u32,
-    bus: BusAddr,
-    region: ManuallyDrop<Handle>,
-}
+pub(crate) struct RingView(NonNull<Control>);
 
-// SAFETY: a view reaches atomics only.
+// SAFETY: a view reaches constants and atomics only.
 unsafe impl Send for RingView {}
 
 impl RingView {
     fn control(&self) -> &Control {
-        // SAFETY: written by `RingMemory::build`, lives as long as `region`.
-        unsafe { self.control.as_ref() }
+        // SAFETY: written by `RingMemory::build`, lives as long as our handle.
+        unsafe { self.0.as_ref() }
     }
 
     pub(crate) fn bd(&self, at: u32) -> &Bd {
-        // SAFETY: the remainder is less than `len`; the descriptors live as long as `region`.
-        unsafe { self.bds.add((at % self.len) as usize).as_ref() }
+        // SAFETY: the remainder is less than `len`; the descriptors, behind the control block, live
+        // as long as our handle.
+        unsafe { self.0.add(1).cast::<Bd>().add((at % self.len()) as usize).as_ref() }
     }
 
     pub(crate) fn len(&self) -> u32 {
-        self.len
+        self.control().len
     }
 
     pub(crate) fn bus(&self) -> BusAddr {
-        self.bus
+        self.control().bus
     }
 
     /// The low half of the address of descriptor `at`.
     pub(crate) fn bd_low(&self, at: u32) -> u32 {
-        self.bus.low().wrapping_add(8 * (at % self.len))
+        debug_assert!(at < self.len());
+        self.bus().low().wrapping_add(8 * at)
     }
 
     /// The descriptor that a pointer register points to; `None` if it is none of this ring (HW
     /// 3.21).
     pub(crate) fn index_of(&self, low: u32) -> Option<u32> {
-        let from = low.wrapping_sub(self.bus.low());
-        (from.is_multiple_of(8) && from / 8 < self.len).then_some(from / 8)
+        let from = low.wrapping_sub(self.bus().low());
+        (from.is_multiple_of(8) && from / 8 < self.len()).then_some(from / 8)
     }
 
-    /// Makes the ring the device's; false, and nothing done, while its queue holds it.
+    /// Makes a ring that the device does not touch the device's; false, and nothing done, while its
+    /// queue holds it.
     #[must_use]
     pub(crate) fn claim(&self) -> bool {
-        self.control().state.update(|state| (state != HELD).then_some(LIVE)).is_ok()
+        self.control().state.replace(IDLE, LIVE)
+    }
+
+    /// Ends a claim, of a device that has not been started; a queue's hold goes on.
+    pub(crate) fn disclaim(&self) {
+        self.control().state.replace(LIVE, IDLE);
     }
 
     /// Only for a ring that the device side has claimed.
@@ -353,7 +361,7 @@ impl RingView {
         self.control().suspect.store(1);
     }
 
-    /// The question for the hardware's position that the queue has asked and nobody answered.
+    /// The question where to go on that the queue has asked and nobody answered.
     pub(crate) fn question(&self) -> Option<u16> {
         match self.control().asked.acquire() as u16 {
             0 => None,
@@ -361,7 +369,21 @@ impl RingView {
         }
     }
 
-    /// Answers a question with a position read after it was seen.
+    /// Where the queue of a full receive ring is to go on if the hardware goes on at `position`: at
+    /// the descriptor that was filled first; at `position` if none is filled. The hardware may have
+    /// left out others in between, once for each time it found the ring full.
+    pub(crate) fn first_filled(&self, position: u32, observe: impl Fn()) -> u32 {
+        let steps = (0..self.len()).find(|steps| !self.bd(position + steps).is_owned());
+        observe();
+        match steps {
+            // What is being filled in this very moment begins at `position`, and is no reason to
+            // leave it out.
+            Some(steps) if self.bd(position).is_owned() => (position + steps) % self.len(),
+            _ => position,
+        }
+    }
+
+    /// Answers a question from a position read after it was seen.
     pub(crate) fn answer(&self, number: u16, at: u32) {
         let control = self.control();
         control.asked.store(0);
@@ -371,24 +393,24 @@ impl RingView {
 
 impl Drop for RingView {
     fn drop(&mut self) {
+        // A device that was left running: its memory must stay mapped.
         if self.control().state.acquire() != LIVE {
-            // SAFETY: dropped once, here.
-            unsafe { ManuallyDrop::drop(&mut self.region) };
+            // SAFETY: this was taken by `view`, and nothing of the ring is used after it.
+            unsafe { Handle::release(self.control().arena) };
         }
-        // Otherwise the device was left running: its memory must stay mapped, so the handle is
-        // never dropped.
     }
 }
 
 impl fmt::Debug for RingView {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RingView").field("bus", &self.bus).field("len", &self.len).finish()
+        f.debug_struct("RingView").field("bus", &self.bus()).field("len", &self.len()).finish()
     }
 }
 
 const fn bds_at() -> usize {
     size_of::<Control>()
 }
+const _: () = assert!(size_of::<Control>() == LINE);
 
 const fn slots_at(len: usize) -> usize {
     (bds_at() + len * size_of::<Bd>()).next_multiple_of(LINE)

@@ -9,16 +9,20 @@ use core::fmt;
 
 pub use self::burst::{Arrived, Refiller};
 use crate::bd::{Control, RxFlags};
-use crate::buf::{Buf, Packed};
+use crate::buf::{Buf, MAX_CHAIN, Packed};
 use crate::bus::Doorbell;
 use crate::fcb::RxFcb;
 use crate::pool::{Pool, SPARE};
 use crate::ring::RingMemory;
-use crate::rx_frame::{Assembly, Piece};
+pub use crate::rx_counters::RxCounters;
+use crate::rx_frame::{Assembly, Outcome};
 use crate::tx::{Reason, Refused};
 
 /// Bytes of the frame check sequence, which the device delivers and the queue cuts off (HW 4.4).
 pub(crate) const FCS: u16 = 4;
+
+/// Before any question: no queue stands there.
+const NOWHERE: [u32; 2] = [u32::MAX; 2];
 
 /// A descriptor handed to the device: all status cleared (HW 4.3).
 const EMPTY: RxFlags = RxFlags::E.union(RxFlags::I);
@@ -32,46 +36,6 @@ pub struct RxMeta {
     pub flags: RxFlags,
     /// The frame control block, if the parser is on (HW 5.3).
     pub fcb: Option<RxFcb>,
-}
-
-/// What a receive queue has done since it was made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct RxCounters {
-    /// Frames delivered.
-    pub frames: u64,
-    /// Frames dropped for a CRC error (RxBD CR).
-    pub crc_errors: u64,
-    /// Frames dropped for a fraction of an octet (RxBD NO).
-    pub alignment_errors: u64,
-    /// Frames dropped because they were longer than MAXFRM (RxBD LG or TR).
-    pub too_long: u64,
-    /// Frames dropped because they were short (RxBD SH).
-    pub short: u64,
-    /// Frames dropped because the FIFO overran (RxBD OV).
-    pub overruns: u64,
-    /// Frames dropped because their end or beginning never came.
-    pub incomplete: u64,
-    /// Frames dropped because the length in the descriptor cannot be true.
-    pub bad_lengths: u64,
-    /// How often queue and hardware had to agree anew on the next descriptor.
-    pub resyncs: u64,
-    /// Bytes of the frames delivered, without FCS, control block and padding.
-    pub bytes: u64,
-}
-
-impl RxCounters {
-    /// Frames that reached the ring and were not delivered.
-    #[must_use]
-    pub fn errors(&self) -> u64 {
-        self.crc_errors
-            + self.alignment_errors
-            + self.too_long
-            + self.short
-            + self.overruns
-            + self.incomplete
-            + self.bad_lengths
-    }
 }
 
 /// What of the port a queue must know.
@@ -133,8 +97,8 @@ pub struct RxQueue<D: Doorbell> {
     /// A frame just put together, on its way to the caller: so that those that come in one buffer
     /// need no memory on theirs.
     assembled: Option<(Buf, RxMeta)>,
-    /// Where the queue stood when it asked for the hardware's position.
-    asked_at: Option<(u32, u64)>,
+    /// Where the queue stood, and how many frames it had taken, when it asked where to go on.
+    asked_at: [u32; 2],
     question: u16,
     number: u8,
     counters: RxCounters,
@@ -154,7 +118,7 @@ impl<D: Doorbell> RxQueue<D> {
             known: 0,
             assembly: Assembly::default(),
             assembled: None,
-            asked_at: None,
+            asked_at: NOWHERE,
             question: 0,
             number,
             counters: RxCounters::default(),
@@ -189,7 +153,7 @@ impl<D: Doorbell> RxQueue<D> {
                 return Some((buf, RxMeta { flags, fcb }));
             }
             self.assemble(buf.pack(), flags, len);
-            if let Some(frame) = self.assembled.take() {
+            if let Some(frame) = self.take_assembled() {
                 return Some(frame);
             }
         }
@@ -355,7 +319,7 @@ impl<D: Doorbell> RxQueue<D> {
         self.staged += 1;
     }
 
-    /// A pool not seen before, or a buffer that cannot be taken.
+    /// A buffer of a kind not seen before, or one that cannot be taken.
     #[cold]
     #[inline(never)]
     fn refill_slowly(&mut self, buf: Packed) -> Result<(), Refused> {
@@ -370,8 +334,7 @@ impl<D: Doorbell> RxQueue<D> {
             Reason::TooSmall
         } else {
             self.known = buf.pool().kind();
-            self.put(buf);
-            return Ok(());
+            return self.refill(buf);
         };
         Err(Refused { buf, why })
     }
@@ -379,24 +342,50 @@ impl<D: Doorbell> RxQueue<D> {
     /// A frame in several buffers, or a broken one. If it is complete, it is `assembled`.
     #[inline(never)]
     fn assemble(&mut self, buf: Packed, flags: RxFlags, len: u16) {
-        let piece = Piece { buf: buf.unpack(), flags, len };
-        let outcome = self.assembly.add(piece, &self.limits, &mut self.counters);
-        outcome.broken.into_iter().flatten().for_each(|buf| self.recycle(buf));
-        if let Some((frame, _)) = &outcome.frame {
-            self.counters.frames += 1;
-            self.counters.bytes += frame.total_len() as u64;
+        // Not every descriptor taken is a frame counted.
+        self.asked_at = NOWHERE;
+        if MAX_CHAIN > 1
+            && flags.contains(RxFlags::F)
+            && let Some(open) = self.assembly.discard()
+        {
+            // HW 4.4: an overrun can lose the last descriptor of the frame before.
+            self.counters.incomplete += 1;
+            self.recycle(open);
         }
-        self.assembled = outcome.frame;
+        match self.assembly.add(buf.unpack(), flags, len, &self.limits) {
+            Outcome::Frame(frame, meta) => {
+                self.counters.frames += 1;
+                self.counters.bytes += frame.total_len() as u64;
+                self.assembled = Some((frame, meta));
+            }
+            Outcome::Waiting => {}
+            Outcome::Broken(buf, cause) => {
+                if let Some(cause) = cause {
+                    *self.counters.of(cause) += 1;
+                }
+                self.recycle(buf);
+                if let Some(open) = self.assembly.take_open() {
+                    self.recycle(open);
+                }
+            }
+        }
+    }
+
+    /// The frame that was just put together, if one was.
+    #[inline(always)]
+    fn take_assembled(&mut self) -> Option<(Buf, RxMeta)> {
+        if MAX_CHAIN > 1 { self.assembled.take() } else { None }
     }
 
     /// Puts the buffers of a broken frame back into the ring, where there is room: it just left.
-    fn recycle(&mut self, buf: Buf) {
-        let mut rest = Some(buf);
-        while let Some(mut buf) = rest {
-            rest = buf.split();
+    fn recycle(&mut self, mut buf: Buf) {
+        loop {
+            let rest = buf.split();
             // If a caller refilled in the meantime, the ring may be full: then the buffer goes
             // home.
             drop(self.refill(buf));
+            let Some(next) = rest else { return };
+            buf = next;
         }
     }
 
@@ -404,45 +393,27 @@ impl<D: Doorbell> RxQueue<D> {
     /// BSY, 15.3).
     ///
     /// Only a full ring with nothing filled at the head can be turned: there the turn changes
-    /// names, not contents. The position is asked for, and used only if no frame came between
-    /// question and answer.
+    /// names, not contents. The device side is asked where to go on, and its answer used only if no
+    /// frame came between question and answer.
     #[cold]
     fn mend(&mut self) {
         if self.used as usize != self.ring.len() || self.staged != 0 {
             return;
         }
-        let here = (self.head, self.counters.frames + self.counters.errors());
-        if self.asked_at != Some(here) {
-            self.asked_at = Some(here);
+        let here = [self.head, self.counters.frames as u32];
+        if self.asked_at != here {
+            self.asked_at = here;
             self.question = self.question.checked_add(1).unwrap_or(1);
             self.ring.ask(self.question);
             return;
         }
-        let Some(position) = self.ring.answer(self.question) else { return };
-        self.asked_at = None;
+        let Some(first) = self.ring.answer(self.question) else { return };
+        self.asked_at = NOWHERE;
         self.ring.settle();
-        let first = self.oldest(position);
         if first != self.head && self.ring.bd(self.head).is_owned() {
             self.head = first;
             self.tail = first;
             self.counters.resyncs += 1;
-        }
-    }
-
-    /// The descriptor of a full ring that was filled first, if the hardware goes on at `position`;
-    /// that one if none is filled. It may have left out others in between, once for each time
-    /// it found the ring full.
-    fn oldest(&self, position: u32) -> u32 {
-        let (behind, front) = self.ring.runs(position, self.ring.len() as u32);
-        let steps = behind.iter().chain(front).position(|bd| !bd.is_owned());
-        self.bell.observe();
-        match steps {
-            // What is being filled in this very moment begins at `position`, and is no reason to
-            // leave it out.
-            Some(steps) if self.ring.bd(position).is_owned() => {
-                self.ring.back(position, self.ring.len() as u32 - steps as u32)
-            }
-            _ => position,
         }
     }
 }

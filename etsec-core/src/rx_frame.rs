@@ -3,209 +3,143 @@
 //!
 //! It knows descriptors' contents, not rings.
 
-use core::mem;
-
 use crate::bd::RxFlags;
-use crate::buf::Buf;
+use crate::buf::{Buf, MAX_CHAIN};
 use crate::fcb::RxFcb;
-use crate::rx::{FCS, RxCounters, RxLimits, RxMeta};
+use crate::rx::{FCS, RxLimits, RxMeta};
+use crate::rx_counters::Cause;
 
-/// One closed descriptor and its buffer.
-pub(crate) struct Piece {
-    pub buf: Buf,
-    pub flags: RxFlags,
-    pub len: u16,
+/// What becomes of a closed descriptor's buffer.
+pub(crate) enum Outcome {
+    /// It ends a frame: here it is.
+    Frame(Buf, RxMeta),
+    /// It is part of a frame that has not ended.
+    Waiting,
+    /// It is part of a broken frame, as is what is open. The cause, where it is to be counted.
+    Broken(Buf, Option<Cause>),
 }
 
-/// What came of a piece: perhaps a frame, perhaps buffers of broken ones.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+enum State {
+    /// The next descriptor begins a frame.
+    #[default]
+    Idle,
+    /// A frame has begun.
+    Open,
+    /// The rest of a frame already given up is passed over.
+    Skipping,
+}
+
+/// The state between descriptors of one ring.
 #[derive(Default)]
-pub(crate) struct Outcome {
-    pub frame: Option<(Buf, RxMeta)>,
-    pub broken: [Option<Buf>; 2],
-}
-
-/// A frame that has begun and not ended.
-pub(crate) struct Open {
-    frame: Buf,
+pub(crate) struct Assembly {
+    state: State,
+    /// The frame that has begun and not ended.
+    open: Option<Buf>,
     /// Bytes stored for it so far, control block and padding included.
     stored: u32,
     fcb: Option<RxFcb>,
 }
 
-/// The state between descriptors of one ring.
-#[derive(Default)]
-pub(crate) enum Assembly {
-    /// The next descriptor begins a frame.
-    #[default]
-    Idle,
-    /// A frame has begun.
-    Open(Open),
-    /// The rest of a frame already given up is passed over.
-    Skipping,
-}
-
 impl Assembly {
     #[inline(always)]
     pub(crate) fn is_idle(&self) -> bool {
-        matches!(self, Assembly::Idle)
+        self.state == State::Idle
     }
 
     /// Gives up what is open.
     pub(crate) fn discard(&mut self) -> Option<Buf> {
-        self.close().map(|open| open.frame)
+        self.state = State::Idle;
+        self.take_open()
     }
 
-    fn close(&mut self) -> Option<Open> {
-        match mem::take(self) {
-            Assembly::Open(open) => Some(open),
-            Assembly::Idle | Assembly::Skipping => None,
-        }
+    /// Takes out what is open.
+    pub(crate) fn take_open(&mut self) -> Option<Buf> {
+        if MAX_CHAIN > 1 { self.open.take() } else { None }
     }
 
-    pub(crate) fn add(
-        &mut self,
-        piece: Piece,
-        limits: &RxLimits,
-        counters: &mut RxCounters,
-    ) -> Outcome {
-        let mut outcome = Outcome::default();
-        if piece.flags.contains(RxFlags::F) {
-            // HW 4.4: an overrun can lose the last descriptor of the frame before.
-            outcome.broken[1] = self.discard();
-            counters.incomplete += u64::from(outcome.broken[1].is_some());
+    /// Adds a closed descriptor's buffer. Of a broken frame what is open is left there.
+    pub(crate) fn add(&mut self, buf: Buf, flags: RxFlags, len: u16, limits: &RxLimits) -> Outcome {
+        let last = flags.contains(RxFlags::L);
+        let state = self.state;
+        self.state = if last { State::Idle } else { State::Skipping };
+        if state == State::Skipping {
+            return Outcome::Broken(buf, None);
         }
-        let last = piece.flags.contains(RxFlags::L);
-        if matches!(self, Assembly::Skipping) {
-            if last {
-                *self = Assembly::Idle;
+        if state == State::Idle {
+            self.stored = 0;
+        }
+        let own = own_length(len.into(), self.stored, last);
+        let stored = self.stored + own;
+        if let Some(cause) = self.fault(flags, own, stored, limits) {
+            return Outcome::Broken(buf, Some(cause));
+        }
+        self.stored = stored;
+        match self.append(buf, own as u16, limits) {
+            Err(buf) => Outcome::Broken(buf, Some(Cause::TooLong)),
+            Ok(mut frame) if last => {
+                // The FCS may straddle buffers; one left without bytes goes home.
+                frame.truncate((stored - u32::from(limits.skip + FCS)) as usize);
+                Outcome::Frame(frame, RxMeta { flags, fcb: self.fcb.take() })
             }
-            outcome.broken[0] = Some(piece.buf);
-        } else if last {
-            self.end(piece, limits, counters, &mut outcome);
-        } else {
-            self.extend(piece, limits, counters, &mut outcome);
+            Ok(frame) => {
+                self.open = Some(frame);
+                self.state = State::Open;
+                Outcome::Waiting
+            }
         }
-        outcome
     }
 
-    /// A piece that is not the last: its length is what this buffer holds (HW 4.4).
-    fn extend(
-        &mut self,
-        mut piece: Piece,
-        limits: &RxLimits,
-        counters: &mut RxCounters,
-        outcome: &mut Outcome,
-    ) {
-        let skip = if self.is_idle() { limits.skip } else { 0 };
-        if self.is_idle() && !piece.flags.contains(RxFlags::F) {
-            counters.incomplete += 1;
-            return self.give_up(Some(piece.buf), outcome);
+    /// What is wrong with a piece of `own` bytes that makes its frame `stored` bytes long.
+    fn fault(&self, flags: RxFlags, own: u32, stored: u32, limits: &RxLimits) -> Option<Cause> {
+        let last = flags.contains(RxFlags::L);
+        // Errors are written with the last descriptor only (HW 4.3).
+        let error = if last { Cause::of(flags) } else { None };
+        if MAX_CHAIN == 1 {
+            // A good frame in one buffer does not come here: its queue has delivered it. MAXFRM
+            // keeps frames shorter than a buffer, so one without its end is the hardware's fault;
+            // all up to the next end is passed over.
+            return error.or(Some(if last { Cause::BadLength } else { Cause::TooLong }));
         }
-        if piece.len <= skip || piece.len > limits.room {
-            counters.bad_lengths += 1;
-            return self.give_up(Some(piece.buf), outcome);
+        let headless = !last && self.open.is_none() && !flags.contains(RxFlags::F);
+        let least = if last { limits.skip + FCS } else { limits.skip };
+        if error.is_some() {
+            error
+        } else if headless {
+            Some(Cause::Incomplete)
+        } else if own == 0 || own > limits.room.into() || stored <= least.into() {
+            Some(Cause::BadLength)
+        } else if stored > u16::MAX.into() {
+            // More than the length field of the last descriptor could say.
+            Some(Cause::TooLong)
+        } else {
+            None
         }
-        let Assembly::Open(open) = self else {
-            let fcb = limits.read_fcb(&mut piece.buf, piece.len);
-            piece.buf.describe(skip, piece.len - skip);
-            *self = Assembly::Open(Open { frame: piece.buf, stored: piece.len.into(), fcb });
-            return;
+    }
+
+    /// Puts a buffer of `own` bytes behind what is open.
+    ///
+    /// # Errors
+    /// The buffer, where the frame would have too many; what is open stays open.
+    fn append(&mut self, mut buf: Buf, own: u16, limits: &RxLimits) -> Result<Buf, Buf> {
+        let Some(mut frame) = self.take_open() else {
+            self.fcb = limits.read_fcb(&mut buf, own);
+            buf.describe(limits.skip, own - limits.skip);
+            return Ok(buf);
         };
-        piece.buf.describe(0, piece.len);
-        open.stored += u32::from(piece.len);
-        // Never more than the length field of the last descriptor could say.
-        let fits = open.stored <= u32::from(u16::MAX);
-        let left_over = open.frame.append(piece.buf).err();
-        if !fits || left_over.is_some() {
-            counters.too_long += 1;
-            self.give_up(left_over, outcome);
-        }
-    }
-
-    /// The last piece, of a frame in one buffer or several.
-    fn end(
-        &mut self,
-        piece: Piece,
-        limits: &RxLimits,
-        counters: &mut RxCounters,
-        outcome: &mut Outcome,
-    ) {
-        let Piece { buf, flags, len } = piece;
-        let open = self.close();
-        let stored = open.as_ref().map_or(0, |open| open.stored);
-        let own = own_length(len.into(), stored);
-        if let Some(cause) = error_counter(flags, counters) {
-            *cause += 1;
-        } else if own > u32::from(limits.room) || stored + own <= u32::from(limits.skip + FCS) {
-            counters.bad_lengths += 1;
-        } else {
-            match join(open, buf, own as u16, limits) {
-                Ok((frame, fcb)) => outcome.frame = Some((frame, RxMeta { flags, fcb })),
-                Err(broken) => {
-                    counters.too_long += 1;
-                    outcome.broken = broken;
-                }
+        buf.describe(0, own);
+        match frame.append(buf) {
+            Ok(()) => Ok(frame),
+            Err(buf) => {
+                self.open = Some(frame);
+                Err(buf)
             }
-            return;
-        }
-        outcome.broken[0] = Some(buf);
-        if let Some(open) = open {
-            outcome.broken[1] = Some(open.frame);
-        }
-    }
-
-    fn give_up(&mut self, buf: Option<Buf>, outcome: &mut Outcome) {
-        outcome.broken[0] = buf;
-        if let Some(open) = self.discard() {
-            outcome.broken[1] = Some(open);
-        }
-        *self = Assembly::Skipping;
-    }
-}
-
-/// Puts the last buffer, with `own` bytes, behind what is open, and cuts the FCS off, which may
-/// straddle buffers.
-fn join(
-    open: Option<Open>,
-    mut last: Buf,
-    own: u16,
-    limits: &RxLimits,
-) -> Result<(Buf, Option<RxFcb>), [Option<Buf>; 2]> {
-    let Some(Open { mut frame, stored, fcb }) = open else {
-        let fcb = limits.read_fcb(&mut last, own);
-        last.describe(limits.skip, own - limits.skip - FCS);
-        return Ok((last, fcb));
-    };
-    last.describe(0, own);
-    match frame.append(last) {
-        Err(last) => Err([Some(last), Some(frame)]),
-        Ok(()) => {
-            // A buffer left without bytes goes home.
-            frame.truncate(stored as usize + usize::from(own) - usize::from(limits.skip + FCS));
-            Ok((frame, fcb))
         }
     }
 }
 
-/// Bytes in the last buffer. The manual gives the whole frame's length there; QEMU's model gives
-/// the buffer's own bytes. HW 15.3: what exceeds the bytes stored before is a total.
-fn own_length(len: u32, stored: u32) -> u32 {
-    if len > stored { len - stored } else { len }
-}
-
-/// The counter for a frame with error bits. OV and TR make the other bits meaningless (HW 4.3).
-fn error_counter(flags: RxFlags, counters: &mut RxCounters) -> Option<&mut u64> {
-    if flags.contains(RxFlags::OV) {
-        Some(&mut counters.overruns)
-    } else if flags.intersects(RxFlags::TR | RxFlags::LG) {
-        Some(&mut counters.too_long)
-    } else if flags.contains(RxFlags::CR) {
-        Some(&mut counters.crc_errors)
-    } else if flags.contains(RxFlags::NO) {
-        Some(&mut counters.alignment_errors)
-    } else if flags.contains(RxFlags::SH) {
-        Some(&mut counters.short)
-    } else {
-        None
-    }
+/// Bytes in a buffer. In the last one the manual gives the whole frame's length, QEMU's model the
+/// buffer's own. HW 15.3: what exceeds the bytes stored before is a total.
+fn own_length(len: u32, stored: u32, last: bool) -> u32 {
+    if last && len > stored { len - stored } else { len }
 }

@@ -277,52 +277,56 @@ impl<D: Doorbell> TxQueue<D> {
         bd.set_control(Control::tx(flags | wrap, buf.len() as u16));
     }
 
-    #[inline(always)]
-    fn step(&mut self) {
-        self.tail = self.ring.next(self.tail);
-        self.staged += 1;
-    }
-
     /// A chain, the ring's last descriptor, or a frame that cannot be taken.
     #[cold]
     #[inline(never)]
     fn stage_slowly(&mut self, buf: Packed) -> Result<(), Refused> {
         let buf = buf.unpack();
-        let (bds, total) = (buf.buffers() as u32, buf.total_len() as u32);
-        if let Err(why) = self.check(&buf, bds, total) {
-            match why {
-                Reason::Full => self.counters.full += 1,
-                _ => self.counters.refused += 1,
-            }
+        if let Err(why) = self.check(&buf) {
+            let full = why == Reason::Full;
+            let count = if full { &mut self.counters.full } else { &mut self.counters.refused };
+            *count += 1;
             return Err(Refused { buf, why });
         }
         // The whole frame stays in the slot of its first descriptor; the others' slots stay empty.
         let slot = self.ring.slot(self.tail);
-        for (part, left) in buf.chain().zip((0..bds).rev()) {
-            self.describe(part, if left == 0 { TxFlags::L } else { TxFlags::empty() });
-            self.step();
+        let mut last = &buf;
+        while let Some(next) = last.next() {
+            self.add(last, TxFlags::empty());
+            self.staged_more += 1;
+            last = next;
         }
+        self.add(last, TxFlags::L);
         slot.put(buf);
-        self.staged_more += bds - 1;
         Ok(())
     }
 
-    fn check(&self, buf: &Buf, bds: u32, total: u32) -> Result<(), Reason> {
-        if (self.space() as u32) < bds {
-            return Err(Reason::Full);
-        }
-        if total > self.limits.frame {
-            return Err(Reason::TooLong);
-        }
-        for part in buf.chain() {
+    fn check(&self, buf: &Buf) -> Result<(), Reason> {
+        let (mut room, mut left) = (self.space(), self.limits.frame as usize);
+        let mut part = buf;
+        loop {
+            if room == 0 {
+                return Err(Reason::Full);
+            }
             if part.is_empty() {
                 return Err(Reason::Empty);
+            }
+            if part.len() > left {
+                return Err(Reason::TooLong);
             }
             if part.pool().window() != self.limits.window {
                 return Err(Reason::Window);
             }
+            let Some(next) = part.next() else { return Ok(()) };
+            (room, left) = (room - 1, left - part.len());
+            part = next;
         }
-        Ok(())
+    }
+
+    fn add(&mut self, part: &Buf, flags: TxFlags) {
+        self.describe(part, flags);
+        self.tail = self.ring.next(self.tail);
+        self.staged += 1;
     }
 
     /// Leaves behind the frame at the head, which ends at `last`.

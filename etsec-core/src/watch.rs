@@ -2,6 +2,9 @@
 //! a ring that waits for a lost kick, a receive queue and a hardware that disagree (HW 8.6). It
 //! looks at pointers and descriptors, from outside the data path, and stops nothing.
 
+use core::mem;
+use core::num::NonZeroU32;
+
 use crate::bus::Bus;
 use crate::event::Event;
 use crate::halt::close_frame;
@@ -15,11 +18,14 @@ use crate::report::warning;
 /// It has been restarted after each time but the last.
 const STRIKES: u8 = 3;
 
+/// A descriptor's place in its ring, counted from 1: what is remembered begins as plain zeros.
+type Place = NonZeroU32;
+
 /// A transmit ring's progress.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Progress {
     /// The ready descriptor the hardware stands at; `None` while nothing is ready there.
-    waiting: Option<u32>,
+    waiting: Option<Place>,
     /// How often it was found halted there although it had been restarted.
     strikes: u8,
     /// Whether a hang was found while it stood there.
@@ -31,7 +37,7 @@ struct Progress {
 pub(crate) struct Watch {
     tx: [Progress; RINGS],
     /// Where each receive ring stood at the last look.
-    rx: [Option<u32>; RINGS],
+    rx: [Option<Place>; RINGS],
     /// When the transmitter last got on, or had nothing to do; `None`: to be taken from the next
     /// look.
     moved_ms: Option<u32>,
@@ -69,7 +75,7 @@ impl Watch {
         let mut moved = TCTRL.on(bus).is_set(Tctrl::RFC_PAUSE) || self.sent != sent;
         self.sent = sent;
         let (mut waits, mut halting) = (false, None);
-        for n in port.tx_numbers().filter(|&n| !port.config.schedule.blocks(n)) {
+        for n in port.tx_numbers().filter(|&n| !port.controller.config.schedule.blocks(n)) {
             let at = ready(port, n);
             let progress = &mut self.tx[n];
             if progress.waiting != at {
@@ -89,9 +95,9 @@ impl Watch {
             _ => now_ms,
         };
         self.moved_ms = Some(since);
-        if waits && !moved && now_ms.wrapping_sub(since) >= port.config.hang_ms {
+        if waits && !moved && now_ms.wrapping_sub(since) >= port.controller.config.hang_ms {
             self.moved_ms = None;
-            warning!("the transmitter has not moved for {} ms", port.config.hang_ms);
+            warning!("the transmitter has not moved for {} ms", port.controller.config.hang_ms);
             return Transmitter::Hanging;
         }
         halting.map_or(Transmitter::Well, Transmitter::Halting)
@@ -103,14 +109,15 @@ impl Watch {
     pub(crate) fn give_up_if_stuck<B: Bus>(&mut self, port: &Port<B>) -> bool {
         let stuck = port.tx_numbers().find(|&n| {
             let progress = self.tx[n];
-            progress.hung && progress.waiting == port.tx[n].as_ref().map(|view| view.position())
+            progress.hung
+                && progress.waiting == port.tx()[n].as_ref().and_then(|view| place(view.position()))
         });
         for progress in &mut self.tx {
             progress.hung = progress.waiting.is_some();
         }
         let Some(n) = stuck else { return false };
         self.tx[n] = Progress::default();
-        if let Some(view) = &port.tx[n] {
+        if let Some(view) = &port.tx()[n] {
             view.set_position(close_frame(view, view.position()));
         }
         true
@@ -121,11 +128,11 @@ impl Watch {
         let bus = port.bus();
         let halted = RSTAT.on(bus).peek();
         for n in 0..RINGS {
-            let Some(view) = &port.rx[n] else { continue };
+            let Some(view) = &port.rx()[n] else { continue };
             let question = view.question();
             let Some(at) = view.index_of(RBPTR.nth(n).on(bus).get()) else { continue };
             if let Some(number) = question {
-                view.answer(number, at);
+                view.answer(number, view.first_filled(at, || bus.observe()));
             }
             // A filled descriptor before the hardware's position is either not taken yet or will
             // never be looked at.
@@ -137,7 +144,8 @@ impl Watch {
             // Halted before an empty descriptor, the restart was lost. Where nothing has come since
             // the last look it is harmless, and QEMU's model gives the frame it has kept only at a
             // second write (HW 15.3).
-            let idle = self.rx[n].replace(at) == Some(at);
+            let here = place(at);
+            let idle = mem::replace(&mut self.rx[n], here) == here;
             if (idle || halted.contains(Rstat::qhlt(n))) && view.bd(at).is_owned() {
                 RSTAT.on(bus).clear(Rstat::qhlt(n));
             }
@@ -145,9 +153,13 @@ impl Watch {
     }
 }
 
+fn place(at: u32) -> Option<Place> {
+    NonZeroU32::new(at.wrapping_add(1))
+}
+
 /// The ready descriptor that the hardware stands at in transmit ring `n`.
-fn ready<B: Bus>(port: &Port<B>, n: usize) -> Option<u32> {
-    let view = port.tx[n].as_ref()?;
+fn ready<B: Bus>(port: &Port<B>, n: usize) -> Option<Place> {
+    let view = port.tx()[n].as_ref()?;
     let at = view.index_of(TBPTR.nth(n).on(port.bus()).get())?;
-    view.bd(at).is_owned().then_some(at)
+    if view.bd(at).is_owned() { place(at) } else { None }
 }

@@ -42,6 +42,24 @@ impl Word {
         self.0.store(value, Ordering::Release);
     }
 
+    /// Replaces `old` by `new` in one step; false, and nothing done, if the word is another.
+    ///
+    /// Without compare-and-swap this is a critical section.
+    pub fn replace(&self, old: u32, new: u32) -> bool {
+        #[cfg(target_has_atomic = "32")]
+        {
+            self.0.compare_exchange(old, new, Ordering::AcqRel, Ordering::Acquire).is_ok()
+        }
+        #[cfg(not(target_has_atomic = "32"))]
+        critical_section::with(|_| {
+            let same = self.acquire() == old;
+            if same {
+                self.release(new);
+            }
+            same
+        })
+    }
+
     /// Replaces the word by `f(word)` in one step and returns the old value; `None` from `f` leaves
     /// it.
     ///

@@ -84,7 +84,6 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-#[expect(clippy::large_enum_variant, reason = "there is one, and it is moved a few times")]
 enum Port {
     Running(Running<SimBus>),
     Stopped(Stopped<SimBus>),

@@ -75,7 +75,8 @@ impl core::error::Error for FilterError {}
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AddressFilter {
     station: MacAddr,
-    exact: [Option<MacAddr>; AddressFilter::EXACT],
+    /// Zeros where there is none: those match nothing (HW 3.18).
+    exact: [MacAddr; AddressFilter::EXACT],
     mode: HashMode,
     individual: [u32; 8],
     group: [u32; 8],
@@ -145,7 +146,7 @@ impl AddressFilter {
         }
         Ok(AddressFilter {
             station,
-            exact: [None; Self::EXACT],
+            exact: [MacAddr::ZERO; Self::EXACT],
             mode: HashMode::Split,
             individual: [0; 8],
             group: [0; 8],
@@ -163,7 +164,7 @@ impl AddressFilter {
 
     /// The exact-match addresses.
     pub fn exact(&self) -> impl Iterator<Item = MacAddr> + '_ {
-        self.exact.iter().flatten().copied()
+        self.exact.iter().copied().filter(|addr| !addr.is_zero())
     }
 
     /// How the hash is used.
@@ -200,18 +201,18 @@ impl AddressFilter {
     /// [`FilterError::ExactFull`], [`FilterError::ZeroAddress`], [`FilterError::Broadcast`].
     pub fn add_exact(&mut self, addr: MacAddr) -> Result<(), FilterError> {
         Self::check_entry(addr)?;
-        if self.exact.contains(&Some(addr)) {
+        if self.exact.contains(&addr) {
             return Ok(());
         }
-        let slot = self.exact.iter_mut().find(|slot| slot.is_none());
-        *slot.ok_or(FilterError::ExactFull(addr))? = Some(addr);
+        let slot = self.exact.iter_mut().find(|slot| slot.is_zero());
+        *slot.ok_or(FilterError::ExactFull(addr))? = addr;
         Ok(())
     }
 
     /// Takes an exact-match address out again; says whether it was there.
     pub fn remove_exact(&mut self, addr: MacAddr) -> bool {
-        let slot = self.exact.iter_mut().find(|slot| **slot == Some(addr));
-        slot.map(|slot| *slot = None).is_some()
+        let slot = self.exact.iter_mut().find(|slot| **slot == addr && !addr.is_zero());
+        slot.map(|slot| *slot = MacAddr::ZERO).is_some()
     }
 
     /// Accepts `addr`, and whatever shares its bit, through the hash.
@@ -254,7 +255,9 @@ impl AddressFilter {
     ) -> Result<(), FilterError> {
         let mut next = *self;
         for slot in &mut next.exact {
-            *slot = slot.filter(|addr| !addr.is_group());
+            if slot.is_group() {
+                *slot = MacAddr::ZERO;
+            }
         }
         next.group = [0; 8];
         if next.mode == HashMode::Group {
@@ -276,29 +279,36 @@ impl AddressFilter {
     /// What to write to the device.
     #[must_use]
     pub fn registers(&self) -> FilterRegisters {
-        let (mut igaddr, mut gaddr) = (self.individual, self.group);
-        if self.all_multicast {
-            gaddr = [!0; 8];
-            // In split mode IGADDR is the hash of individual addresses: all ones would be
-            // promiscuous.
-            if self.mode == HashMode::Group {
-                igaddr = [!0; 8];
-            }
-        }
-        let bits = [
-            (self.mode == HashMode::Group, Rctrl::GHTX::SET),
-            (self.broadcast_reject, Rctrl::BC_REJ::SET),
-            (self.promiscuous, Rctrl::PROM::SET),
-            (self.exact().next().is_some(), Rctrl::EMEN::SET),
-        ];
-        let rctrl = bits.into_iter().filter(|(on, _)| *on).map(|(_, field)| field.value);
         FilterRegisters {
             station: self.station.to_registers(),
-            exact: self.exact.map(|slot| slot.map_or([0; 2], MacAddr::to_registers)),
-            igaddr,
-            gaddr,
-            rctrl: rctrl.fold(0, |all, bit| all | bit),
+            exact: self.exact.map(MacAddr::to_registers),
+            igaddr: core::array::from_fn(|n| self.hash_words(n)[0]),
+            gaddr: core::array::from_fn(|n| self.hash_words(n)[1]),
+            rctrl: self.rctrl(),
         }
+    }
+
+    /// As [`FilterRegisters::exact`], for address `n`, 0 to 14.
+    pub(crate) fn exact_registers(&self, n: usize) -> [u32; 2] {
+        self.exact.get(n).map_or([0; 2], |addr| addr.to_registers())
+    }
+
+    /// IGADDRn and GADDRn.
+    pub(crate) fn hash_words(&self, n: usize) -> [u32; 2] {
+        let word = |table: &[u32; 8], full| if full { !0 } else { table[n % 8] };
+        // In split mode IGADDR is the hash of individual addresses: all ones would be promiscuous.
+        let all = self.all_multicast;
+        [word(&self.individual, all && self.mode == HashMode::Group), word(&self.group, all)]
+    }
+
+    /// As [`FilterRegisters::rctrl`].
+    pub(crate) fn rctrl(&self) -> u32 {
+        let exact = self.exact.iter().any(|addr| !addr.is_zero());
+        let bits = Rctrl::GHTX.val((self.mode == HashMode::Group).into())
+            + Rctrl::BC_REJ.val(self.broadcast_reject.into())
+            + Rctrl::PROM.val(self.promiscuous.into())
+            + Rctrl::EMEN.val(exact.into());
+        bits.into()
     }
 
     /// Whether the device will accept a frame to `addr` (HW 7): for peers in software that share
@@ -314,7 +324,7 @@ impl AddressFilter {
         if addr.is_broadcast() {
             return !self.broadcast_reject;
         }
-        if addr == self.station || self.exact.contains(&Some(addr)) {
+        if addr == self.station || !addr.is_zero() && self.exact.contains(&addr) {
             return true;
         }
         let FilterRegisters { igaddr, gaddr, .. } = self.registers();

@@ -5,7 +5,7 @@
 use bitflags::bitflags;
 
 use super::catalog::{flag_layouts, registers};
-use super::{Plain, Rw, W1c};
+use super::{Plain, RegArray, Rw, W1c};
 
 bitflags! {
     /// CAR1 (a counter wrapped) and CAM1 (1: do not raise MSRO for it) (HW 3.24).
@@ -110,6 +110,11 @@ bitflags! {
 }
 
 flag_layouts!(Car1, Car2);
+
+/// The counters from TR64 to TFRG as a block, with one reserved word in it. RREJ stands alone.
+pub(crate) const BLOCK: RegArray<Plain, Rw> = RegArray::at(0x680, 4, 44);
+/// The reserved word, between TNCL and TDRP.
+pub(crate) const RESERVED: usize = (0x710 - 0x680) / 4;
 
 registers! { Group;
     /// Frames of 64 bytes, sent or received.

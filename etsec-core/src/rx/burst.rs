@@ -137,7 +137,7 @@ impl<D: Doorbell> Iterator for Arrived<'_, D> {
             self.end();
             self.queue.take_piece();
             self.begin();
-            if let Some(frame) = self.queue.assembled.take() {
+            if let Some(frame) = self.queue.take_assembled() {
                 return Some(frame);
             }
         }

@@ -40,9 +40,10 @@ pub fn ours(session: &mut Session, log: &mut Log) -> Result<Result<Built, String
     };
     built.programs.extend([images.firmware, images.minimal]);
     let mut cargo = kit.cargo(session, "rustc");
-    // The library's own code, not an intermediate form of it that waits for a linker.
-    cargo.args(["--release", "--package", "etsec-core", "--example", "hot_path", "--"]);
-    cargo.arg("-Clinker-plugin-lto=no");
+    // With what the command has; the library's own code, not an intermediate form of it that waits
+    // for a linker.
+    cargo.args(["--release", "--package", "etsec-core", "--features", "scatter"]);
+    cargo.args(["--example", "hot_path", "--", "-Clinker-plugin-lto=no"]);
     if !run::logged(cargo, log, &mut session.progress)?.success() {
         bail!("the steps of the data path do not build, see {}", log.path().display());
     }

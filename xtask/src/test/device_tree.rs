@@ -24,5 +24,6 @@ pub fn suite(session: &mut Session, log: &mut Log) -> Result<Verdict> {
     if !run::logged(clippy, log, &mut session.progress)?.success() {
         return Ok(Verdict::failed("clippy has something to say, see the log"));
     }
-    host::counted(session, log, &format!("test {TARGET}"))
+    let cargo = session.cargo(&format!("test {TARGET}"));
+    host::judged(session, log, [cargo])
 }

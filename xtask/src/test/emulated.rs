@@ -71,5 +71,5 @@ fn run(target: Target, session: &mut Session, log: &mut Log) -> Result<Verdict> 
         cargo.arg("--nocapture");
     }
     cargo.args(NOT_EMULATED.iter().flat_map(|(test, _)| ["--skip", test]));
-    host::judged(session, log, cargo)
+    host::judged(session, log, [cargo])
 }

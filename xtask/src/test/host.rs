@@ -17,7 +17,7 @@ use crate::tools::{IP, PING, UNSHARE};
 /// Each package with each set of features it offers, one by one: features only add, and none may
 /// lean on another being there.
 const FEATURE_SETS: [(&str, &[&str]); 3] = [
-    ("etsec-core", &["", "log", "defmt", "smoltcp", "log,defmt,smoltcp"]),
+    ("etsec-core", &["", "scatter", "log", "defmt", "smoltcp", "log,defmt,smoltcp,scatter"]),
     ("etsec-sim", &["", "pcap", "tap"]),
     ("etsec-linux", &["", "sim"]),
 ];
@@ -75,7 +75,8 @@ pub fn features(session: &mut Session, log: &mut Log) -> Result<Verdict> {
     Ok(Verdict::Failed { passed, failed: bad.len() as u64, why: bad.join(", ") })
 }
 
-/// Unit and integration tests of all packages.
+/// Unit and integration tests of all packages; the core's also without `scatter`, where frames in
+/// several buffers are to be given up instead of put together.
 pub fn tests(session: &mut Session, log: &mut Log) -> Result<Verdict> {
     // One test drives the command over a TAP; without these it says so and is skipped.
     for tool in [IP, PING, UNSHARE] {
@@ -83,13 +84,16 @@ pub fn tests(session: &mut Session, log: &mut Log) -> Result<Verdict> {
             log.line(&missing)?;
         }
     }
-    let command = "test --workspace --all-features --no-fail-fast --lib --bins --tests --examples";
-    counted(session, log, command)
+    let all = "test --workspace --all-features --no-fail-fast --lib --bins --tests --examples";
+    let commands = [all, "test --package etsec-core --no-fail-fast --lib"];
+    let cargos = commands.map(|command| session.cargo(command));
+    judged(session, log, cargos)
 }
 
 /// Examples in the documentation.
 pub fn doctests(session: &mut Session, log: &mut Log) -> Result<Verdict> {
-    counted(session, log, "test --workspace --all-features --no-fail-fast --doc")
+    let cargo = session.cargo("test --workspace --all-features --no-fail-fast --doc");
+    judged(session, log, [cargo])
 }
 
 /// The documentation builds without a warning.
@@ -107,19 +111,20 @@ fn one(session: &mut Session, log: &mut Log, command: &str, cure: &str) -> Resul
     Ok(if ended.success() { Verdict::PASSED } else { Verdict::failed(cure) })
 }
 
-/// Runs `cargo test`, shows each binary's closing line, and judges by them.
-pub(super) fn counted(session: &mut Session, log: &mut Log, command: &str) -> Result<Verdict> {
-    let cargo = session.cargo(command);
-    judged(session, log, cargo)
-}
-
-/// As [`counted`], of a command that is ready.
-pub(super) fn judged(session: &mut Session, log: &mut Log, mut cargo: Command) -> Result<Verdict> {
-    if session.strict {
-        // A test that would skip itself fails then, and says what this machine lacks.
-        cargo.env("ETSEC_STRICT", "1");
+/// Runs `cargo test` commands, shows each binary's closing line, and judges by them.
+pub(super) fn judged(
+    session: &mut Session,
+    log: &mut Log,
+    cargos: impl IntoIterator<Item = Command>,
+) -> Result<Verdict> {
+    let mut success = true;
+    for mut cargo in cargos {
+        if session.strict {
+            // A test that would skip itself fails then, and says what this machine lacks.
+            cargo.env("ETSEC_STRICT", "1");
+        }
+        success &= run::logged(cargo, log, &mut session.progress)?.success();
     }
-    let success = run::logged(cargo, log, &mut session.progress)?.success();
     let closings = counts::closings(&log.text()?);
     for closing in closings.iter().filter(|c| c.passed + c.failed + c.ignored > 0) {
         let counts::Closing { name, passed, failed, ignored } = closing;

@@ -18,7 +18,7 @@ const FETCH_LIMIT: Duration = Duration::from_secs(60);
 
 /// What it judges: the driver's unsafe code, the model's, and both on one memory.
 const TESTS: [&str; 3] = [
-    "--package etsec-core --lib",
+    "--package etsec-core --features scatter --lib",
     "--package etsec-sim --lib memory",
     "--package etsec-tests --test bursts",
 ];

@@ -12,7 +12,7 @@ use crate::run;
 use crate::session::Session;
 
 /// Features that a bare-metal user takes.
-const FEATURE_SETS: [&str; 2] = ["", "log,defmt,smoltcp"];
+const FEATURE_SETS: [&str; 2] = ["", "log,defmt,smoltcp,scatter"];
 
 /// Builds the core for a target without a standard library.
 pub fn no_std(session: &mut Session, log: &mut Log) -> Result<Verdict> {
@@ -54,9 +54,9 @@ pub fn little_endian(session: &mut Session, log: &mut Log) -> Result<Verdict> {
         cargo
     };
     let link = quick("build", "--package etsec-linux --all-features");
-    let test = quick("test", "--package etsec-core --features log,defmt,smoltcp --lib");
+    let test = quick("test", "--package etsec-core --features log,defmt,smoltcp,scatter --lib");
     if !run::logged(link, log, &mut session.progress)?.success() {
         return Ok(Verdict::failed("etsec-linux does not build for a little-endian host"));
     }
-    host::judged(session, log, test)
+    host::judged(session, log, [test])
 }
