@@ -21,6 +21,7 @@ mod qemu;
 mod report;
 mod run;
 mod session;
+mod size;
 mod test;
 mod tidy;
 mod tools;
@@ -59,6 +60,8 @@ enum Verb {
     Qemu(qemu::Options),
     /// Look at code built for an e500v2: forbidden instructions, length of the data path's steps.
     Asm(asm::Options),
+    /// Measure what the core brings into the smallest image that uses it.
+    Size(size::Options),
     /// Count instructions per packet, and packets per second against the model.
     Bench(bench::Options),
     /// The part of `demo` that runs in the network namespace; not for people.
@@ -85,6 +88,7 @@ fn main() -> ExitCode {
         Verb::Build(options) => build::run(&options),
         Verb::Qemu(options) => qemu::run(&options),
         Verb::Asm(options) => asm::run(&options),
+        Verb::Size(options) => size::run(&options),
         Verb::Bench(options) => bench::run(&options),
         Verb::DemoInside(options) => demo::inside::run(&options),
     };

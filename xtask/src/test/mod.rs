@@ -20,7 +20,7 @@ use crate::qemu::{firmware, linux};
 use crate::report::{Report, Verdict};
 use crate::session::Session;
 use crate::tidy;
-use crate::{Common, asm};
+use crate::{Common, asm, size};
 
 /// Options of `test`.
 #[derive(Debug, Args)]
@@ -65,6 +65,7 @@ const SUITES: &[Suite] = &[
     Suite { name: "package", quick: false, run: supply::package },
     Suite { name: "deny", quick: false, run: supply::deny },
     Suite { name: "cost", quick: false, run: cost::suite },
+    Suite { name: "size", quick: false, run: size::suite },
     Suite { name: "firmware", quick: false, run: firmware::suite },
     Suite { name: "guest", quick: false, run: linux::suite },
     Suite { name: "miri", quick: false, run: miri::suite },
@@ -89,6 +90,7 @@ Suites, in order (* with --quick):
   package   `cargo package` of the core
   deny      licences, bans and sources of dependencies, offline
   cost      instructions per packet within their limits (x86-64; valgrind)
+  size      what the core brings into the smallest image, within its limit: `cargo xtask size`
   firmware  the bare-metal image on QEMU's eTSEC: `cargo xtask qemu firmware`
   guest     etsec on Linux, over UIO, on QEMU's eTSEC: `cargo xtask qemu linux`
   miri      unsafe code of the core under miri, where rustup can supply it";
