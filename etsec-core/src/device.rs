@@ -219,9 +219,9 @@ impl<B: Bus + Clone> Running<B> {
         Ok(events)
     }
 
-    /// The least of a [`Running::tick`], for who has no room for more: acknowledges errors and restarts
-    /// halted rings, as [`EventPort::mend`]. Hangs are not found, counters not widened, and queues
-    /// not told where to go on.
+    /// The least of a [`Running::tick`], for who has no room for more: acknowledges errors and
+    /// restarts halted rings, as [`EventPort::mend`]. Hangs are not found, counters not widened,
+    /// and queues not told where to go on.
     pub fn mend(&mut self) -> Event {
         self.0.events.mend()
     }

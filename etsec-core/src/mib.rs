@@ -19,8 +19,8 @@ struct Slot {
     base: u64,
     /// The register when last read.
     raw: u32,
-    /// 1 once it has been seen to hold more than its documented width. Not a `bool`: without padding
-    /// fresh totals are plain zeros, which takes less code.
+    /// 1 once it has been seen to hold more than its documented width. Not a `bool`: without
+    /// padding fresh totals are plain zeros, which takes less code.
     wide: u32,
 }
 

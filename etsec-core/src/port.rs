@@ -111,8 +111,8 @@ impl<B: Bus> Port<B> {
         Rstat::from_bits_retain(present(self.rx()) >> 8)
     }
 
-    /// Gives the rings to the controller and lets it run (HW 8.1 step 15, 8.2). Returns THLT and QHLT
-    /// bits of the rings in use.
+    /// Gives the rings to the controller and lets it run (HW 8.1 step 15, 8.2). Returns THLT and
+    /// QHLT bits of the rings in use.
     pub(crate) fn start(&self) -> (Tstat, Rstat) {
         let bus = self.bus();
         self.load_rings();

@@ -135,8 +135,8 @@ impl RingMemory {
     #[inline(always)]
     pub(crate) fn bd(&self, at: u32) -> &Bd {
         debug_assert!(at < self.len);
-        // SAFETY: every index of a queue is less than `len`, and the descriptors live as long as our
-        // handle.
+        // SAFETY: every index of a queue is less than `len`, and the descriptors live as long as
+        // our handle.
         unsafe { self.bds.add(at as usize).as_ref() }
     }
 

@@ -1,6 +1,8 @@
 //! Time from the processor's time base: waiting, and milliseconds that may wrap. All of it is done
 //! in 32 bits.
 
+use core::num::NonZeroU32;
+
 use embedded_hal::delay::DelayNs;
 
 use crate::cpu;
@@ -35,7 +37,7 @@ impl DelayNs for Delay {
 /// 1 GHz.
 #[derive(Debug, Clone, Copy)]
 pub struct Clock {
-    ticks_per_ms: u32,
+    ticks_per_ms: NonZeroU32,
     /// The time base at the last whole millisecond.
     at: u32,
     ms: u32,
@@ -43,14 +45,17 @@ pub struct Clock {
 
 impl Clock {
     /// Starts at 0, with a time base of that many ticks a microsecond.
+    #[inline(never)]
     pub fn new(ticks_per_us: u32) -> Self {
-        Self { ticks_per_ms: 1000 * ticks_per_us, at: cpu::time_base(), ms: 0 }
+        let ticks_per_ms = NonZeroU32::new(1000 * ticks_per_us).unwrap_or(NonZeroU32::MIN);
+        Self { ticks_per_ms, at: cpu::time_base(), ms: 0 }
     }
 
     /// Milliseconds since the start.
+    #[inline(never)]
     pub fn ms(&mut self) -> u32 {
         let passed = cpu::time_base().wrapping_sub(self.at) / self.ticks_per_ms;
-        self.at = self.at.wrapping_add(passed * self.ticks_per_ms);
+        self.at = self.at.wrapping_add(passed * self.ticks_per_ms.get());
         self.ms = self.ms.wrapping_add(passed);
         self.ms
     }

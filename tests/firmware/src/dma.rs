@@ -25,6 +25,7 @@ impl<const N: usize> Block<N> {
     }
 
     /// The memory, to share with a controller; once.
+    #[inline(never)]
     pub fn take(&'static self) -> Option<Memory> {
         let base = NonNull::new(self.bytes.get().cast::<u8>())?;
         self.claim().then_some(Memory { base, len: N })

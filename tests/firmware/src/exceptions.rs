@@ -54,10 +54,10 @@ global_asm!(
         .balign 32
     .globl vector_external
     vector_external:
-        INTERRUPT external_interrupt
+        INTERRUPT firmware_external
     .globl vector_decrementer
     vector_decrementer:
-        INTERRUPT decrementer_interrupt
+        INTERRUPT firmware_decrementer
 
     interrupt:
         stw     %r0, 8(%r1)
@@ -110,7 +110,7 @@ global_asm!(
         addi    %r1, %r1, __fault_stack_top@l
         li      %r0, 0
         stwu    %r0, -16(%r1)
-        bl      unexpected_exception
+        bl      firmware_exception
     1:  b       1b
     "#,
     options(raw)
@@ -175,12 +175,12 @@ pub fn ticks() -> u32 {
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn external_interrupt() {
+extern "C" fn firmware_external() {
     mpic::acknowledge();
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn decrementer_interrupt() {
+extern "C" fn firmware_decrementer() {
     cpu::clear_decrementer();
     TICKS.fetch_add(1, Ordering::Relaxed);
 }
@@ -188,7 +188,7 @@ extern "C" fn decrementer_interrupt() {
 /// The end of an image that has met an exception it cannot handle. It runs on a stack of its own
 /// and formats nothing, so that it works whatever is broken.
 #[unsafe(no_mangle)]
-extern "C" fn unexpected_exception(number: u32) -> ! {
+extern "C" fn firmware_exception(number: u32) -> ! {
     // Critical, machine-check and debug exceptions keep their return address elsewhere.
     let at = match number {
         0 | 12 | 15 => mfspr!(58),

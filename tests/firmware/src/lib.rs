@@ -10,6 +10,8 @@ pub mod cpu;
 pub mod dma;
 pub mod exceptions;
 pub mod map;
+#[cfg(not(feature = "stack"))]
+mod mem;
 mod mmio;
 pub mod mpic;
 pub mod power;

@@ -39,6 +39,7 @@ pub(crate) fn devices() {
 }
 
 /// Maps the register page at `physical` as port number `n`, 0 or 1, and returns where it is.
+#[inline(never)]
 pub fn port(n: u32, physical: u64) -> *mut u32 {
     let n = n & 1;
     let at = PORTS + n * 0x1000;
