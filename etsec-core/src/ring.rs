@@ -8,7 +8,7 @@
 //! |---|---|
 //! | control block | 64 |
 //! | descriptors | 8 each |
-//! | slots: the buffer behind each descriptor | one [`Packed`] each |
+//! | slots: the buffer behind each descriptor | 12 each, 16 on a 64-bit CPU |
 
 use core::fmt;
 use core::ptr::NonNull;
