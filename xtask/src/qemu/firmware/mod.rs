@@ -84,25 +84,40 @@ pub struct Images {
     pub minimal: PathBuf,
 }
 
-/// Builds the images with that kit; false where that fails.
+/// Builds the images with that kit; none where that fails.
 ///
 /// # Errors
 /// Ctrl-C, a log that cannot be written.
 pub fn build(session: &mut Session, log: &mut Log, kit: &Kit) -> Result<Option<Images>> {
-    let mut paths = Vec::new();
-    let wanted =
-        [("firmware", "release", ["--features", "stack"].as_slice()), ("minimal", "size", &[])];
-    for (bin, profile, features) in wanted {
-        let mut cargo = kit.cargo(session, "build");
-        cargo.args(["--locked", "--manifest-path", MANIFEST, "--bin", bin, "--profile", profile]);
-        cargo.args(features);
-        if !run::logged(cargo, log, &mut session.progress)?.success() {
-            return Ok(None);
-        }
-        paths.push(kit.out(session, profile).join(bin));
-    }
-    let minimal = paths.pop().unwrap_or_default();
-    Ok(Some(Images { firmware: paths.pop().unwrap_or_default(), minimal }))
+    let firmware = image(session, log, kit, ["firmware", "release", "stack"])?;
+    let minimal = minimal(session, log, kit, "")?;
+    Ok(firmware.zip(minimal).map(|(firmware, minimal)| Images { firmware, minimal }))
+}
+
+/// As [`build`], the smaller image alone, with these features of its package.
+///
+/// # Errors
+/// As [`build`].
+pub fn minimal(
+    session: &mut Session,
+    log: &mut Log,
+    kit: &Kit,
+    features: &str,
+) -> Result<Option<PathBuf>> {
+    image(session, log, kit, ["minimal", "size", features])
+}
+
+fn image(
+    session: &mut Session,
+    log: &mut Log,
+    kit: &Kit,
+    [bin, profile, features]: [&str; 3],
+) -> Result<Option<PathBuf>> {
+    let mut cargo = kit.cargo(session, "build");
+    cargo.args(["--locked", "--manifest-path", MANIFEST, "--bin", bin, "--profile", profile]);
+    cargo.args(["--features", features]);
+    let built = run::logged(cargo, log, &mut session.progress)?.success();
+    Ok(built.then(|| kit.out(session, profile).join(bin)))
 }
 
 /// The images, and a QEMU to run them; else what is missing, in one line.
