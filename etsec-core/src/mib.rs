@@ -134,9 +134,14 @@ impl Mib {
             wrapped = wrapped.union(new);
         }
         wrapped.clear(bus);
+        let any = !wrapped.is_empty();
         for counter in Counter::ALL {
-            let raw = raw[counter as usize];
-            self.slots[counter as usize].take(counter, raw, wrapped.has(counter));
+            let (raw, slot) = (raw[counter as usize], &mut self.slots[counter as usize]);
+            let wrapped = any && wrapped.has(counter);
+            // Ten times a second most of them have not moved.
+            if wrapped || raw != slot.raw {
+                slot.take(counter, raw, wrapped);
+            }
         }
     }
 }

@@ -77,8 +77,8 @@ pub struct Woken {
     pub lines: Lines,
     /// The lines that fired of a device that was [included](Waiter::include).
     pub included: Lines,
-    /// Lines of that device that something is wrong with; [`Waiter::check`] of its own waiter says
-    /// what.
+    /// Lines of that device that something is wrong with; its own waiter says what when it
+    /// [follows](Waiter::follow).
     pub suspect: Lines,
     /// Whether the [beat](Waiter::beat) came.
     pub beat: bool,
@@ -106,11 +106,20 @@ enum Origin {
     Event { event: OwnedFd, enable: Box<dyn Fn() + Send> },
 }
 
-/// One descriptor, the lines it stands for, and whether its next interrupt is let through.
+/// One descriptor, and the lines it stands for.
 struct Source {
     from: Origin,
     lines: Lines,
+    /// Its next interrupt is let through.
     armed: bool,
+    /// There were interrupts since its count was last read.
+    unread: bool,
+}
+
+impl Source {
+    fn new(from: Origin, lines: Lines) -> Self {
+        Source { from, lines, armed: false, unread: false }
+    }
 }
 
 /// Waits for the interrupts of one port.
@@ -136,7 +145,7 @@ impl Waiter {
     /// # Errors
     /// What the system says; a file that cannot be polled is no UIO device.
     pub fn uio(uios: Vec<(Uio, Lines)>) -> Result<Self, Error> {
-        let source = |(uio, lines)| Source { from: Origin::Uio(uio), lines, armed: false };
+        let source = |(uio, lines)| Source::new(Origin::Uio(uio), lines);
         Self::new(uios.into_iter().map(source).collect())
     }
 
@@ -145,10 +154,8 @@ impl Waiter {
     /// # Errors
     /// What the system says.
     pub fn bells(bells: Vec<Bell>) -> Result<Self, Error> {
-        let source = |Bell { event, lines, enable }| {
-            let from = Origin::Event { event, enable };
-            Source { from, lines, armed: false }
-        };
+        let source =
+            |Bell { event, lines, enable }| Source::new(Origin::Event { event, enable }, lines);
         Self::new(bells.into_iter().map(source).collect())
     }
 
@@ -227,24 +234,35 @@ impl Waiter {
             let wrong = flags.intersects(epoll::EventFlags::ERR | epoll::EventFlags::HUP);
             if data & INCLUDED != 0 {
                 woken.included.add(lines);
-                woken.suspect.add(if wrong { lines } else { Lines::NONE });
+                if wrong {
+                    woken.suspect.add(lines);
+                }
             } else {
                 woken.lines.add(lines);
-                self.check(if wrong { lines } else { Lines::NONE })?;
+                if wrong {
+                    self.check(lines)?;
+                }
             }
         }
-        // An edge is lost where the kernel's counter of interrupts comes round to where it began;
-        // the line stays masked then. To enable what is enabled is nothing to the kernel.
-        self.fired(if woken.beat { Lines::ALL } else { woken.lines });
+        self.fired(woken.lines, woken.beat)?;
         Ok(woken)
+    }
+
+    /// Takes note of what another waiter, which has [included](Waiter::include) this one, has told.
+    ///
+    /// # Errors
+    /// What UIO says, [`Error::Removed`] if a device has been taken away.
+    pub fn follow(&mut self, woken: &Woken) -> Result<(), Error> {
+        if woken.suspect.any() {
+            self.check(woken.suspect)?;
+        }
+        self.fired(woken.included, woken.beat)
     }
 
     /// Whether the devices behind `lines` can still interrupt. It lets them through, as
     /// [`Waiter::enable`] does.
-    ///
-    /// # Errors
-    /// What UIO says, [`Error::Removed`] if a device has been taken away.
-    pub fn check(&self, lines: Lines) -> Result<(), Error> {
+    #[cold]
+    fn check(&self, lines: Lines) -> Result<(), Error> {
         for source in self.sources.iter().filter(|source| source.lines.meets(lines)) {
             if let Origin::Uio(uio) = &source.from {
                 uio.enable()?;
@@ -253,12 +271,27 @@ impl Waiter {
         Ok(())
     }
 
-    /// Takes note that lines have fired, of which another waiter has told: they are to be enabled
-    /// again.
-    pub fn fired(&mut self, lines: Lines) {
+    /// Lines have fired, and are to be enabled again.
+    fn fired(&mut self, lines: Lines, beat: bool) -> Result<(), Error> {
         for source in self.sources.iter_mut().filter(|source| source.lines.meets(lines)) {
             source.armed = false;
+            source.unread = true;
         }
+        if beat { self.read_counts() } else { Ok(()) }
+    }
+
+    /// Reads the counts of those that have fired. An interrupt is an edge to epoll only if the
+    /// kernel's count of them is another than was read last; read with every beat, it never comes
+    /// round to that.
+    fn read_counts(&mut self) -> Result<(), Error> {
+        for source in self.sources.iter_mut().filter(|source| source.unread) {
+            source.unread = false;
+            if let Origin::Uio(uio) = &mut source.from {
+                // There were some, so it does not wait.
+                uio.wait()?;
+            }
+        }
+        Ok(())
     }
 
     /// Lets those of `lines` through again that fired, or were never let through before.

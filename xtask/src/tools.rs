@@ -44,6 +44,10 @@ pub const POWERPC_GCC: Tool = Tool {
     program: "powerpc-linux-gnu-gcc",
     package: "gcc-powerpc-linux-gnu libc6-dev-powerpc-cross",
 };
+/// Compiles for this machine. cargo needs it for linking, too.
+pub const CC: Tool = Tool { program: "cc", package: "gcc libc6-dev" };
+/// Lists the functions of a program for PowerPC; comes with [`POWERPC_BINUTILS`].
+pub const POWERPC_NM: &str = "powerpc-linux-gnu-nm";
 /// Links for PowerPC without a C library, and disassembles.
 pub const POWERPC_BINUTILS: Tool =
     Tool { program: "powerpc-linux-gnu-ld", package: "binutils-powerpc-linux-gnu" };

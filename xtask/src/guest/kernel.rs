@@ -8,7 +8,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
 
-use super::mend;
+use super::{coalesced, mend};
 use crate::cache;
 use crate::log::Log;
 use crate::run;
@@ -86,7 +86,6 @@ impl Kernel {
     }
 
     /// Addresses and names of all that is in it.
-    #[allow(dead_code, reason = "the benchmark in the guest comes next")]
     pub fn system_map(&self) -> PathBuf {
         self.folder.join("System.map")
     }
@@ -121,7 +120,8 @@ pub fn supply(
     let folder = cache::supply(&name, &key, |scratch, result| {
         session.progress.say(&format!("building Linux {} for the guest", version.name()));
         build(session, log, version, &config, scratch)?;
-        keep(scratch, result)
+        keep(scratch, result)?;
+        build_coalesced(session, log, scratch, result)
     })?;
     Ok(Ok(Kernel { version, folder }))
 }
@@ -136,6 +136,7 @@ fn key(session: &Session, version: Version, config: &str) -> Result<Vec<String>>
     key.extend(FIXED.map(|(name, value)| format!("{name}={value}")));
     key.extend(STEPS.map(|step| step.join(" ")));
     key.extend(mend::words(version));
+    key.push(coalesced::words());
     Ok(key)
 }
 
@@ -177,6 +178,20 @@ fn build(
     let mut all = make(session, scratch, rest);
     all.arg(format!("--jobs={jobs}"));
     step(session, log, all, "building the kernel")
+}
+
+/// Builds the other form of the kernel's own driver, after everything else.
+fn build_coalesced(
+    session: &mut Session,
+    log: &mut Log,
+    scratch: &Path,
+    result: &Path,
+) -> Result<()> {
+    coalesced::change(scratch)?;
+    let modules = make(session, scratch, &["modules"]);
+    step(session, log, modules, "building a driver for benchmarks")?;
+    let module = result.join(coalesced::MODULE).with_extension("ko");
+    fs::rename(coalesced::built(scratch), module).context("there is no driver for benchmarks")
 }
 
 fn make(session: &Session, folder: &Path, targets: &[&str]) -> Command {

@@ -2,6 +2,7 @@
 //! way we ask it to do things. What is tested in it is the caller's business.
 
 mod boot;
+pub mod coalesced;
 mod control;
 mod initramfs;
 pub mod kernel;

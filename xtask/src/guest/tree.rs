@@ -24,6 +24,9 @@ pub fn make(
 ) -> Result<PathBuf> {
     let own = folder.join("qemu.dtb");
     machine.dump_tree(session, log, &own)?;
+    if overlays.is_empty() {
+        return Ok(own);
+    }
     let mut apply = session.program("fdtoverlay");
     let tree = folder.join("guest.dtb");
     apply.arg("-i").arg(&own).arg("-o").arg(&tree);

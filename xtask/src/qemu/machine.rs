@@ -28,11 +28,8 @@ pub fn available(session: &mut Session) -> Result<Result<(), String>> {
     if let Err(missing) = QEMU.ensure(session)? {
         return Ok(Err(missing));
     }
-    let said = session.program(QEMU.program).arg("--version").output();
-    let said = said.with_context(|| format!("cannot start {}", QEMU.program))?;
-    let said = String::from_utf8_lossy(&said.stdout);
     let [least, point] = VERSION;
-    Ok(match version(&said) {
+    Ok(match installed(session)? {
         Some(version) if version >= VERSION => Ok(()),
         Some([major, minor]) => Err(format!(
             "{} is version {major}.{minor}, too old: {least}.{point} or newer is needed \
@@ -44,6 +41,16 @@ pub fn available(session: &mut Session) -> Result<Result<(), String>> {
             QEMU.program
         )),
     })
+}
+
+/// The version of the QEMU that is here; none where it says none.
+///
+/// # Errors
+/// Where it cannot be started.
+pub fn installed(session: &Session) -> Result<Option<[u32; 2]>> {
+    let said = session.program(QEMU.program).arg("--version").output();
+    let said = said.with_context(|| format!("cannot start {}", QEMU.program))?;
+    Ok(version(&String::from_utf8_lossy(&said.stdout)))
 }
 
 /// The 7.2 in `QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg)`.
@@ -58,7 +65,6 @@ pub enum Netdev {
     /// One UDP datagram is one frame, between two ports of 127.0.0.1: QEMU's, then ours.
     Datagrams(u16, u16),
     /// A Unix socket that we listen on: each frame after its length in four big-endian bytes.
-    #[allow(dead_code, reason = "the benchmark in the guest comes next")]
     Stream(PathBuf),
     /// QEMU's own network in user space, with its options (`hostfwd=…`, may be empty).
     User(String),

@@ -3,7 +3,7 @@
 
 use anyhow::Result;
 
-use crate::bench;
+use crate::bench::host as bench;
 use crate::log::Log;
 use crate::report::Verdict;
 use crate::session::Session;

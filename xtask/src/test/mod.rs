@@ -20,7 +20,7 @@ use crate::qemu::{firmware, linux};
 use crate::report::{Report, Verdict};
 use crate::session::Session;
 use crate::tidy;
-use crate::{Common, asm, size};
+use crate::{Common, asm, bench, size};
 
 /// Options of `test`.
 #[derive(Debug, Args)]
@@ -68,6 +68,7 @@ const SUITES: &[Suite] = &[
     Suite { name: "size", quick: false, run: size::suite },
     Suite { name: "firmware", quick: false, run: firmware::suite },
     Suite { name: "guest", quick: false, run: linux::suite },
+    Suite { name: "guest-cost", quick: false, run: bench::guest::suite },
     Suite { name: "miri", quick: false, run: miri::suite },
 ];
 
@@ -93,6 +94,7 @@ Suites, in order (* with --quick):
   size      what the core brings into the smallest image, within its limit: `cargo xtask size`
   firmware  the bare-metal image on QEMU's eTSEC: `cargo xtask qemu firmware`
   guest     etsec on Linux, over UIO, on QEMU's eTSEC: `cargo xtask qemu linux`
+  guest-cost  instructions per packet of that guest within their limits
   miri      unsafe code of the core under miri, where rustup can supply it";
 
 /// Runs the suites; true when nothing failed.

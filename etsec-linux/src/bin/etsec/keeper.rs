@@ -132,8 +132,7 @@ impl Keeper {
         one.waiter.enable(ours)?;
         two.waiter.enable(others)?;
         let woken = one.waiter.wait(limit)?;
-        two.waiter.fired(if woken.beat { Lines::ALL } else { woken.included });
-        two.waiter.check(woken.suspect)?;
+        two.waiter.follow(&woken)?;
         self.acknowledge(woken.lines);
         other.acknowledge(woken.included);
         let failed = woken.lines.err || woken.included.err;

@@ -1,32 +1,16 @@
-//! `cargo xtask bench`: instructions of driver code per packet, counted by callgrind, and packets
-//! per second of driver and model in loopback. It runs the benchmarks, divides and prints.
+//! Instructions of driver code per packet on the host, counted by callgrind, and packets per second
+//! of driver and model in loopback. It runs the benchmarks, divides and prints.
 
 use std::collections::BTreeMap;
 use std::fs::File;
 
 use anyhow::{Context, Result, bail};
-use clap::Args;
 use serde_json::{Value, json};
 
-use crate::Common;
 use crate::log::Log;
 use crate::run::Group;
 use crate::session::Session;
 use crate::tools::{GUNGRAUN, VALGRIND};
-
-/// Options of `bench`.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Numbers are for this machine's instruction set and the release profile. Registers are plain memory
-and the device's work is done beforehand, so that only the driver is counted. Counts are repeatable
-for the same build; packets per second are not.")]
-pub struct Options {
-    #[command(flatten)]
-    common: Common,
-    /// Print the numbers as one JSON object in the last line.
-    #[arg(long)]
-    json: bool,
-}
 
 /// Instructions per packet, by path through the driver and burst length.
 pub type Counts = BTreeMap<String, BTreeMap<u64, f64>>;
@@ -35,10 +19,9 @@ pub type Counts = BTreeMap<String, BTreeMap<u64, f64>>;
 ///
 /// # Errors
 /// Ctrl-C, a benchmark that does not build or fails, tools missing under `--strict`.
-pub fn run(options: &Options) -> Result<bool> {
-    let mut session = Session::new(options.common)?;
-    let counts = match tools(&mut session)? {
-        Ok(()) => Some(count(&mut session)?),
+pub fn run(session: &mut Session, json: bool) -> Result<bool> {
+    let counts = match tools(session)? {
+        Ok(()) => Some(count(session)?),
         Err(missing) => {
             say!("instruction counts skipped: {missing}");
             None
@@ -47,9 +30,9 @@ pub fn run(options: &Options) -> Result<bool> {
     if let Some(counts) = &counts {
         say!("{}", table(counts).trim_end());
     }
-    let pps = loopback(&mut session)?;
+    let pps = loopback(session)?;
     say!("driver and model in loopback: {:.2} M packets/s", pps / 1e6);
-    if options.json {
+    if json {
         say!("{}", object(counts.as_ref(), pps));
     }
     Ok(counts.is_some() || !session.strict)
