@@ -98,7 +98,7 @@ pub fn run(session: &mut Session, version: Version, profile: bool, json: bool) -
 /// The limits as a suite of `cargo xtask test`: each way is a check.
 ///
 /// # Errors
-/// As [`run`].
+/// As [`run()`].
 pub fn suite(session: &mut Session, log: &mut Log) -> Result<Verdict> {
     let needed = match prepare(session, log, Version::V6_1)? {
         Ok(needed) => needed,
