@@ -34,13 +34,12 @@ impl<D: Doorbell> RxQueue<D> {
     /// The frames that have arrived: the same as [`RxQueue::next`] again and again.
     #[inline(always)]
     pub fn arrived(&mut self) -> Arrived<'_, D> {
-        if self.ready == 0 {
-            self.scan();
-        }
         let walk = self.ring.walk(self.head, 0);
-        let mut arrived =
-            Arrived { cut: self.limits.cut, queue: self, walk, length: 0, bytes: 0, most: 0 };
-        arrived.begin();
+        let (cut, left_over) = (self.limits.cut, self.ready != 0);
+        let mut arrived = Arrived { queue: self, walk, length: 0, bytes: 0, cut, most: 0 };
+        if left_over {
+            arrived.begin();
+        }
         arrived
     }
 

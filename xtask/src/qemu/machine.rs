@@ -53,6 +53,16 @@ pub fn installed(session: &Session) -> Result<Option<[u32; 2]>> {
     Ok(version(&String::from_utf8_lossy(&said.stdout)))
 }
 
+/// Whether the QEMU that is here loads plugins, which is decided when it is built.
+///
+/// # Errors
+/// Where it cannot be started.
+pub fn loads_plugins(session: &Session) -> Result<bool> {
+    let said = session.program(QEMU.program).arg("-help").output();
+    let said = said.with_context(|| format!("cannot start {}", QEMU.program))?;
+    Ok(String::from_utf8_lossy(&said.stdout).lines().any(|line| line.starts_with("-plugin ")))
+}
+
 /// The 7.2 in `QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg)`.
 fn version(said: &str) -> Option<[u32; 2]> {
     let mut parts = said.split_once("version ")?.1.split(|c: char| !c.is_ascii_digit());

@@ -15,7 +15,7 @@ use crate::log::Log;
 use crate::qemu::machine::{self, Machine};
 use crate::run;
 use crate::session::Session;
-use crate::tools::CC;
+use crate::tools::{CC, QEMU};
 
 /// The plugin's source, from the root.
 const SOURCE: &str = "tests/guest/plugin/insncount.c";
@@ -40,6 +40,10 @@ const LOOK: Duration = Duration::from_micros(50);
 pub fn plugin(session: &mut Session, log: &mut Log) -> Result<Result<PathBuf, String>> {
     if let Err(missing) = CC.ensure(session)? {
         return Ok(Err(missing));
+    }
+    if !machine::loads_plugins(session)? {
+        let why = "was built without plugins, which count instructions; Debian's has them";
+        return Ok(Err(format!("{} {why}", QEMU.program)));
     }
     let api = if machine::installed(session)? >= Some(SECOND) { "-DAPI=2" } else { "-DAPI=1" };
     let plugin = session.target.join("xtask/insncount.so");

@@ -20,7 +20,7 @@ const COUNT: u64 = 6400;
 const SENT: [u64; 2] = [12_800, 38_400];
 const SENT_BY_ETSEC: [u64; 2] = [20_000, 180_000];
 /// Picks of the walk through memory, likewise.
-const PICKS: [u64; 2] = [20_000, 180_000];
+const PICKS: [u64; 2] = [20_000, 420_000];
 /// Who sends the frames, and who is behind the second port.
 const HOST: [u8; 6] = [2, 0, 0, 0, 0, 8];
 const BEHIND: [u8; 6] = [2, 0, 0, 0, 0, 9];
