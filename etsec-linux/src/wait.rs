@@ -244,15 +244,16 @@ impl Waiter {
                 }
             }
         }
-        self.fired(woken.lines, woken.beat)?;
+        woken.lines = self.fired(woken.lines, woken.beat)?;
         Ok(woken)
     }
 
     /// Takes note of what another waiter, which has [included](Waiter::include) this one, has told.
+    /// Returns all of this one's lines that fired.
     ///
     /// # Errors
     /// What UIO says, [`Error::Removed`] if a device has been taken away.
-    pub fn follow(&mut self, woken: &Woken) -> Result<(), Error> {
+    pub fn follow(&mut self, woken: &Woken) -> Result<Lines, Error> {
         if woken.suspect.any() {
             self.check(woken.suspect)?;
         }
@@ -271,24 +272,31 @@ impl Waiter {
         Ok(())
     }
 
-    /// Lines have fired, and are to be enabled again.
-    fn fired(&mut self, lines: Lines, beat: bool) -> Result<(), Error> {
+    /// These lines have fired, and are to be enabled again. Returns all that have.
+    fn fired(&mut self, mut lines: Lines, beat: bool) -> Result<Lines, Error> {
         for source in self.sources.iter_mut().filter(|source| source.lines.meets(lines)) {
             source.armed = false;
             source.unread = true;
         }
-        if beat { self.read_counts() } else { Ok(()) }
+        if beat {
+            self.read_counts(&mut lines)?;
+        }
+        Ok(lines)
     }
 
     /// Reads the counts of those that have fired. An interrupt is an edge to epoll only if the
     /// kernel's count of them is another than was read last; read with every beat, it never comes
     /// round to that.
-    fn read_counts(&mut self) -> Result<(), Error> {
+    fn read_counts(&mut self, lines: &mut Lines) -> Result<(), Error> {
         for source in self.sources.iter_mut().filter(|source| source.unread) {
             source.unread = false;
             if let Origin::Uio(uio) = &mut source.from {
                 // There were some, so it does not wait.
                 uio.wait()?;
+                // One that came in this moment has been read as well, and is an edge no more: so
+                // the line is told of, whether or not it has fired again.
+                source.armed = false;
+                lines.add(source.lines);
             }
         }
         Ok(())

@@ -132,11 +132,11 @@ impl Keeper {
         one.waiter.enable(ours)?;
         two.waiter.enable(others)?;
         let woken = one.waiter.wait(limit)?;
-        two.waiter.follow(&woken)?;
+        let included = two.waiter.follow(&woken)?;
         self.acknowledge(woken.lines);
-        other.acknowledge(woken.included);
-        let failed = woken.lines.err || woken.included.err;
-        Ok(woken.beat || failed || !(woken.lines.any() || woken.included.any()))
+        other.acknowledge(included);
+        let failed = woken.lines.err || included.err;
+        Ok(woken.beat || failed || !(woken.lines.any() || included.any()))
     }
 
     /// Acknowledges what fired before anybody looks at the rings (HW 9.2).
