@@ -108,6 +108,9 @@ pub struct TxQueue<D: Doorbell> {
     staged: u32,
     /// Staged descriptors that are not the first of their frame.
     staged_more: u32,
+    /// How many descriptors may be in use: all of them, or none from a burst's reaping on until it
+    /// has ended.
+    capacity: u32,
     limits: TxLimits,
     number: u8,
     counters: TxCounters,
@@ -116,6 +119,7 @@ pub struct TxQueue<D: Doorbell> {
 impl<D: Doorbell> TxQueue<D> {
     pub(crate) fn new(ring: RingMemory, bell: D, number: u8, limits: TxLimits) -> Self {
         TxQueue {
+            capacity: ring.len() as u32,
             ring,
             bell,
             head: 0,
@@ -138,8 +142,7 @@ impl<D: Doorbell> TxQueue<D> {
     pub fn stage(&mut self, buf: Buf) -> Result<(), Refused> {
         // One comparison for both ends of the length: 0 wraps to the largest number.
         let fits = (buf.len() as u32).wrapping_sub(1) < self.limits.frame;
-        let room =
-            self.staged + self.sent != self.ring.len() as u32 && !self.ring.is_last(self.tail);
+        let room = self.staged + self.sent < self.capacity && !self.ring.is_last(self.tail);
         if buf.is_chain() || !fits || !room || buf.pool().window() != self.limits.window {
             return self.stage_slowly(buf.pack());
         }
@@ -221,8 +224,7 @@ impl<D: Doorbell> TxQueue<D> {
     /// As [`TxQueue::drain`], of a ring that is held.
     fn take_out(&mut self) -> Option<Buf> {
         if self.pending() == 0 {
-            self.head = self.ring.position();
-            self.tail = self.head;
+            self.restart();
             return None;
         }
         // SAFETY: the ring is not empty, so the slot at `head` is filled.
@@ -242,6 +244,19 @@ impl<D: Doorbell> TxQueue<D> {
         Some(buf)
     }
 
+    /// Begins anew, empty, at the hardware's position.
+    fn restart(&mut self) {
+        if self.capacity == 0 {
+            // A burst was never ended. Nobody knows its frames any more: the device is not to send
+            // them after the next start.
+            (0..self.ring.len() as u32)
+                .for_each(|at| self.ring.bd(at).clear(self.ring.is_last(at)));
+            self.capacity = self.ring.len() as u32;
+        }
+        self.head = self.ring.position();
+        self.tail = self.head;
+    }
+
     /// The ring's number at its controller.
     #[must_use]
     pub fn number(&self) -> usize {
@@ -252,7 +267,7 @@ impl<D: Doorbell> TxQueue<D> {
     #[inline]
     #[must_use]
     pub fn space(&self) -> usize {
-        self.ring.len() - self.pending()
+        (self.capacity as usize).saturating_sub(self.pending())
     }
 
     /// How many buffers the ring holds, staged ones included.

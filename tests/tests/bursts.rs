@@ -7,7 +7,7 @@ use etsec_core::arena::{self, MemoryError};
 use etsec_core::error::Side;
 use etsec_core::queues::{LayoutError, RxBurst, TxBurst};
 use etsec_core::{Arena, Error, Layout, PageBell, Pages, Queues, Reason, Stopped};
-use etsec_sim::{Sim, SimBus, SimConfig, SimRegion};
+use etsec_sim::{Sim, SimBus, SimConfig, SimRegion, WireSpeed};
 use etsec_tests::rig::{Live, PEER, Plan, Rig, STATION, bytes_of, config, frame};
 
 const BUFFER: usize = 1536;
@@ -199,26 +199,63 @@ fn a_burst_that_is_forgotten_loses_its_buffers_and_no_more() {
     assert_eq!((live.rx[0].pending(), live.rx[0].commit()), (4, 0));
     live.sim.receive(&frames[4]);
     assert_eq!(live.receive(0).expect("the next one"), frames[4]);
-    // Of two frames sent one is reaped, likewise; and two that were staged are forgotten.
+    // Of two buffers two are staged, likewise.
     let mut stager = live.tx[0].stager();
     stager.stage(one).expect("room");
     stager.stage(two).expect("room");
-    assert_eq!(stager.commit(), 2);
-    let mut sent = live.tx[0].sent();
-    let back = sent.next().expect("a frame that was sent");
-    mem::forget(sent);
-    assert!(live.tx[0].reap().is_none());
-    let mut stager = live.tx[0].stager();
-    stager.stage(back).expect("room");
     mem::forget(stager);
     assert_eq!(live.tx[0].commit(), 0);
     live.send(0, &frames[5]);
     assert_eq!(live.reap(), 1);
-    // Two were not taken, one not reaped, one not staged, one not refilled.
+    // Two were not taken, two not staged, one not refilled.
+    drained_but(live, 5);
+}
+
+#[test]
+fn frames_whose_reaping_is_forgotten_are_not_written_over() {
+    let sim = Sim::new(SimConfig { wire: WireSpeed::Link, ..SimConfig::default() });
+    let plan = Plan { rx: vec![8], tx: vec![8], buffers: 24, ..Plan::default() };
+    let mut live = Rig::on(&sim, &plan).start();
+    let frames: Vec<_> = (0..8).map(|n| frame(STATION, PEER, 1000, n)).collect();
+    // The first three have left when the reaping begins; one of them is taken.
+    for bytes in &frames[..6] {
+        live.send(0, bytes);
+    }
+    sim.advance(3 * 9_000);
+    let mut sent = live.tx[0].sent();
+    let one = sent.next().expect("a frame that was sent");
+    mem::forget(sent);
+    // What is still the device's is not described anew, also when later frames have been reaped.
+    assert_eq!(live.tx[0].space(), 0);
+    assert!(live.tx[0].reap().is_none());
+    let refused = live.tx[0].stage(one).expect_err("a queue that lost count");
+    assert_eq!(refused.why, Reason::Full);
+    let refused = live.tx[0].stager().stage(refused.buf).expect_err("likewise");
+    assert_eq!(refused.why, Reason::Full);
+    drop(refused);
+    sim.advance(9_000);
+    assert!(live.tx[0].sent().next().is_none());
+    assert_eq!(live.tx[0].space(), 0, "a burst that ended restores no more than it took");
+    let mut rig = live.stop();
+    assert!(rig.tx[0].drain().is_none());
+    let mut live = rig.start();
+    // Nothing of the burst is sent a second time, and the queue works as before.
+    while sim.transmitted().is_some() {}
+    sim.advance(100_000);
+    assert_eq!(sim.transmitted(), None);
+    live.send(0, &frames[7]);
+    sim.advance(9_000);
+    assert_eq!(sim.transmitted().as_ref(), Some(&frames[7]));
+    assert_eq!(live.reap(), 1);
+    drained_but(live, 5);
+}
+
+/// Ends a port that has lost `lost` buffers, and nothing else.
+fn drained_but(live: Live, lost: usize) {
     let mut rig = live.stop();
     while rig.rx[0].drain().is_some() {}
     while rig.tx[0].drain().is_some() {}
-    assert_eq!(rig.pool.free(), rig.pool.buffers() - 5);
+    assert_eq!(rig.pool.free(), rig.pool.buffers() - lost);
     assert_eq!(rig.sim.violations(), []);
     drop((rig.rx, rig.tx, rig.pool, rig.port));
     assert!(rig.arena.retire().is_err(), "their memory stays");

@@ -25,7 +25,9 @@ pub struct Stager<'a, D: Doorbell> {
 
 /// Frames that were sent, as [`TxQueue::sent`] gives them.
 ///
-/// It ends at the first one that the device has not finished with.
+/// It ends at the first one that the device has not finished with. If it is never dropped (see
+/// [`core::mem::forget`]) the queue, which then cannot tell what was reaped, takes no frame until
+/// it was drained, and the buffers of that burst are lost to their pool.
 #[must_use = "frames are reaped one by one"]
 pub struct Sent<'a, D: Doorbell> {
     queue: &'a mut TxQueue<D>,
@@ -36,6 +38,7 @@ pub struct Sent<'a, D: Doorbell> {
     /// The queue's state at the start of the walk.
     head: u32,
     sent: u32,
+    capacity: u32,
 }
 
 impl<D: Doorbell> TxQueue<D> {
@@ -51,7 +54,7 @@ impl<D: Doorbell> TxQueue<D> {
     #[inline(always)]
     pub fn sent(&mut self) -> Sent<'_, D> {
         let walk = self.ring.walk(self.head, 0);
-        let mut sent = Sent { queue: self, walk, length: 0, bytes: 0, head: 0, sent: 0 };
+        let mut sent = Sent { queue: self, walk, length: 0, bytes: 0, head: 0, sent: 0, capacity: 0 };
         sent.begin();
         sent
     }
@@ -144,18 +147,20 @@ impl<D: Doorbell> Sent<'_, D> {
     #[inline(always)]
     fn begin(&mut self) {
         let queue = &mut *self.queue;
-        (self.head, self.sent) = (queue.head, queue.sent);
+        (self.head, self.sent, self.capacity) = (queue.head, queue.sent, queue.capacity);
         self.walk = queue.ring.walk(self.head, self.sent);
         self.length = self.walk.left();
-        // For the time being all of them are reaped.
+        // For the time being all of them are reaped, and none of their descriptors is free.
         queue.head = queue.ring.back(queue.tail, queue.staged);
         queue.sent = 0;
+        queue.capacity = 0;
     }
 
     #[inline(always)]
     fn end(&mut self) {
         let count = self.length - self.walk.left();
         self.queue.end_sent(self.head, self.sent, count, self.bytes);
+        self.queue.capacity = self.capacity;
         self.walk.end();
         (self.head, self.sent) = (self.queue.head, self.queue.sent);
         (self.length, self.bytes) = (0, 0);
