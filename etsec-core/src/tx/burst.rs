@@ -54,7 +54,8 @@ impl<D: Doorbell> TxQueue<D> {
     #[inline(always)]
     pub fn sent(&mut self) -> Sent<'_, D> {
         let walk = self.ring.walk(self.head, 0);
-        let mut sent = Sent { queue: self, walk, length: 0, bytes: 0, head: 0, sent: 0, capacity: 0 };
+        let mut sent =
+            Sent { queue: self, walk, length: 0, bytes: 0, head: 0, sent: 0, capacity: 0 };
         sent.begin();
         sent
     }

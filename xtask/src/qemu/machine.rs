@@ -3,7 +3,7 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::{ExitStatus, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -251,15 +251,6 @@ impl Running {
             Ended::Exit(status) => bail!("QEMU: {status}, see {}", self.console.log().display()),
             Ended::TimedOut => bail!("the machine did not power off within {} s", limit.as_secs()),
         }
-    }
-
-    /// Whether it has ended, and how.
-    ///
-    /// # Errors
-    /// Where the kernel refuses to say.
-    #[allow(dead_code, reason = "the benchmark in the guest comes next")]
-    pub fn ended(&mut self) -> Result<Option<ExitStatus>> {
-        self.group.try_wait()
     }
 }
 

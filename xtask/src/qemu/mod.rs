@@ -1,11 +1,12 @@
 //! `cargo xtask qemu`: what we built, on a machine that others wrote: QEMU's `ppce500` with its own
-//! eTSEC. Each guest is a file beside this one; `machine`, `console`, `wire`, `peer` are for all of
-//! them.
+//! eTSEC. Each guest is a file beside this one; `machine`, `console`, `wire`, `packet`, `peer` are for
+//! all of them.
 
 pub mod console;
 pub mod firmware;
 pub mod linux;
 pub mod machine;
+mod packet;
 mod peer;
 mod wire;
 

@@ -4,27 +4,18 @@
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
-use etherparse::{
-    ArpHardwareId, ArpOperation, ArpPacket, EtherType, Icmpv4Type, NetSlice, PacketBuilder,
-    SlicedPacket, TransportSlice,
-};
+use anyhow::{Result, bail};
+use etherparse::{ArpOperation, Icmpv4Type, NetSlice, SlicedPacket, TransportSlice};
 
+use super::packet::Host;
 use super::wire::Wire;
 
-/// Without FCS, the shortest Ethernet frame.
-const FRAME_MIN: usize = 60;
 /// Marks our pings.
 const IDENTIFIER: u16 = 0x7e5e;
 
 /// A host with an address of its own.
 #[derive(Debug, Clone, Copy)]
-pub struct Peer {
-    /// Its address on the link.
-    pub mac: [u8; 6],
-    /// Its address.
-    pub ip: Ipv4Addr,
-}
+pub struct Peer(pub Host);
 
 impl Peer {
     /// Asks who has `ip`; asks again until the limit.
@@ -52,20 +43,7 @@ impl Peer {
     /// # Errors
     /// A failure of the wire.
     pub fn ask(&self, wire: &Wire, ip: Ipv4Addr) -> Result<()> {
-        let nobody = [0; 6];
-        let question = ArpPacket::new(
-            ArpHardwareId::ETHERNET,
-            EtherType::IPV4,
-            ArpOperation::REQUEST,
-            &self.mac,
-            &self.ip.octets(),
-            &nobody,
-            &ip.octets(),
-        )?;
-        let mut frame = Vec::new();
-        PacketBuilder::ethernet2(self.mac, [0xff; 6]).arp(question).write(&mut frame)?;
-        pad(&mut frame);
-        wire.send(&frame).map(drop)
+        wire.send(&self.0.ask(ip)?).map(drop)
     }
 
     /// Pings `ip` at `mac` with `payload`; whether the answer came in time and was the same.
@@ -80,13 +58,7 @@ impl Peer {
         payload: &[u8],
         limit: Duration,
     ) -> Result<bool> {
-        let mut frame = Vec::new();
-        PacketBuilder::ethernet2(self.mac, mac)
-            .ipv4(self.ip.octets(), ip.octets(), 64)
-            .icmpv4_echo_request(IDENTIFIER, sequence)
-            .write(&mut frame, payload)
-            .context("no ping is that long")?;
-        pad(&mut frame);
+        let frame = self.0.ping(&Host { mac, ip }, (IDENTIFIER, sequence), payload)?;
         wire.send(&frame)?;
         let answered = self.answer(wire, limit, |frame| {
             let Some(TransportSlice::Icmpv4(icmp)) = &frame.transport else { return None };
@@ -106,7 +78,7 @@ impl Peer {
     ) -> Result<Option<T>> {
         let until = Instant::now() + limit;
         while let Some(frame) = wire.receive(until.saturating_duration_since(Instant::now()))? {
-            if frame.get(..6) != Some(&self.mac[..]) {
+            if frame.get(..6) != Some(&self.0.mac[..]) {
                 continue;
             }
             let packet = SlicedPacket::from_ethernet(frame);
@@ -116,9 +88,4 @@ impl Peer {
         }
         Ok(None)
     }
-}
-
-/// QEMU's eTSEC drops frames below the minimum, and not every way to it pads them.
-fn pad(frame: &mut Vec<u8>) {
-    frame.resize(frame.len().max(FRAME_MIN), 0);
 }

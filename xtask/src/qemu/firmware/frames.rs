@@ -1,25 +1,28 @@
 //! The frames that pass between us and the image, and what the answers must be, byte by byte. It
 //! sends none of them.
 
-use anyhow::{Context, Result};
+use std::net::Ipv4Addr;
+
+use anyhow::Result;
+use etherparse::EtherType;
 use etherparse::checksum::Sum16BitWords;
-use etherparse::{ArpEthIpv4Packet, ArpOperation, ArpPacket, EtherType, PacketBuilder};
+
+use crate::qemu::packet::{FRAME_MIN, Host};
 
 /// Our addresses and the image's.
 pub const OUR_MAC: [u8; 6] = [0x02, 0, 0, 0, 0, 0x99];
 pub const MAC: [u8; 6] = [0x52, 0x54, 0x00, 0x12, 0x34, 0x56];
 /// Of its second port.
 pub const SECOND_MAC: [u8; 6] = [0x52, 0x54, 0x00, 0x12, 0x34, 0x57];
-const OUR_IP: [u8; 4] = [192, 0, 2, 1];
-const IP: [u8; 4] = [192, 0, 2, 2];
-const TTL: u8 = 64;
+const US: Host = Host { mac: OUR_MAC, ip: Ipv4Addr::new(192, 0, 2, 1) };
+const IMAGE: Host = Host { mac: MAC, ip: Ipv4Addr::new(192, 0, 2, 2) };
 /// UDP ports.
 const OURS: u16 = 49152;
 const ECHO: u16 = 7;
 const COMMANDS: u16 = 7000;
 
 /// All lengths of frames without FCS and without a tag.
-pub const SHORTEST: usize = 60;
+pub const SHORTEST: usize = FRAME_MIN;
 pub const LONGEST: usize = 1514;
 /// Bytes of a UDP datagram that are headers.
 const HEADERS: usize = 14 + 20 + 8;
@@ -28,54 +31,22 @@ const HEADERS: usize = 14 + 20 + 8;
 const OWN_HEADER: usize = 22;
 const OWN_TYPE: [u8; 2] = [0x88, 0xB5];
 
-/// QEMU's datagram wire does not pad, and its eTSEC drops short frames (HW 15.3).
-fn padded(mut frame: Vec<u8>) -> Vec<u8> {
-    frame.resize(frame.len().max(SHORTEST), 0);
-    frame
-}
-
 /// An ARP request for the image's address, and its answer.
 pub fn arp() -> Result<[Vec<u8>; 2]> {
-    let make = |operation, from: ([u8; 6], [u8; 4]), to: ([u8; 6], [u8; 4]), wire| -> Result<_> {
-        let arp = ArpEthIpv4Packet {
-            operation,
-            sender_mac: from.0,
-            sender_ipv4: from.1,
-            target_mac: to.0,
-            target_ipv4: to.1,
-        };
-        let mut frame = Vec::new();
-        let builder = PacketBuilder::ethernet2(from.0, wire).arp(ArpPacket::from(arp));
-        builder.write(&mut frame).context("an ARP frame")?;
-        Ok(padded(frame))
-    };
-    let (us, it) = ((OUR_MAC, OUR_IP), (MAC, IP));
-    Ok([
-        make(ArpOperation::REQUEST, us, ([0; 6], IP), [0xFF; 6])?,
-        make(ArpOperation::REPLY, it, us, OUR_MAC)?,
-    ])
+    Ok([US.ask(IMAGE.ip)?, IMAGE.answer(&US)?])
 }
 
 /// Echo request `number` of `len` bytes, and its answer.
 pub fn ping(number: u16, len: usize) -> Result<[Vec<u8>; 2]> {
     let data = contents(number.into(), len.saturating_sub(HEADERS));
-    let make = |builder: etherparse::PacketBuilderStep<etherparse::Icmpv4Header>| -> Result<_> {
-        let mut frame = Vec::new();
-        builder.write(&mut frame, &data).context("an ICMP frame")?;
-        Ok(padded(frame))
-    };
-    let ask = PacketBuilder::ethernet2(OUR_MAC, MAC).ipv4(OUR_IP, IP, TTL);
-    let answer = PacketBuilder::ethernet2(MAC, OUR_MAC).ipv4(IP, OUR_IP, TTL);
-    Ok([make(ask.icmpv4_echo_request(1, number))?, make(answer.icmpv4_echo_reply(1, number))?])
+    Ok([US.ping(&IMAGE, (1, number), &data)?, IMAGE.pong(&US, (1, number), &data)?])
 }
 
 /// Datagram `number` to the echo port, and the echo. Its length goes through all there are.
 pub fn echo(number: u32) -> Result<[Vec<u8>; 2]> {
     let len = SHORTEST + number as usize % (LONGEST - SHORTEST + 1);
     let data = contents(number, len - HEADERS);
-    let ask = PacketBuilder::ethernet2(OUR_MAC, MAC).ipv4(OUR_IP, IP, TTL).udp(OURS, ECHO);
-    let answer = PacketBuilder::ethernet2(MAC, OUR_MAC).ipv4(IP, OUR_IP, TTL).udp(ECHO, OURS);
-    Ok([datagram(ask, &data)?, datagram(answer, &data)?])
+    Ok([US.datagram(&IMAGE, (OURS, ECHO), &data)?, IMAGE.datagram(&US, (ECHO, OURS), &data)?])
 }
 
 /// The number of an echo, if that is what the frame looks like.
@@ -86,17 +57,7 @@ pub fn echo_number(frame: &[u8]) -> Option<u32> {
 
 /// A command.
 pub fn command(word: &str) -> Result<Vec<u8>> {
-    let builder = PacketBuilder::ethernet2(OUR_MAC, MAC).ipv4(OUR_IP, IP, TTL).udp(OURS, COMMANDS);
-    Ok(padded(datagram(builder, word.as_bytes())?))
-}
-
-fn datagram(
-    builder: etherparse::PacketBuilderStep<etherparse::UdpHeader>,
-    data: &[u8],
-) -> Result<Vec<u8>> {
-    let mut frame = Vec::new();
-    builder.write(&mut frame, data).context("a UDP frame")?;
-    Ok(frame)
+    US.datagram(&IMAGE, (OURS, COMMANDS), word.as_bytes())
 }
 
 /// A frame of the image's own kind, with that number, from us to `to`.

@@ -3,6 +3,8 @@
 //! the list of them, and who prepares what they need.
 
 mod capture;
+mod echo;
+mod flow;
 mod forward;
 mod handover;
 mod lacking;
@@ -77,7 +79,7 @@ const WRONG_TREE: Description = Description {
 };
 
 /// On a machine that has all it needs, in this order: each leaves the guest as the next wants it.
-const WHOLE: [Scenario; 15] = [
+const WHOLE: [Scenario; 16] = [
     Scenario { name: "no UIO module", run: lacking::no_module },
     Scenario { name: "no hugetlbfs", run: lacking::no_hugetlbfs },
     Scenario { name: "no huge pages", run: lacking::no_pages },
@@ -89,6 +91,7 @@ const WHOLE: [Scenario; 15] = [
     Scenario { name: "blocking read", run: serve::blocking_read },
     Scenario { name: "second opener", run: serve::second_opener },
     Scenario { name: "capture", run: capture::every_size },
+    Scenario { name: "echo", run: echo::every_size },
     Scenario { name: "forward", run: forward::both_ways },
     Scenario { name: "Ctrl-C", run: quiet::interrupted },
     Scenario { name: "kill -9", run: quiet::killed },

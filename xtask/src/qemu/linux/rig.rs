@@ -14,6 +14,7 @@ use crate::guest::kernel::{GIANFAR, UIO};
 use crate::guest::{Boot, Finished, Guest, Kernel, Program, Programs};
 use crate::log::Log;
 use crate::qemu::machine::{Machine, Netdev};
+use crate::qemu::packet::Host;
 use crate::qemu::peer::Peer;
 use crate::qemu::wire::Wire;
 use crate::session::Session;
@@ -25,7 +26,7 @@ pub const SERVER: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 15);
 /// The same, as the command wants it.
 pub const SERVER_NET: &str = "10.0.2.15/24";
 /// We, beside QEMU's own host on that network.
-pub const PEER: Peer = Peer { mac: [2, 0, 0, 0, 0, 9], ip: Ipv4Addr::new(10, 0, 2, 9) };
+pub const PEER: Peer = Peer(Host { mac: [2, 0, 0, 0, 0, 9], ip: Ipv4Addr::new(10, 0, 2, 9) });
 /// What the device tree gives the two ports.
 pub const MACS: [&str; 2] = ["02:00:00:00:00:01", "02:00:00:00:00:02"];
 /// The folder that is served.
