@@ -170,6 +170,21 @@ mod tests {
     }
 
     #[test]
+    fn the_page_on_testing_has_every_suite_in_order() {
+        let row = |suite: &Suite| {
+            let quick = if suite.quick { "yes" } else { "" };
+            (format!("`{}`", suite.name), quick.to_owned())
+        };
+        let page = include_str!("../../../docs/TESTING.md");
+        let rows = page.lines().filter_map(|line| {
+            let cells: Vec<_> = line.split('|').map(str::trim).collect();
+            let [_, name, _, _, quick, _] = cells[..] else { return None };
+            name.starts_with('`').then(|| (name.to_owned(), quick.to_owned()))
+        });
+        assert_eq!(rows.collect::<Vec<_>>(), SUITES.iter().map(row).collect::<Vec<_>>());
+    }
+
+    #[test]
     fn the_help_names_every_suite() {
         for suite in SUITES {
             let star = if suite.quick { "*" } else { "" };

@@ -131,11 +131,7 @@ impl<'a> Firmware<'a> {
                 self.waits.sleeps += 1;
                 cpu::wait();
             }
-            if self.serve_lines(mpic::take_pending())
-                && let Some(next) = self.obey()
-            {
-                break next;
-            }
+            self.serve_lines(mpic::take_pending());
             if exceptions::take_tick() {
                 let now_ms = self.clock.ms();
                 self.tick(now_ms)?;
@@ -144,17 +140,20 @@ impl<'a> Firmware<'a> {
                 while self.net.turn(&mut self.port.stack) {}
                 self.waits.by_tick += self.received() - before;
             }
+            if let Some(next) = self.obey() {
+                break next;
+            }
         };
         cpu::stop_decrementer();
         self.inputs.iter().for_each(|input| input.mask());
         Ok(next)
     }
 
-    /// Serves the lines behind these inputs; whether there were any.
-    fn serve_lines(&mut self, pending: u32) -> bool {
+    /// Serves the lines behind these inputs, if there are any.
+    fn serve_lines(&mut self, pending: u32) {
         let raised = |input: &Input| pending & 1 << input.number() != 0;
         if !self.inputs.iter().any(raised) {
-            return false;
+            return;
         }
         for (line, input) in Line::ALL.iter().zip(&self.inputs) {
             if raised(input) {
@@ -165,7 +164,6 @@ impl<'a> Firmware<'a> {
         while self.net.turn(&mut self.port.stack) {}
         self.waits.by_interrupt += self.received() - before;
         self.inputs.iter().filter(|input| raised(input)).for_each(|input| input.unmask());
-        true
     }
 
     /// Does what the next command says; returns it if it ends the loop.
