@@ -27,6 +27,7 @@ use crate::regs::receive::{ATTR, ATTRELI, Attr, MRBLR, RCTRL, RQUEUE, RXIC, Rctr
 use crate::regs::transmit::{DFVLAN, TCTRL, TQUEUE, TR03WT, TR47WT, TXIC, Tctrl, Tqueue};
 use crate::regs::{ReadWriteable, Readable, Writeable};
 use crate::report::info;
+use crate::settings::Settings;
 
 /// Every eTSEC has this ID (HW 3.1).
 const ETSEC: u32 = 0x0124;
@@ -40,6 +41,8 @@ pub(crate) struct Controller<B> {
     pub config: Config,
     /// Whether the filer's table has been loaded.
     pub filing: bool,
+    /// What options have set beyond that.
+    pub settings: Settings,
 }
 
 fn mask_events<B: Bus>(page: &B) {
@@ -96,6 +99,7 @@ impl<B: Bus> Controller<B> {
         self.program_mac();
         self.program_transmit();
         self.program_receive();
+        self.settings.write(self.bus());
         self.program_filter(&self.config.filter);
     }
 
@@ -179,6 +183,7 @@ impl<B: Bus> Controller<B> {
         }
         let parsing = if self.config.parser { Rctrl::PRSDEP::L4 } else { Rctrl::PRSDEP::Off };
         let filing = Rctrl::FILREN.val(u32::from(self.filing));
-        RCTRL.on(bus).set(u32::from(parsing + filing) | filter.rctrl());
+        let usual = u32::from(parsing + filing) | filter.rctrl();
+        RCTRL.on(bus).set(self.settings.over(RCTRL, usual));
     }
 }

@@ -26,6 +26,7 @@ use crate::regs::transmit::{TSTAT, Tstat};
 use crate::regs::{ReadWriteable, Readable, mac::MACCFG1, mac::MACCFG2};
 use crate::ring::RingMemory;
 use crate::rx::{RxLimits, RxQueue};
+use crate::settings::Settings;
 use crate::tx::{TxLimits, TxQueue};
 use crate::watch::{Transmitter, Watch};
 
@@ -55,7 +56,7 @@ impl<B: Bus + Clone> Stopped<B> {
     /// if `config` is out of range. The controller is untouched then.
     pub fn attach(pages: Pages<B>, config: Config, delay: &mut dyn DelayNs) -> Result<Self, Error> {
         config.check()?;
-        let controller = Controller { pages, config, filing: false };
+        let controller = Controller { pages, config, filing: false, settings: Settings::default() };
         controller.bring_up(delay)?;
         let events =
             EventPort::new(controller.pages.group0.clone(), Tstat::empty(), Rstat::empty());

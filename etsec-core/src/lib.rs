@@ -44,6 +44,7 @@ pub mod ring;
 pub mod rx;
 mod rx_counters;
 mod rx_frame;
+mod settings;
 pub mod tbi;
 #[cfg(test)]
 mod testing;
