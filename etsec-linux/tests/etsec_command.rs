@@ -87,6 +87,9 @@ fn every_command_has_help() {
         "echo",
         "forward",
         "serve",
+        "config",
+        "rings",
+        "address",
         "completions",
     ] {
         assert!(all.contains(&format!("\n  {command} ")), "{command}");

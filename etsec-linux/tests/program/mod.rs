@@ -1,5 +1,7 @@
 //! Starting the `etsec` command and reading what it says, for the tests beside this folder.
 
+#![allow(dead_code, reason = "each test file uses some of it")]
+
 use std::process::Output;
 
 use serde_json::Value;

@@ -95,6 +95,14 @@ pub enum Command {
     Forward(Forward),
     /// Answer pings, TCP echo and HTTP on a TCP/IP stack of our own.
     Serve(Serve),
+    /// Check a configuration file, or show what is in it or in force.
+    #[command(subcommand)]
+    Config(Config),
+    /// Show rings and buffers of a running port.
+    Rings(Tune),
+    /// Show or change which frames a running port receives: promiscuous on|off, all-multicast
+    /// on|off.
+    Address(Tune),
     /// Print a completion script for a shell.
     Completions {
         /// The shell to complete in.
@@ -108,6 +116,37 @@ pub struct Observe {
     /// The device: `uio:NAME` or `sim,wire=…` (see `etsec --help`).
     #[arg(short, long, value_name = "DEVICE")]
     pub device: DeviceName,
+}
+
+/// Settings of a running port.
+#[derive(Debug, Args)]
+pub struct Tune {
+    /// The device, as its owner was started with.
+    #[arg(short, long, value_name = "DEVICE")]
+    pub device: DeviceName,
+    /// What to change; nothing: show what is in force.
+    #[arg(value_name = "KEY VALUE")]
+    pub words: Vec<String>,
+}
+
+/// `etsec config`.
+#[derive(Debug, Subcommand)]
+pub enum Config {
+    /// Read a configuration file and say what is wrong with it, and where.
+    Check {
+        /// The file.
+        file: PathBuf,
+    },
+    /// Print all settings with what was left out filled in: of a file, of a running port, or the
+    /// usual ones.
+    Show {
+        /// The file.
+        #[arg(conflicts_with = "device")]
+        file: Option<PathBuf>,
+        /// The device, as its owner was started with.
+        #[arg(short, long, value_name = "DEVICE")]
+        device: Option<DeviceName>,
+    },
 }
 
 /// `etsec bind` and `etsec unbind`.
@@ -137,8 +176,11 @@ pub struct Port {
 }
 
 /// How a device is set up.
-#[derive(Debug, Clone, Copy, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct Tuning {
+    /// Settings of the port, as TOML (see docs/guide/settings.md); the options here go over them.
+    #[arg(long, value_name = "FILE", help_heading = SET_UP)]
+    pub config: Option<PathBuf>,
     /// Payload bytes of the longest frame, 46 to 9578 [default: 1500].
     #[arg(long, value_name = "BYTES", help_heading = SET_UP)]
     pub mtu: Option<usize>,

@@ -18,7 +18,7 @@ const FLUSH_EVERY: Duration = Duration::from_secs(1);
 
 /// Runs the command.
 pub fn run(args: &Capture, context: &Context) -> Result<()> {
-    let setup = Setup { promiscuous: !args.no_promiscuous, ..Setup::of_port(&args.port) };
+    let setup = Setup::of_port(&args.port)?.receiving_all(!args.no_promiscuous);
     Files::of([&args.port.device]).and_written("--write", &args.write).check()?;
     // The file first: a port is not taken over for a capture that cannot be written.
     let out = pcapng::create(&args.write)?;

@@ -19,9 +19,11 @@ const POLL_TIME: Duration = Duration::from_millis(10);
 /// Runs the command.
 pub fn run(args: &Forward, context: &Context) -> Result<()> {
     Files::of([&args.a, &args.b]).check()?;
-    let setup = |device| Setup { promiscuous: true, ..Setup::of_device(device, &args.tuning) };
-    let mut a = Station::open(&setup(&args.a), context)?;
-    let mut b = Station::open(&setup(&args.b), context)?;
+    let setup =
+        |device| Setup::of_device(device, &args.tuning).map(|setup| setup.receiving_all(true));
+    let (a, b) = (setup(&args.a)?, setup(&args.b)?);
+    let mut a = Station::open(&a, context)?;
+    let mut b = Station::open(&b, context)?;
     Station::pair(&mut a, &mut b)?;
     let mut run = Run::new(context, args.until);
     let mut flow = Flow { one_way: args.one_way, ..Flow::default() };

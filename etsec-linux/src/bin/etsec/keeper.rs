@@ -9,11 +9,13 @@ use etsec_core::{EventPort, Line, MacAddr, Running, Stopped};
 use etsec_linux::device::{Device, Rx, Tx};
 use etsec_linux::simulated::Simulated;
 use etsec_linux::time::Clock;
-use etsec_linux::{AnyBus, Lines};
+use etsec_linux::{AnyBus, Lines, Roots};
 use etsec_sim::ends::WireError;
 
+use crate::control::{Answer, Request, Server};
 use crate::counters::PortCounters;
 use crate::run::NAP;
+use crate::settings::Settings;
 
 /// How often a device is looked after.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -26,16 +28,27 @@ pub struct Keeper {
     name: String,
     clock: Clock,
     looked: Instant,
+    /// What the port is set to at this moment.
+    settings: Settings,
+    /// Where others ask for that, and change it.
+    control: Option<Server>,
 }
 
 impl Keeper {
     /// Keeps a device that has just been started; what is left of it besides its queues.
-    pub fn new(name: String, mut device: Device<Running<AnyBus>>) -> Result<Self> {
+    pub fn new(
+        name: String,
+        mut device: Device<Running<AnyBus>>,
+        mut settings: Settings,
+    ) -> Result<Self> {
         // Commands sleep for as long as nothing happens; this is how they notice Ctrl-C.
         device.waiter.beat(NAP)?;
         let (events, device) = (device.port.events(), Some(device));
         let now = Instant::now();
-        let mut keeper = Keeper { device, events, name, clock: Clock::start(), looked: now };
+        settings.mac = device.as_ref().and_then(|device| device.config.station);
+        let control = listen(&name);
+        let clock = Clock::start();
+        let mut keeper = Keeper { device, events, name, clock, looked: now, settings, control };
         // Not the wire: if that has failed already, the run is what tells, with its counters.
         keeper.service(now)?;
         log::info!("{}: started, station address {}", keeper.name, keeper.mac());
@@ -96,6 +109,10 @@ impl Keeper {
             Ok(Some(change @ LinkChange::Up(_))) => log::info!("{}: {change}", self.name),
             Ok(Some(change)) => log::warn!("{}: {change}", self.name),
             Err(error) => log::warn!("{}: {error}", self.name),
+        }
+        if let Some(control) = &mut self.control {
+            let settings = &mut self.settings;
+            control.serve(|request| answer(request, settings, &mut device.port));
         }
         Ok(())
     }
@@ -182,6 +199,32 @@ impl End {
         });
         (self.counters, closed)
     }
+}
+
+/// A socket for those who ask about the device. Without one it runs all the same.
+fn listen(name: &str) -> Option<Server> {
+    match Server::open(&Roots::default(), name) {
+        Ok(server) => Some(server),
+        // Of simulated devices there may be several of a name.
+        Err(error) if name.starts_with("sim") => {
+            log::debug!("{name}: settings cannot be changed while it runs: {error:#}");
+            None
+        }
+        Err(error) => {
+            log::warn!("{name}: settings cannot be changed while it runs: {error:#}");
+            None
+        }
+    }
+}
+
+/// What becomes of a request.
+fn answer(request: Request, settings: &mut Settings, port: &mut Running<AnyBus>) -> Answer {
+    let done = match request {
+        Request::Show => Ok(()),
+        Request::Set { section, values } => settings.change(&section, values, port),
+    };
+    let shown = done.and_then(|()| Ok(serde_json::to_value(&*settings)?));
+    shown.map_or_else(|error| Answer::Refused(format!("{error:#}")), Answer::Done)
 }
 
 impl Drop for Keeper {

@@ -6,6 +6,8 @@
 mod args;
 mod bind;
 mod capture;
+mod config;
+mod control;
 mod counters;
 mod echo;
 mod files;
@@ -27,9 +29,11 @@ mod run;
 mod selftest;
 mod send;
 mod serve;
+mod settings;
 mod signals;
 mod station;
 mod stats;
+mod tune;
 mod units;
 
 use std::io::{IsTerminal, Write};
@@ -103,6 +107,9 @@ fn run(cli: &Cli) -> Result<()> {
         Command::Echo(args) => echo::run(args, &context),
         Command::Forward(args) => forward::run(args, &context),
         Command::Serve(args) => serve::run(args, &context),
+        Command::Config(action) => config::run(action, context.out),
+        Command::Rings(args) => tune::run("rings", args, context.out),
+        Command::Address(args) => tune::run("address", args, context.out),
         Command::Completions { .. } => Ok(()),
     }
 }

@@ -11,7 +11,7 @@ use crate::station::{Setup, Station, TURN};
 /// Runs the command.
 pub fn run(args: &Receive, context: &Context) -> Result<()> {
     Files::of([&args.port.device]).check()?;
-    let setup = Setup { promiscuous: args.promiscuous, ..Setup::of_port(&args.port) };
+    let setup = Setup::of_port(&args.port)?.receiving_all(args.promiscuous);
     let mut station = Station::open(&setup, context)?;
     let mut run = Run::new(context, args.until);
     let ended = receive(&mut station, &mut run);

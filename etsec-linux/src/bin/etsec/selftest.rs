@@ -79,10 +79,10 @@ enum Said {
 
 impl SelfTest {
     fn new(args: &Serve, address: Ipv4Cidr, context: &Context) -> Result<Self> {
-        let setup = Setup::of_port(&args.port);
+        let mut setup = Setup::of_port(&args.port)?;
         let mut server = Server::new(args, Station::open(&setup, context)?, Content::Sequence)?;
         // The client's device differs in its station address only.
-        let setup = Setup { mac: None, ..setup };
+        setup.settings.mac = None;
         let mut client_station = Station::open(&setup, context)?.into_net()?;
         NetStation::pair(&mut client_station, server.station())?;
         let started = Clock::now();

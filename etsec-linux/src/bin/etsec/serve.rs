@@ -28,7 +28,7 @@ pub fn run(args: &Serve, context: &Context) -> Result<()> {
     if args.self_test.self_test {
         return selftest::run(args, context);
     }
-    let station = Station::open(&Setup::of_port(&args.port), context)?;
+    let station = Station::open(&Setup::of_port(&args.port)?, context)?;
     let mut run = Run::new(context, Until { count: None, duration: args.duration });
     let mut server = Server::new(args, station, content)?;
     let served = server.serve(context.out, &mut run);

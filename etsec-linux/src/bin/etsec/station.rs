@@ -17,6 +17,7 @@ use crate::keeper::Keeper;
 use crate::meter::Totals;
 use crate::output::Output;
 use crate::run::Context;
+use crate::settings::{self, Settings};
 use crate::signals::Stop;
 
 /// The doorbell of the devices here.
@@ -34,46 +35,64 @@ pub const DRAIN_TIME: Duration = Duration::from_secs(2);
 pub struct Setup {
     /// The device.
     pub device: DeviceName,
-    /// Station address, if not the device tree's.
-    pub mac: Option<MacAddr>,
-    /// Whether frames to others are received.
-    pub promiscuous: bool,
+    /// What it is set to.
+    pub settings: Settings,
     /// The transmit queue to use.
     pub tx_queue: usize,
-    /// Sizes and link.
-    pub tuning: Tuning,
 }
 
 impl Setup {
-    /// As the options of a command with one device say.
-    pub fn of_port(port: &Port) -> Self {
-        Setup { mac: port.mac, ..Setup::of_device(&port.device, &port.tuning) }
+    /// As the options of a command with one device say, over the configuration file.
+    ///
+    /// # Errors
+    /// What is wrong with the file.
+    pub fn of_port(port: &Port) -> Result<Self> {
+        let mut setup = Self::of_device(&port.device, &port.tuning)?;
+        setup.settings.mac = port.mac.or(setup.settings.mac);
+        Ok(setup)
     }
 
-    /// As the options of a command with several devices say.
-    pub fn of_device(device: &DeviceName, tuning: &Tuning) -> Self {
-        let (device, tuning) = (device.clone(), *tuning);
-        Setup { device, mac: None, promiscuous: false, tx_queue: 0, tuning }
+    /// As the options of a command with several devices say, over the configuration file.
+    ///
+    /// # Errors
+    /// What is wrong with the file.
+    pub fn of_device(device: &DeviceName, tuning: &Tuning) -> Result<Self> {
+        let mut settings = settings::of(tuning.config.as_ref(), device)?;
+        settings.mtu = tuning.mtu.unwrap_or(settings.mtu);
+        settings.link = tuning.link.unwrap_or(settings.link);
+        settings.phy = tuning.phy.or(settings.phy);
+        settings.rings.descriptors = tuning.ring.unwrap_or(settings.rings.descriptors);
+        settings.rings.buffers = tuning.buffers.or(settings.rings.buffers);
+        Ok(Setup { device: device.clone(), settings, tx_queue: 0 })
+    }
+
+    /// And frames to others, if `promiscuous`.
+    #[must_use]
+    pub fn receiving_all(mut self, promiscuous: bool) -> Self {
+        self.settings.address.promiscuous |= promiscuous;
+        self
     }
 
     fn options(&self) -> Options {
-        let default = Options::default();
+        let settings = &self.settings;
         Options {
-            mtu: self.tuning.mtu.unwrap_or(default.mtu),
-            ring: self.tuning.ring.unwrap_or(default.ring),
-            buffers: self.tuning.buffers,
-            link: match self.tuning.link {
-                None | Some(LinkArg::Auto) => None,
-                Some(LinkArg::Fixed(link)) => Some(link),
+            mtu: settings.mtu,
+            ring: settings.rings.descriptors,
+            buffers: settings.rings.buffers,
+            rx_rings: settings.rings.rx,
+            tx_rings: settings.rings.tx.max(self.tx_queue + 1),
+            link: match settings.link {
+                LinkArg::Auto => None,
+                LinkArg::Fixed(link) => Some(link),
             },
             port: PortConfig {
-                station: self.mac,
-                phy_address: self.tuning.phy,
+                station: settings.mac,
+                phy_address: settings.phy,
                 ..PortConfig::default()
             },
-            tx_rings: self.tx_queue + 1,
-            promiscuous: self.promiscuous,
-            ..default
+            promiscuous: settings.address.promiscuous,
+            all_multicast: settings.address.all_multicast,
+            ..Options::default()
         }
     }
 }
@@ -110,7 +129,8 @@ impl Station {
     pub fn open(setup: &Setup, context: &Context) -> Result<Self> {
         let options = setup.options();
         let name = setup.device.to_string();
-        let device = Device::open(&name, &options)?;
+        let mut device = Device::open(&name, &options)?;
+        setup.settings.begin(&mut device.port)?;
         // Now, so that threads of the simulator stay free to run elsewhere.
         context.pin()?;
         let mut device = device.start().map_err(|(_, error)| error)?;
@@ -118,7 +138,7 @@ impl Station {
         let tx = device.tx.remove(setup.tx_queue);
         let pool = device.pool.clone();
         let level = rx.pending();
-        let keeper = Keeper::new(name, device)?;
+        let keeper = Keeper::new(name, device, setup.settings.clone())?;
         let bufs = Vec::with_capacity(BURST);
         Ok(Station { keeper, rx, tx, pool, level, mtu: options.mtu, bufs })
     }

@@ -67,6 +67,15 @@ pub enum LinkArg {
     Fixed(Link),
 }
 
+impl std::fmt::Display for LinkArg {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            LinkArg::Auto => f.write_str("auto"),
+            LinkArg::Fixed(link) => link.fmt(f),
+        }
+    }
+}
+
 impl std::str::FromStr for LinkArg {
     type Err = String;
 

@@ -1,0 +1,46 @@
+//! How a running owner of a port is asked and told: a socket, one line of JSON each way. `server`
+//! is the owner's side, `client` the other; here is what both must know. Neither knows a section.
+
+mod client;
+mod server;
+
+use std::path::PathBuf;
+
+use etsec_linux::Roots;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+pub use self::client::ask;
+pub use self::server::Server;
+
+/// What can be asked of an owner.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Request {
+    /// The settings that are in force.
+    Show,
+    /// Change values of a section.
+    Set {
+        /// The section.
+        section: String,
+        /// The keys and their new values.
+        values: Map<String, Value>,
+    },
+}
+
+/// What the owner says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Answer {
+    /// What was asked for; after a change, all settings.
+    Done(Value),
+    /// Why nothing was done.
+    Refused(String),
+}
+
+/// Where the owner of `device` listens.
+fn path(roots: &Roots, device: &str) -> PathBuf {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || "-._".contains(c) { c } else { '_' };
+    let name: String = device.chars().map(plain).collect();
+    roots.locks.join(format!("etsec-{name}.control"))
+}

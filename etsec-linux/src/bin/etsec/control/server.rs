@@ -1,0 +1,196 @@
+//! The owner's side: looked at now and then by the loop that moves frames, which never waits for
+//! it.
+
+use std::fs::Permissions;
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use etsec_linux::Roots;
+
+use super::{Answer, Request, path};
+
+/// Who may ask at a time.
+const CLIENTS: usize = 8;
+/// The longest request in bytes.
+const REQUEST: usize = 1 << 16;
+/// A client that has asked nothing for this long is sent away.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A socket that others ask at.
+#[derive(Debug)]
+pub struct Server {
+    listener: UnixListener,
+    path: PathBuf,
+    clients: Vec<Client>,
+}
+
+#[derive(Debug)]
+struct Client {
+    stream: UnixStream,
+    request: Vec<u8>,
+    since: Instant,
+}
+
+impl Server {
+    /// Listens for those who ask about `device`. A socket that a dead owner has left behind is
+    /// taken over.
+    ///
+    /// # Errors
+    /// What the system says; another process that listens there.
+    pub fn open(roots: &Roots, device: &str) -> Result<Self> {
+        let path = path(roots, device);
+        std::fs::create_dir_all(&roots.locks)
+            .with_context(|| format!("cannot create {}", roots.locks.display()))?;
+        if UnixStream::connect(&path).is_ok() {
+            bail!("another process listens at {}", path.display());
+        }
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(error).with_context(|| format!("cannot delete {}", path.display()));
+            }
+            _ => {}
+        }
+        let named = || format!("cannot listen at {}", path.display());
+        let listener = UnixListener::bind(&path).with_context(named)?;
+        // To change a port takes as much as to run it.
+        std::fs::set_permissions(&path, Permissions::from_mode(0o600)).with_context(named)?;
+        listener.set_nonblocking(true).with_context(named)?;
+        Ok(Server { listener, path, clients: Vec::new() })
+    }
+
+    /// Answers all who have asked, and waits for nobody.
+    pub fn serve(&mut self, mut answer: impl FnMut(Request) -> Answer) {
+        while self.clients.len() < CLIENTS
+            && let Ok((stream, _)) = self.listener.accept()
+        {
+            if stream.set_nonblocking(true).is_ok() {
+                self.clients.push(Client { stream, request: Vec::new(), since: Instant::now() });
+            }
+        }
+        self.clients.retain_mut(|client| match client.read() {
+            Progress::Waits => client.since.elapsed() < PATIENCE,
+            Progress::Gone => false,
+            Progress::Asks => {
+                client.reply(&mut answer);
+                false
+            }
+        });
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Who asks from now on is told that nobody runs the port, with or without the file.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+enum Progress {
+    Waits,
+    Asks,
+    Gone,
+}
+
+impl Client {
+    fn read(&mut self) -> Progress {
+        let mut bytes = [0; 4096];
+        loop {
+            match self.stream.read(&mut bytes) {
+                Ok(0) => return Progress::Gone,
+                Ok(n) => self.request.extend_from_slice(&bytes[..n]),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Progress::Waits,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => return Progress::Gone,
+            }
+            if self.request.ends_with(b"\n") || self.request.len() > REQUEST {
+                return Progress::Asks;
+            }
+        }
+    }
+
+    fn reply(&mut self, answer: &mut impl FnMut(Request) -> Answer) {
+        let answer = match serde_json::from_slice(&self.request) {
+            Ok(request) => answer(request),
+            Err(error) => Answer::Refused(format!("not understood: {error}")),
+        };
+        let mut line = serde_json::to_vec(&answer).unwrap_or_default();
+        line.push(b'\n');
+        // One who does not take it in has given up.
+        let _ = self.stream.write_all(&line);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::ask;
+    use serde_json::json;
+
+    /// An owner that answers `count` requests.
+    fn owner(roots: &Roots, count: usize) -> std::thread::JoinHandle<()> {
+        let mut server = Server::open(roots, "uio:eth0").unwrap();
+        std::thread::spawn(move || {
+            let mut left = count;
+            while left > 0 {
+                server.serve(|request| {
+                    left -= 1;
+                    match request {
+                        Request::Show => Answer::Done(json!({ "mtu": 1500 })),
+                        Request::Set { section, .. } => Answer::Refused(format!("no {section}")),
+                    }
+                });
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        })
+    }
+
+    #[test]
+    fn an_owner_is_asked_and_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let roots = Roots::below(dir.path());
+        let error = ask(&roots, "uio:eth0", &Request::Show).unwrap_err().to_string();
+        assert!(error.contains("uio:eth0: nobody runs it"), "{error}");
+        let thread = owner(&roots, 2);
+        assert!(Server::open(&roots, "uio:eth0").is_err(), "there is one owner");
+        assert_eq!(ask(&roots, "uio:eth0", &Request::Show).unwrap(), json!({ "mtu": 1500 }));
+        let set = Request::Set { section: "x".into(), values: serde_json::Map::new() };
+        assert_eq!(ask(&roots, "uio:eth0", &set).unwrap_err().to_string(), "uio:eth0: no x");
+        thread.join().unwrap();
+        assert!(ask(&roots, "uio:eth0", &Request::Show).is_err(), "the socket has gone");
+    }
+
+    #[test]
+    fn nonsense_is_refused_and_what_a_dead_owner_left_is_taken_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let roots = Roots::below(dir.path());
+        let mut server = Server::open(&roots, "sim,wire=tap:a/b").unwrap();
+        let path = server.path.clone();
+        assert!(path.ends_with("etsec-sim_wire_tap_a_b.control"), "{}", path.display());
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        let mut stream = UnixStream::connect(&path).unwrap();
+        stream.write_all(b"{\"nonsense\":1}\n").unwrap();
+        while server.clients.is_empty() && stream.peer_addr().is_ok() {
+            server.serve(|_| unreachable!("nothing was asked"));
+            let mut answer = String::new();
+            if stream.read_to_string(&mut answer).is_ok() {
+                assert!(
+                    answer.contains("refused") && answer.contains("not understood"),
+                    "{answer}"
+                );
+                break;
+            }
+        }
+        // As after `kill -9`: the file stays, and nobody listens.
+        std::mem::forget(std::mem::replace(&mut server.path, "/nowhere".into()));
+        drop(server);
+        assert!(path.exists());
+        let server = Server::open(&roots, "sim,wire=tap:a/b").unwrap();
+        drop(server);
+        assert!(!path.exists());
+    }
+}

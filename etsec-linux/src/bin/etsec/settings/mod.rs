@@ -1,0 +1,205 @@
+//! What a port can be set to, in its users' words: one section for each kind of thing, as the
+//! configuration file has it and as the verbs change it while the port runs.
+//!
+//! What a section means is in its own file. Here is the list of them, and how one is changed.
+
+mod address;
+mod file;
+mod rings;
+pub mod text;
+
+use anyhow::{Result, bail};
+use etsec_core::{MacAddr, Running, Stopped};
+use etsec_linux::AnyBus;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+pub use self::address::Address;
+pub use self::file::{File, of};
+pub use self::rings::Rings;
+use crate::args::LinkArg;
+
+/// Payload bytes of the longest frame, from and to.
+const MTU: (usize, usize) = (46, 9578);
+
+/// Everything that a port can be set to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct Settings {
+    /// Station address; the device tree's, else a random one.
+    #[serde(with = "text::option", skip_serializing_if = "Option::is_none")]
+    pub mac: Option<MacAddr>,
+    /// Payload bytes of the longest frame.
+    pub mtu: usize,
+    /// What the PHY negotiates, or a fixed link.
+    #[serde(with = "text")]
+    pub link: LinkArg,
+    /// MDIO address of the PHY; the device tree's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phy: Option<u8>,
+    /// Rings and buffers.
+    pub rings: Rings,
+    /// Which frames are received.
+    pub address: Address,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            mac: None,
+            mtu: 1500,
+            link: LinkArg::Auto,
+            phy: None,
+            rings: Rings::default(),
+            address: Address::default(),
+        }
+    }
+}
+
+/// A value that cannot be, and its place.
+#[derive(Debug, thiserror::Error)]
+#[error("{key} {why}")]
+pub struct Wrong {
+    /// The key, with the sections it is in: `rings.rx`.
+    pub key: String,
+    /// What is wrong with it.
+    pub why: String,
+}
+
+impl Wrong {
+    /// `key` is wrong because of `why`.
+    pub fn new(key: &str, why: impl Into<String>) -> Self {
+        Wrong { key: key.to_owned(), why: why.into() }
+    }
+
+    /// Sees that the number at `key` is within its range.
+    pub fn unless_in(key: &str, value: usize, (low, high): (usize, usize)) -> Result<(), Self> {
+        if (low..=high).contains(&value) {
+            return Ok(());
+        }
+        Err(Wrong::new(key, format!("is {value}, but must be from {low} to {high}")))
+    }
+}
+
+/// One kind of thing that a port can be set to.
+pub trait Section {
+    /// Whether all values can be.
+    ///
+    /// # Errors
+    /// The first one that cannot.
+    fn check(&self) -> Result<(), Wrong>;
+
+    /// Tells a port that is not running yet.
+    ///
+    /// # Errors
+    /// What the driver says.
+    fn begin(&self, _port: &mut Stopped<AnyBus>) -> Result<()> {
+        Ok(())
+    }
+
+    /// Tells a running port.
+    ///
+    /// # Errors
+    /// What the driver says; that it is too late.
+    fn change(&self, _port: &mut Running<AnyBus>) -> Result<()> {
+        bail!("cannot be changed while the port runs; set it at the start with --config")
+    }
+}
+
+impl Settings {
+    /// The sections that are tables of their own, in the order in which a port is told.
+    fn sections(&self) -> [(&'static str, &dyn Section); 2] {
+        [("rings", &self.rings), ("address", &self.address)]
+    }
+
+    /// Whether all values can be.
+    ///
+    /// # Errors
+    /// The first one that cannot.
+    pub fn check(&self) -> Result<(), Wrong> {
+        Wrong::unless_in("mtu", self.mtu, MTU)?;
+        if let Some(phy) = self.phy {
+            Wrong::unless_in("phy", phy.into(), (0, 31))?;
+        }
+        self.sections().iter().try_for_each(|(_, section)| section.check())
+    }
+
+    /// Tells a port that is not running yet.
+    ///
+    /// # Errors
+    /// What the driver says, with the section.
+    pub fn begin(&self, port: &mut Stopped<AnyBus>) -> Result<()> {
+        for (name, section) in self.sections() {
+            section.begin(port).map_err(|error| error.context(name))?;
+        }
+        Ok(())
+    }
+
+    /// Changes values of a section, and tells the running port. On an error everything is as
+    /// before.
+    ///
+    /// # Errors
+    /// No such section or key, a value that cannot be, or what the driver says.
+    pub fn change(
+        &mut self,
+        section: &str,
+        values: Map<String, Value>,
+        port: &mut Running<AnyBus>,
+    ) -> Result<()> {
+        let new = self.with(section, values)?;
+        let found = new.sections().into_iter().find(|(name, _)| *name == section);
+        let Some((_, told)) = found else { bail!("no section is called '{section}'") };
+        told.change(port).map_err(|error| error.context(section.to_owned()))?;
+        *self = new;
+        Ok(())
+    }
+
+    /// These settings with other values in a section.
+    fn with(&self, section: &str, values: Map<String, Value>) -> Result<Settings> {
+        let mut all = serde_json::to_value(self)?;
+        let Some(Value::Object(place)) = all.get_mut(section) else {
+            bail!("no section is called '{section}'");
+        };
+        place.extend(values);
+        let new: Settings = serde_json::from_value(all).map_err(|error| {
+            // The reader's place in a text that the user has never seen is of no use.
+            anyhow::Error::new(Wrong::new(section, error.to_string()))
+        })?;
+        new.check()?;
+        Ok(new)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(key: &str, value: Value) -> Map<String, Value> {
+        [(key.to_owned(), value)].into_iter().collect()
+    }
+
+    #[test]
+    fn a_section_is_changed_whole_or_not_at_all() {
+        let settings = Settings::default();
+        let new = settings.with("address", words("promiscuous", true.into())).unwrap();
+        assert!(new.address.promiscuous);
+        assert_eq!(Settings { address: settings.address, ..new }, settings);
+        let text = |section, key, value: Value| {
+            settings.with(section, words(key, value)).unwrap_err().to_string()
+        };
+        assert!(text("adress", "promiscuous", true.into()).contains("no section is called"));
+        assert!(text("address", "promiscous", true.into()).contains("unknown field"));
+        assert!(text("address", "promiscuous", 3.into()).contains("a boolean"));
+        assert_eq!(text("rings", "rx", 9.into()), "rings.rx is 9, but must be from 1 to 8");
+    }
+
+    #[test]
+    fn sections_have_the_names_that_the_file_has() {
+        let all = serde_json::to_value(Settings::default()).unwrap();
+        for (name, _) in Settings::default().sections() {
+            assert!(all[name].is_object(), "{name}");
+        }
+        let tables = all.as_object().unwrap().values().filter(|value| value.is_object());
+        assert_eq!(tables.count(), Settings::default().sections().len());
+    }
+}

@@ -1,0 +1,49 @@
+//! `etsec rings`, `address` and the other verbs that show a section of a running port's settings,
+//! or change it.
+
+use anyhow::{Context, Result};
+use etsec_linux::Roots;
+use serde_json::Value;
+
+use crate::args::Tune;
+use crate::control::{Request, ask};
+use crate::output::{Output, table};
+use crate::run::Usage;
+use crate::settings::text::pairs;
+
+/// Shows `section`, or changes what the words name in it and shows it then.
+pub fn run(section: &str, args: &Tune, out: Output) -> Result<()> {
+    let request = match &args.words[..] {
+        [] => Request::Show,
+        words => {
+            let values = pairs(words).map_err(Usage)?;
+            Request::Set { section: section.to_owned(), values }
+        }
+    };
+    let settings = ask(&Roots::default(), &args.device.to_string(), &request)?;
+    let shown = settings.get(section).with_context(|| format!("it has no section '{section}'"))?;
+    out.show(shown, text)
+}
+
+fn text(section: &Value) -> String {
+    let word = |value: &Value| match value {
+        Value::Bool(true) => "on".to_owned(),
+        Value::Bool(false) => "off".to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let rows = section.as_object().into_iter().flatten();
+    table(&rows.map(|(key, value)| vec![key.clone(), word(value)]).collect::<Vec<_>>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_section_is_shown_in_the_words_that_change_it() {
+        let section = json!({ "all-multicast": true, "frames": 3, "promiscuous": false });
+        assert_eq!(text(&section), "all-multicast  on\nframes         3\npromiscuous    off\n");
+    }
+}

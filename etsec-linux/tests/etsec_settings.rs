@@ -1,0 +1,137 @@
+//! Settings as a user meets them: a configuration file, and verbs that change a running port.
+#![cfg(feature = "cli")]
+
+mod program;
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+use program::*;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+fn etsec(words: &[&str]) -> Command {
+    let program = program::words();
+    let mut command = Command::new(&program[0]);
+    command.args(&program[1..]).arg("--quiet").args(words).stdin(Stdio::null());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn run(words: &[&str]) -> Output {
+    etsec(words).output().unwrap()
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// A port that runs until it is told not to.
+struct Owner {
+    child: Child,
+    device: String,
+}
+
+impl Owner {
+    /// A device of its own, so that tests beside this one do not meet it.
+    fn start(dir: &Path, words: &[&str]) -> Self {
+        let device = format!("sim,wire=pcap:,{}/sent.pcap", dir.display());
+        let words = [&["-v", "echo", "--device", &device], words].concat();
+        let mut child = etsec(&words).spawn().unwrap();
+        let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
+        assert!(said.any(|line| line.unwrap().contains(": started")), "it runs");
+        // It goes on reading, so that the program can go on speaking.
+        std::thread::spawn(move || said.for_each(drop));
+        Owner { child, device }
+    }
+
+    fn show(&self, verb: &str) -> Value {
+        let output = run(&["--json", verb, "--device", &self.device]);
+        assert_eq!(code(&output), Some(0), "{}", said(&output));
+        serde_json::from_str(&text(&output)).unwrap()
+    }
+
+    fn set(&self, verb: &str, words: &[&str]) -> Output {
+        run(&[&[verb, "--device", &self.device], words].concat())
+    }
+
+    fn stop(mut self) {
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, Signal::INT).unwrap();
+        assert!(self.child.wait().unwrap().success());
+        let after = run(&["rings", "--device", &self.device]);
+        assert_eq!(code(&after), Some(1));
+        assert!(said(&after).contains("nobody runs it"), "{}", said(&after));
+    }
+}
+
+#[test]
+fn a_running_port_shows_its_settings_and_takes_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let owner = Owner::start(dir.path(), &[]);
+    assert_eq!(owner.show("address")["promiscuous"], false);
+    let set = owner.set("address", &["promiscuous", "on"]);
+    assert_eq!(text(&set), "all-multicast  off\npromiscuous    on\n", "{}", said(&set));
+    assert_eq!(owner.show("address")["promiscuous"], true);
+    // What cannot be changes nothing, and is named.
+    for (verb, words, status, named) in [
+        ("address", &["promiscuous", "off", "all-multicast", "maybe"][..], 1, "boolean"),
+        ("address", &["promiscuos", "off"], 1, "unknown field `promiscuos`"),
+        ("address", &["promiscuous"], 2, "'promiscuous' has no value"),
+        ("rings", &["rx", "9"], 1, "rings.rx is 9, but must be from 1 to 8"),
+        ("rings", &["rx", "2"], 1, "--config"),
+    ] {
+        let output = owner.set(verb, words);
+        assert_eq!(code(&output), Some(status), "{words:?}: {}", said(&output));
+        assert!(said(&output).contains(named), "{words:?}: {}", said(&output));
+    }
+    assert_eq!(owner.show("address")["promiscuous"], true);
+    assert_eq!(owner.show("rings")["rx"], 1);
+    owner.stop();
+}
+
+#[test]
+fn a_file_sets_a_port_and_options_go_over_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("etsec.toml");
+    let device = format!("sim,wire=pcap:,{}/sent.pcap", dir.path().display());
+    let contents = format!(
+        "[port.\"{device}\"]\nmtu = 9000\nmac = \"02:00:00:00:00:77\"\n\
+         [port.\"{device}\".rings]\nrx = 3\ndescriptors = 32\n"
+    );
+    std::fs::write(&file, contents).unwrap();
+    let path = file.to_str().unwrap();
+    let checked = run(&["config", "check", path]);
+    assert_eq!(text(&checked), format!("{path}: ok ({device})\n"), "{}", said(&checked));
+
+    let owner = Owner::start(dir.path(), &["--config", path, "--ring", "64"]);
+    let rings = owner.show("rings");
+    assert_eq!((&rings["rx"], &rings["descriptors"]), (&3.into(), &64.into()));
+    let shown = run(&["config", "show", "--device", &owner.device]);
+    let shown = text(&shown);
+    assert!(shown.contains("mtu = 9000\n") && shown.contains("02:00:00:00:00:77"), "{shown}");
+    // What is shown is a configuration file.
+    std::fs::write(&file, shown).unwrap();
+    assert_eq!(code(&run(&["config", "check", path])), Some(0));
+    owner.stop();
+}
+
+#[test]
+fn a_mistake_in_a_file_is_named_with_its_place_before_anything_is_touched() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("etsec.toml");
+    std::fs::write(&file, "[port.sim]\nmtu = 1500\nrings.rx = 12\n").unwrap();
+    let path = file.to_str().unwrap();
+    for words in [&["config", "check", path][..], &["echo", "-d", "sim", "--config", path]] {
+        let output = run(words);
+        assert_eq!(code(&output), Some(1), "{}", said(&output));
+        let wanted = format!("etsec: {path}:3:12: rings.rx is 12, but must be from 1 to 8\n");
+        assert_eq!(said(&output), wanted);
+    }
+    let output = run(&["echo", "-d", "sim,wire=null", "--config", "/nonexistent.toml"]);
+    assert!(said(&output).contains("/nonexistent.toml"), "{}", said(&output));
+    std::fs::write(&file, "[port.eth0]\n[port.eth1]\n").unwrap();
+    let output = run(&["echo", "-d", "sim", "--config", path]);
+    assert!(said(&output).contains("no table for sim (there is: [port.eth0], [port.eth1])"));
+}
