@@ -40,6 +40,23 @@ impl RxCounters {
             + self.incomplete
             + self.bad_lengths
     }
+
+    /// What two queues have done together.
+    #[must_use]
+    pub fn plus(self, other: &RxCounters) -> Self {
+        RxCounters {
+            frames: self.frames + other.frames,
+            crc_errors: self.crc_errors + other.crc_errors,
+            alignment_errors: self.alignment_errors + other.alignment_errors,
+            too_long: self.too_long + other.too_long,
+            short: self.short + other.short,
+            overruns: self.overruns + other.overruns,
+            incomplete: self.incomplete + other.incomplete,
+            bad_lengths: self.bad_lengths + other.bad_lengths,
+            resyncs: self.resyncs + other.resyncs,
+            bytes: self.bytes + other.bytes,
+        }
+    }
 }
 
 /// Why a frame was dropped.

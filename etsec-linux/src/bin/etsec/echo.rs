@@ -17,7 +17,11 @@ pub fn run(args: &Echo, context: &Context) -> Result<()> {
     let ended = echo(&mut station, &mut run, &mut echoed);
     if ended.is_err() {
         // What came before a break is still answered.
-        turn(&mut station, run.left(echoed));
+        for _ in 0..station.rx_rings() {
+            let turn = turn(&mut station, run.left(echoed));
+            echoed += turn.frames;
+            station.end_turn(turn.idle);
+        }
     }
     if let Err(error) = station.drain() {
         log::warn!("{error}");

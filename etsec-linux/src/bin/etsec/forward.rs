@@ -119,6 +119,7 @@ impl Flow {
         if self.one_way {
             // More than that may be there: then there will be no interrupt for it.
             let all = b.discard_received(TURN) < TURN;
+            let all = b.end_turn(all);
             return Turn { idle: there.idle && all, ..there };
         }
         let back = self.back.turn(b, a, most - (self.there.frames - before));
@@ -180,7 +181,7 @@ impl Direction {
             Some(_) => !reaped,
             None => taken < room || to.tx.space() == 0,
         };
-        Turn { moved: reaped || frames > 0, idle }
+        Turn { moved: reaped || frames > 0, idle: from.end_turn(idle) }
     }
 
     /// Keeps a frame that there was no place for. Returns how many frames did not go on: one.

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use etsec_core::phy::LinkChange;
-use etsec_core::{EventPort, Line, MacAddr, Running, Stopped};
-use etsec_linux::device::{Device, Rx, Tx};
+use etsec_core::{EventPort, Line, MacAddr, Running, RxCounters, Stopped, TxCounters};
+use etsec_linux::device::Device;
 use etsec_linux::simulated::Simulated;
 use etsec_linux::time::Clock;
 use etsec_linux::{AnyBus, Lines, Roots};
@@ -170,12 +170,12 @@ impl Keeper {
     }
 
     /// Stops the port; the caller's queues can give their buffers back then.
-    pub fn stop(mut self, rx: &Rx, tx: &Tx) -> Result<End> {
+    pub fn stop(mut self, rx: &RxCounters, tx: &TxCounters) -> Result<End> {
         let mut device = self.device.take().context("the port has been stopped before")?;
         let mib = device.port.mib().clone();
         let faults = *device.port.faults();
         let name = self.name.clone();
-        let counters = PortCounters::new(name, rx.counters(), tx.counters(), &faults, &mib);
+        let counters = PortCounters::new(name, rx, tx, &faults, &mib);
         let device = device.stop().map_err(|(_, error)| error.into());
         Ok(End { counters, device, name: self.name.clone() })
     }

@@ -128,7 +128,8 @@ impl Run {
     /// Ends a turn of a command with one device: sleeps if there is nothing more to do, looks at
     /// the clock if it is time, and then after the device.
     pub fn end_turn(&mut self, station: &mut Station, idle: bool) -> Result<()> {
-        let look = if idle { station.wait(self.nap())? } else { self.is_look_due() };
+        let look =
+            if station.end_turn(idle) { station.wait(self.nap())? } else { self.is_look_due() };
         if look {
             self.look(|| station.totals());
             station.look_after(self.looked)?;

@@ -1,12 +1,12 @@
-//! A running device as the commands use it: one queue each way, a pool, and an orderly end whatever
-//! happens.
+//! A running device as the commands use it: one queue each way at a time, a pool, and an orderly
+//! end whatever happens.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use etsec_core::adapters::smoltcp::SmoltcpPort;
-use etsec_core::{Buf, MacAddr, PageBell, Pool};
+use etsec_core::{Buf, MacAddr, PageBell, Pool, RxCounters, TxCounters};
 use etsec_linux::device::{Device, Rx, Tx, check_exchange};
 use etsec_linux::options::Options;
 use etsec_linux::{AnyBus, Lines, PortConfig};
@@ -16,7 +16,7 @@ use crate::counters::{Counters, PortCounters};
 use crate::keeper::Keeper;
 use crate::meter::Totals;
 use crate::output::Output;
-use crate::run::Context;
+use crate::run::{Context, Usage};
 use crate::settings::{self, Settings};
 use crate::signals::Stop;
 
@@ -103,8 +103,12 @@ pub struct Station {
     // Dropped in this order: the keeper stops the port, so that the queues can give their buffers
     // back.
     keeper: Keeper,
-    /// The receive queue.
+    /// The receive queue whose turn it is.
     pub rx: Rx,
+    /// The others, the next one first.
+    others: Vec<Rx>,
+    /// How many of them have had a turn with nothing to do, one after the other.
+    still: usize,
     /// The transmit queue.
     pub tx: Tx,
     /// Where buffers come from.
@@ -135,17 +139,20 @@ impl Station {
         context.pin()?;
         let mut device = device.start().map_err(|(_, error)| error)?;
         let rx = device.rx.remove(0);
+        let others = device.rx.split_off(0);
         let tx = device.tx.remove(setup.tx_queue);
         let pool = device.pool.clone();
         let level = rx.pending();
         let keeper = Keeper::new(name, device, setup.settings.clone())?;
         let bufs = Vec::with_capacity(BURST);
-        Ok(Station { keeper, rx, tx, pool, level, mtu: options.mtu, bufs })
+        Ok(Station { keeper, rx, others, still: 0, tx, pool, level, mtu: options.mtu, bufs })
     }
 
     /// Gives the queues to smoltcp.
     pub fn into_net(self) -> Result<NetStation> {
-        let Station { keeper, rx, tx, pool, mtu, .. } = self;
+        let Station { keeper, rx, others, tx, pool, mtu, .. } = self;
+        let one = || Usage("a TCP/IP stack takes one receive ring; set rings.rx to 1".into());
+        ensure!(others.is_empty(), one());
         let port = SmoltcpPort::new(rx, tx, pool, mtu)?;
         Ok(NetStation { keeper, port })
     }
@@ -153,6 +160,29 @@ impl Station {
     /// The station address.
     pub fn mac(&self) -> MacAddr {
         self.keeper.mac()
+    }
+
+    /// Ends the turn of a receive queue, in which there may have been nothing to do; the next turn
+    /// is another's. Returns whether there was nothing to do for any of them.
+    pub fn end_turn(&mut self, idle: bool) -> bool {
+        if self.others.is_empty() {
+            return idle;
+        }
+        self.still = if idle { self.still + 1 } else { 0 };
+        self.others.rotate_left(1);
+        if let Some(last) = self.others.last_mut() {
+            std::mem::swap(&mut self.rx, last);
+        }
+        let all = self.still > self.others.len();
+        if all {
+            self.still = 0;
+        }
+        all
+    }
+
+    /// How many receive queues there are.
+    pub fn rx_rings(&self) -> usize {
+        1 + self.others.len()
     }
 
     /// Puts the buffers of frames that were sent into the receive ring and fills it up.
@@ -309,7 +339,12 @@ impl Station {
 
     /// What has passed so far.
     pub fn totals(&self) -> Totals {
-        totals(&self.rx, &self.tx)
+        totals(&self.received(), self.tx.counters())
+    }
+
+    /// What all receive queues have counted.
+    fn received(&self) -> RxCounters {
+        self.others.iter().map(Rx::counters).fold(*self.rx.counters(), RxCounters::plus)
     }
 
     /// Stops the device, gives everything back and prints the final counters.
@@ -319,9 +354,10 @@ impl Station {
 
     /// Stops the device and gives everything back.
     pub fn stop(self) -> Result<PortCounters> {
-        let Station { keeper, rx, tx, pool, .. } = self;
-        let end = keeper.stop(&rx, &tx)?;
-        drop((rx, tx, pool));
+        let received = self.received();
+        let Station { keeper, rx, others, tx, pool, .. } = self;
+        let end = keeper.stop(&received, tx.counters())?;
+        drop((rx, others, tx, pool));
         let (counters, closed) = end.close();
         closed.map(|()| counters)
     }
@@ -332,9 +368,11 @@ impl Station {
 pub fn finish_all(stations: Vec<Station>, out: Output, elapsed: Duration) -> Result<()> {
     let mut ends = Vec::new();
     let mut queues = Vec::new();
-    for Station { keeper, rx, tx, pool, .. } in stations {
-        ends.push(keeper.stop(&rx, &tx));
-        queues.push((rx, tx, pool));
+    for station in stations {
+        let received = station.received();
+        let Station { keeper, rx, others, tx, pool, .. } = station;
+        ends.push(keeper.stop(&received, tx.counters()));
+        queues.push((rx, others, tx, pool));
     }
     // All have stopped: now every queue can send its buffers home, to whichever pool.
     drop(queues);
@@ -388,7 +426,7 @@ impl NetStation {
 
     /// What has passed so far.
     pub fn totals(&self) -> Totals {
-        totals(self.port.rx(), self.port.tx())
+        totals(self.port.rx().counters(), self.port.tx().counters())
     }
 
     /// Stops the device and gives everything back; returns what was counted, and whether it worked.
@@ -397,7 +435,7 @@ impl NetStation {
     /// If there is nothing left to count.
     pub fn stop(self) -> Result<(PortCounters, Result<()>)> {
         let NetStation { keeper, port } = self;
-        let end = keeper.stop(port.rx(), port.tx())?;
+        let end = keeper.stop(port.rx().counters(), port.tx().counters())?;
         let stack = *port.counters();
         drop(port);
         let (counters, closed) = end.close();
@@ -405,8 +443,7 @@ impl NetStation {
     }
 }
 
-fn totals(rx: &Rx, tx: &Tx) -> Totals {
-    let (rx, tx) = (rx.counters(), tx.counters());
+fn totals(rx: &RxCounters, tx: &TxCounters) -> Totals {
     Totals {
         rx_frames: rx.frames,
         rx_bytes: rx.bytes,
