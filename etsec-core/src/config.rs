@@ -5,31 +5,13 @@ use crate::buf::MAX_CHAIN;
 use crate::error::Error;
 use crate::fcb::RxFcb;
 use crate::link::{Duplex, Link, Speed};
+use crate::schedule::Schedule;
 
 /// Ethernet header, one VLAN tag and FCS: what a frame has beyond its payload.
 const OVERHEAD: usize = 14 + 4 + 4;
 /// MAXFRM stays this far above the longest frame: at or over it frames count as truncated, and
 /// parts with erratum eTSEC74 begin one byte earlier (HW 4.2 TR, 14).
 const MARGIN: usize = 2;
-
-/// How the transmit rings share the wire (HW 10).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum Schedule {
-    /// The lowest-numbered ring that has a frame, decided anew after each frame.
-    #[default]
-    Priority,
-    /// Modified weighted round robin: the weight of each ring in units of 64 bytes a round; 0
-    /// blocks a ring.
-    RoundRobin([u8; 8]),
-}
-
-impl Schedule {
-    /// Whether nothing is ever sent from transmit ring `n`, 0 to 7.
-    pub(crate) fn blocks(self, n: usize) -> bool {
-        matches!(self, Schedule::RoundRobin(weights) if weights.get(n) == Some(&0))
-    }
-}
 
 /// Configuration of a port.
 #[derive(Debug, Clone)]

@@ -8,7 +8,7 @@ use embedded_hal::delay::DelayNs;
 
 use crate::addr::AddressFilter;
 use crate::bus::{Bus, Pages};
-use crate::config::{Config, Schedule};
+use crate::config::Config;
 use crate::error::Error;
 use crate::event::Event;
 use crate::halt::Sides;
@@ -24,7 +24,7 @@ use crate::regs::mac::{
     MACADDR1, MACADDR2, MACCFG1, MACCFG2, MACSTNADDR1, MACSTNADDR2, MAXFRM, Maccfg1, Maccfg2,
 };
 use crate::regs::receive::{ATTR, ATTRELI, Attr, MRBLR, RCTRL, RQUEUE, RXIC, Rctrl, Rqueue};
-use crate::regs::transmit::{DFVLAN, TCTRL, TQUEUE, TR03WT, TR47WT, TXIC, Tctrl, Tqueue};
+use crate::regs::transmit::{DFVLAN, TCTRL, TQUEUE, TXIC, Tctrl, Tqueue};
 use crate::regs::{ReadWriteable, Readable, Writeable};
 use crate::report::info;
 use crate::settings::Settings;
@@ -139,15 +139,8 @@ impl<B: Bus> Controller<B> {
 
     fn program_transmit(&self) {
         let bus = self.bus();
-        let scheduling = match self.config.schedule {
-            Schedule::Priority => Tctrl::TXSCHED::Priority,
-            Schedule::RoundRobin([w0, w1, w2, w3, w4, w5, w6, w7]) => {
-                TR03WT.on(bus).set(u32::from_be_bytes([w0, w1, w2, w3]));
-                TR47WT.on(bus).set(u32::from_be_bytes([w4, w5, w6, w7]));
-                Tctrl::TXSCHED::RoundRobin
-            }
-        };
-        TCTRL.on(bus).set(scheduling.into());
+        let chosen = Tctrl::TXSCHED.val(self.program_weights() as u32);
+        TCTRL.on(bus).set(chosen.into());
         DFVLAN.on(bus).set(0x8100_0000);
         // HW 3.5: the values Linux uses.
         FIFO_TX_THR.on(bus).set(0x100);

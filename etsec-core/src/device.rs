@@ -31,8 +31,8 @@ use crate::tx::{TxLimits, TxQueue};
 use crate::watch::{Transmitter, Watch};
 
 /// What both states hold: passing from one to the other moves it as it is.
-struct Owner<B> {
-    port: Port<B>,
+pub(crate) struct Owner<B> {
+    pub port: Port<B>,
     events: EventPort<B>,
     watch: Watch,
     /// It was halted and not restarted: the device went away in between.
@@ -144,6 +144,11 @@ impl<B: Bus + Clone> Stopped<B> {
 }
 
 impl<B> Stopped<B> {
+    /// For the options of a port, which are in files of their own.
+    pub(crate) fn owner_mut(&mut self) -> &mut Owner<B> {
+        &mut self.0
+    }
+
     /// The port's configuration.
     #[must_use]
     pub fn config(&self) -> &Config {
@@ -338,6 +343,11 @@ impl<B: Bus + Clone> Running<B> {
 }
 
 impl<B> Running<B> {
+    /// For the options of a port, which are in files of their own.
+    pub(crate) fn owner_mut(&mut self) -> &mut Owner<B> {
+        &mut self.0
+    }
+
     /// The port's configuration, with the link and address filter of this moment.
     #[must_use]
     pub fn config(&self) -> &Config {

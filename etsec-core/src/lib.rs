@@ -44,6 +44,7 @@ pub mod ring;
 pub mod rx;
 mod rx_counters;
 mod rx_frame;
+pub mod schedule;
 mod settings;
 pub mod tbi;
 #[cfg(test)]
@@ -56,7 +57,7 @@ pub use addr::{AddressFilter, MacAddr};
 pub use arena::{Arena, MemoryError};
 pub use buf::Buf;
 pub use bus::{Bus, Doorbell, Mmio, PageBell, Pages};
-pub use config::{Config, Schedule};
+pub use config::Config;
 pub use device::{Running, Stopped};
 pub use dma::{BusAddr, Region};
 pub use error::Error;
@@ -68,6 +69,7 @@ pub use pool::Pool;
 pub use queues::{Layout, Queues};
 pub use ring::RingMemory;
 pub use rx::{Arrived, Refiller, RxCounters, RxMeta, RxQueue};
+pub use schedule::Schedule;
 pub use tx::{Reason, Refused, Sent, Stager, TxCounters, TxQueue};
 
 // The example of the crate's front page is compiled with the other documentation tests.

@@ -53,8 +53,9 @@ impl Model {
                 enabled |= 0x80 >> ring;
                 if self.tx_ready(ring) {
                     ready |= 0x80 >> ring;
-                } else {
-                    // When a ring empties its credit becomes 0.
+                } else if !self.paused() {
+                    // When a ring empties its credit becomes 0. One that is held back by a pause is
+                    // not empty.
                     self.tx.schedule.credit[ring] = 0;
                 }
             }
