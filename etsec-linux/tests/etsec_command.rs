@@ -90,6 +90,7 @@ fn every_command_has_help() {
         "config",
         "rings",
         "address",
+        "sched",
         "completions",
     ] {
         assert!(all.contains(&format!("\n  {command} ")), "{command}");

@@ -74,11 +74,17 @@ fn a_running_port_shows_its_settings_and_takes_others() {
     let set = owner.set("address", &["promiscuous", "on"]);
     assert_eq!(text(&set), "all-multicast  off\npromiscuous    on\n", "{}", said(&set));
     assert_eq!(owner.show("address")["promiscuous"], true);
+    let set = owner.set("sched", &["mode", "round-robin", "weights", "24,48,96,0,0,0,0,0"]);
+    assert_eq!(text(&set), "mode     round-robin\nweights  24,48,96,0,0,0,0,0\n", "{}", said(&set));
     // What cannot be changes nothing, and is named.
     for (verb, words, status, named) in [
         ("address", &["promiscuous", "off", "all-multicast", "maybe"][..], 1, "boolean"),
         ("address", &["promiscuos", "off"], 1, "unknown field `promiscuos`"),
         ("address", &["promiscuous"], 2, "'promiscuous' has no value"),
+        ("sched", &["mode", "fair"], 1, "`single`, `priority`, `round-robin`"),
+        ("sched", &["weights", "0,0,0,0,0,0,0,0"], 1, "sched.weights are all 0"),
+        ("sched", &["weights", "1,2,4"], 1, "invalid length 3, expected an array of length 8"),
+        ("sched", &["weights", "1,2,4,0,0,0,0,256"], 1, "256"),
         ("rings", &["rx", "9"], 1, "rings.rx is 9, but must be from 1 to 8"),
         ("rings", &["rx", "2"], 1, "--config"),
     ] {

@@ -103,6 +103,9 @@ pub enum Command {
     /// Show or change which frames a running port receives: promiscuous on|off, all-multicast
     /// on|off.
     Address(Tune),
+    /// Show or change how the transmit rings of a running port share the wire: mode
+    /// single|priority|round-robin, weights W0,W1,…,W7.
+    Sched(Tune),
     /// Print a completion script for a shell.
     Completions {
         /// The shell to complete in.

@@ -110,6 +110,7 @@ fn run(cli: &Cli) -> Result<()> {
         Command::Config(action) => config::run(action, context.out),
         Command::Rings(args) => tune::run("rings", args, context.out),
         Command::Address(args) => tune::run("address", args, context.out),
+        Command::Sched(args) => tune::run("sched", args, context.out),
         Command::Completions { .. } => Ok(()),
     }
 }

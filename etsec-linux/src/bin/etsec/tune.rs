@@ -25,13 +25,18 @@ pub fn run(section: &str, args: &Tune, out: Output) -> Result<()> {
     out.show(shown, text)
 }
 
-fn text(section: &Value) -> String {
-    let word = |value: &Value| match value {
+/// A value as a word of the command line.
+fn word(value: &Value) -> String {
+    match value {
         Value::Bool(true) => "on".to_owned(),
         Value::Bool(false) => "off".to_owned(),
         Value::String(text) => text.clone(),
+        Value::Array(values) => values.iter().map(word).collect::<Vec<_>>().join(","),
         other => other.to_string(),
-    };
+    }
+}
+
+fn text(section: &Value) -> String {
     let rows = section.as_object().into_iter().flatten();
     table(&rows.map(|(key, value)| vec![key.clone(), word(value)]).collect::<Vec<_>>())
 }

@@ -6,6 +6,7 @@
 mod address;
 mod file;
 mod rings;
+mod sched;
 pub mod text;
 
 use anyhow::{Result, bail};
@@ -17,6 +18,7 @@ use serde_json::{Map, Value};
 pub use self::address::Address;
 pub use self::file::{File, of};
 pub use self::rings::Rings;
+pub use self::sched::Sched;
 use crate::args::LinkArg;
 
 /// Payload bytes of the longest frame, from and to.
@@ -41,6 +43,8 @@ pub struct Settings {
     pub rings: Rings,
     /// Which frames are received.
     pub address: Address,
+    /// How the transmit rings share the wire.
+    pub sched: Sched,
 }
 
 impl Default for Settings {
@@ -52,6 +56,7 @@ impl Default for Settings {
             phy: None,
             rings: Rings::default(),
             address: Address::default(),
+            sched: Sched::default(),
         }
     }
 }
@@ -108,8 +113,8 @@ pub trait Section {
 
 impl Settings {
     /// The sections that are tables of their own, in the order in which a port is told.
-    fn sections(&self) -> [(&'static str, &dyn Section); 2] {
-        [("rings", &self.rings), ("address", &self.address)]
+    fn sections(&self) -> [(&'static str, &dyn Section); 3] {
+        [("rings", &self.rings), ("address", &self.address), ("sched", &self.sched)]
     }
 
     /// Whether all values can be.
