@@ -35,6 +35,7 @@ pub mod mib;
 pub mod phy;
 pub mod pool;
 mod port;
+pub mod ptp;
 #[cfg(test)]
 mod queue_tests;
 pub mod queues;
@@ -66,6 +67,7 @@ pub use event_port::{EventPort, FaultCounters};
 pub use link::Link;
 pub use mib::Mib;
 pub use pool::Pool;
+pub use ptp::{ClockConfig, ClockSource, PtpClock};
 pub use queues::{Layout, Queues};
 pub use ring::RingMemory;
 pub use rx::{Arrived, Refiller, RxCounters, RxMeta, RxQueue};

@@ -50,6 +50,23 @@ pub(crate) mod at {
     pub const IGADDR0: u16 = 0x800;
     pub const GADDR0: u16 = 0x880;
     pub const RFBPTR0: u16 = 0xC44;
+    pub const TMR_CTRL: u16 = 0xE00;
+    pub const TMR_TEVENT: u16 = 0xE04;
+    pub const TMR_TEMASK: u16 = 0xE08;
+    pub const TMR_PEVENT: u16 = 0xE0C;
+    pub const TMR_PEMASK: u16 = 0xE10;
+    pub const TMR_STAT: u16 = 0xE14;
+    pub const TMR_CNT_H: u16 = 0xE18;
+    pub const TMR_CNT_L: u16 = 0xE1C;
+    pub const TMR_ADD: u16 = 0xE20;
+    pub const TMR_ACC: u16 = 0xE24;
+    pub const TMROFF_H: u16 = 0xE30;
+    pub const TMR_ALARM1_H: u16 = 0xE40;
+    pub const TMR_ALARM2_H: u16 = 0xE48;
+    pub const TMR_FIPER1: u16 = 0xE80;
+    pub const TMR_FIPER3: u16 = 0xE88;
+    pub const TMR_ETTS1_H: u16 = 0xEA0;
+    pub const TMR_LAST: u16 = 0xEAC;
 }
 
 /// IEVENT and IMASK (HW 3.2).
@@ -152,6 +169,26 @@ pub(crate) mod maccfg2 {
     pub const PAD_CRC: u32 = 0x04;
     pub const CRC_EN: u32 = 0x02;
     pub const FULL_DUPLEX: u32 = 0x01;
+}
+
+/// TMR_CTRL (HW 3.23).
+pub(crate) mod tmr_ctrl {
+    pub const FIPERST: u32 = 0x1000_0000;
+    pub const PP1L: u32 = 0x0800_0000;
+    pub const TCLK_PERIOD: u32 = 0x03FF_0000;
+    pub const ETEP1: u32 = 0x0100;
+    pub const TMSR: u32 = 0x20;
+    pub const BYP: u32 = 0x08;
+    pub const TE: u32 = 0x04;
+    pub const CKSEL: u32 = 0x03;
+}
+
+/// TMR_TEVENT, and RXP of TMR_PEVENT (HW 3.23).
+pub(crate) mod tmr_event {
+    pub const ETS1: u32 = 0x0100_0000;
+    pub const ALM1: u32 = 0x0001_0000;
+    pub const PP1: u32 = 0x80;
+    pub const RXP: u32 = 0x01;
 }
 
 /// TxBD flags (HW 4.2).

@@ -2,6 +2,7 @@
 //! leaves open.
 
 use crate::bits::ecntrl;
+use crate::timer::TimerConfig;
 
 /// Everything a [`Sim`](crate::Sim) is told at power-on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub struct SimConfig {
     pub id: u32,
     /// TSEC_ID2 as read by the driver (HW 3.1).
     pub id2: u32,
+    /// Clocks of the IEEE 1588 timer.
+    pub timer: TimerConfig,
     /// Choices where silicon is not known, and errata.
     pub switches: Switches,
 }
@@ -31,6 +34,7 @@ impl Default for SimConfig {
             sanitizer: true,
             id: 0x0124_0000,
             id2: 0x0030_00F0,
+            timer: TimerConfig::default(),
             switches: Switches::default(),
         }
     }

@@ -23,6 +23,8 @@ impl Head {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Filed {
     pub ring: usize,
+    /// The filer's virtual queue.
+    pub queue: u8,
     pub head: Head,
     /// Where the VLAN tag begins that is left out.
     pub cut: Option<usize>,
@@ -41,7 +43,7 @@ impl Model {
                 // Without the parser QEMU pads nothing (HW 15.3).
                 head.len = 0;
             }
-            return self.open_ring(Filed { ring: 0, head, cut: None, gpi: false });
+            return self.open_ring(Filed { ring: 0, queue: 0, head, cut: None, gpi: false });
         }
         let mut parsed = parser::parse(data, control);
         if !good {
@@ -56,7 +58,7 @@ impl Model {
         head.len += 8;
         let cut = parsed.vlan_at().filter(|_| control & rctrl::VLEX != 0);
         let ring = if control & rctrl::FSQEN != 0 { 0 } else { usize::from(queue & 7) };
-        self.open_ring(Filed { ring, head, cut, gpi })
+        self.open_ring(Filed { ring, queue, head, cut, gpi })
     }
 
     /// The filer's virtual queue and GPI; queue 0 without the filer.

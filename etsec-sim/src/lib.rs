@@ -16,7 +16,8 @@
 //! | registers | feature |
 //! |---|---|
 //! | TXIC, RXIC, TXICn, RXICn | interrupt coalescing (HW 9.3) |
-//! | TMR_*, TMROFF_* | 1588 timer and time stamps (HW 12); RCTRL\[TS\], TxFCB\[PTP\] |
+//! | TMR_CTRL: polarities, phases, ESFD, FRD; TMR_PRSC | the timer's pins (HW 3.23) |
+//! | TMR_RXTS, TMR_TXTS; RCTRL\[TS\], TxFCB\[PTP\] | time stamps on frames (HW 12.3, 12.4) |
 //! | RQPRMn, RFBPTRn | lossless flow control (HW 11.2); RCTRL\[LFC\] |
 //! | RIRn, RQFCR\[HASHTBL, HASH\] | hash filing (HW 6.5) |
 //! | ATTR, ATTRELI, DMACTRL snoop bits | stashing and snooping: memory is always coherent |
@@ -62,6 +63,7 @@ pub mod table;
 #[cfg(feature = "tap")]
 pub mod tap;
 pub mod tbi;
+pub mod timer;
 mod transmit;
 pub mod violation;
 pub mod wire;
@@ -72,5 +74,6 @@ pub use fault::Fault;
 pub use memory::SimRegion;
 pub use model::Model;
 pub use sim::{Sim, SimBus, SimDelay};
+pub use timer::{TimerConfig, TimerPin};
 pub use violation::{Breach, Direction, Place, Violation, Who};
 pub use wire::{Fcs, WireFrame};

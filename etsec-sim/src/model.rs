@@ -14,6 +14,7 @@ use crate::miim::Miim;
 use crate::receive::Receiver;
 use crate::sanitizer::Sanitizer;
 use crate::table::{self, Access};
+use crate::timer::Timer;
 use crate::transmit::Transmitter;
 use crate::violation::{Breach, Direction, Violation, Who};
 use crate::wire::{Sent, WireFrame};
@@ -34,6 +35,7 @@ pub struct Model {
     pub(crate) link_up: bool,
     pub(crate) msro: bool,
     pub(crate) synced: [u64; 2],
+    pub(crate) timer: Timer,
 }
 
 impl fmt::Debug for Model {
@@ -79,6 +81,7 @@ impl Model {
             link_up: true,
             msro: false,
             synced: [0; 2],
+            timer: Timer::default(),
             config,
         };
         model.set_reg(0x000, model.config.id);
@@ -116,6 +119,7 @@ impl Model {
             at::RQFPR => self.filer[self.filer_entry()].1,
             at::MIIMCFG..=at::MIIMIND => self.read_miim(at),
             at::COUNTERS..=at::COUNTERS_END | at::RREJ => self.read_counter(at),
+            at::TMR_CTRL..=at::TMR_LAST => self.read_timer(at),
             _ => self.reg(at),
         }
     }
@@ -160,6 +164,7 @@ impl Model {
                 self.store(at, value);
                 self.carried();
             }
+            at::TMR_CTRL..=at::TMR_LAST => self.write_timer(at, value),
             _ => self.store(at, value),
         }
     }
@@ -248,6 +253,7 @@ impl Model {
             self.run_transmitter();
         }
         self.now = end;
+        self.run_timer();
         self.miim.advance(ns);
     }
 

@@ -181,6 +181,7 @@ impl Model {
             .then(|| frame.preamble.unwrap_or([0x55, 0x55, 0x55, 0x55, 0x55, 0x55, 0x55, 0xD5]));
         let accepted = Accepted { data, tail, tail_len, preamble, status };
         if self.store_frame(&filed, &accepted) && filed.gpi {
+            self.timer_gpi(filed.queue);
             self.raise(ievent::FGPI);
         }
     }
