@@ -1,13 +1,17 @@
-//! A port and its two states: [`Stopped`] and [`Running`]. Only this file starts and stops DMA.
+//! A port and its two states: [`Stopped`] and [`Running`]. Only this file and `sleep` below it
+//! start and stop DMA.
 //!
 //! Queues are made from a stopped port and live on their own: in other threads, filled before the
 //! start, drained after the stop. What the port keeps of a ring are its descriptors and the few
 //! words it shares with the queue.
 
+mod sleep;
+
 use core::fmt;
 
 use embedded_hal::delay::DelayNs;
 
+pub use self::sleep::{SleepError, Sleeping, Wake, WakeFrames};
 use crate::addr::AddressFilter;
 use crate::bus::{Bus, PageBell, Pages};
 use crate::config::Config;

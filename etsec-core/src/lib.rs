@@ -59,7 +59,7 @@ pub use arena::{Arena, MemoryError};
 pub use buf::Buf;
 pub use bus::{Bus, Doorbell, Mmio, PageBell, Pages};
 pub use config::Config;
-pub use device::{Running, Stopped};
+pub use device::{Running, Sleeping, Stopped};
 pub use dma::{BusAddr, Region};
 pub use error::Error;
 pub use event::{Event, Line};
