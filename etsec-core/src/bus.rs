@@ -82,13 +82,15 @@ pub trait Doorbell {
 pub struct PageBell<B> {
     bus: B,
     at: u16,
+    free_at: u16,
     mask: u32,
 }
 
 impl<B: Bus> PageBell<B> {
-    /// A bell that writes `mask` to the register at offset `at` of `bus`.
-    pub(crate) const fn new(bus: B, at: u16, mask: u32) -> Self {
-        PageBell { bus, at, mask }
+    /// A bell that writes `mask` to the register at offset `at` of `bus`, and the last free
+    /// descriptor to the one at `free_at`, if that is not 0.
+    pub(crate) const fn new(bus: B, at: u16, mask: u32, free_at: u16) -> Self {
+        PageBell { bus, at, free_at, mask }
     }
 }
 
@@ -104,6 +106,11 @@ impl<B: Bus> Doorbell for PageBell<B> {
     #[inline(always)]
     fn ring(&self) {
         self.bus.write(self.at, self.mask);
+    }
+    fn last_free(&self, bd: BusAddr) {
+        if self.free_at != 0 {
+            self.bus.write(self.free_at, bd.low());
+        }
     }
 }
 

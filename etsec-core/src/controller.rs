@@ -8,6 +8,7 @@ use embedded_hal::delay::DelayNs;
 
 use crate::addr::AddressFilter;
 use crate::bus::{Bus, Pages};
+use crate::coalesce::Wanted;
 use crate::config::Config;
 use crate::error::Error;
 use crate::event::Event;
@@ -43,11 +44,23 @@ pub(crate) struct Controller<B> {
     pub filing: bool,
     /// What options have set beyond that.
     pub settings: Settings,
+    /// What frame events wait for.
+    pub coalescing: Wanted,
+    /// What an option does once the link has changed.
+    pub relinked: Option<fn(&mut Controller<B>)>,
 }
 
 fn mask_events<B: Bus>(page: &B) {
     IMASK.on(page).assign(Event::empty());
     IEVENT.on(page).clear(Event::from_bits_retain(u32::MAX));
+}
+
+impl<B> Controller<B> {
+    /// Nothing is read or written.
+    pub(crate) fn new(pages: Pages<B>, config: Config) -> Self {
+        let (settings, coalescing) = (Settings::default(), Wanted::NONE);
+        Controller { pages, config, filing: false, settings, coalescing, relinked: None }
+    }
 }
 
 impl<B: Bus> Controller<B> {

@@ -25,12 +25,11 @@ use crate::link::{Interface, Link};
 use crate::mib::{Counter, Mib};
 use crate::port::Port;
 use crate::regs::control::{ECNTRL, TSEC_ID};
-use crate::regs::receive::{RSTAT, Rstat};
+use crate::regs::receive::{RFBPTR, RSTAT, Rstat};
 use crate::regs::transmit::{TSTAT, Tstat};
 use crate::regs::{ReadWriteable, Readable, mac::MACCFG1, mac::MACCFG2};
 use crate::ring::RingMemory;
 use crate::rx::{RxLimits, RxQueue};
-use crate::settings::Settings;
 use crate::tx::{TxLimits, TxQueue};
 use crate::watch::{Transmitter, Watch};
 
@@ -60,7 +59,7 @@ impl<B: Bus + Clone> Stopped<B> {
     /// if `config` is out of range. The controller is untouched then.
     pub fn attach(pages: Pages<B>, config: Config, delay: &mut dyn DelayNs) -> Result<Self, Error> {
         config.check()?;
-        let controller = Controller { pages, config, filing: false, settings: Settings::default() };
+        let controller = Controller::new(pages, config);
         controller.bring_up(delay)?;
         let events =
             EventPort::new(controller.pages.group0.clone(), Tstat::empty(), Rstat::empty());
@@ -78,7 +77,12 @@ impl<B: Bus + Clone> Stopped<B> {
         let config = &self.0.port.controller.config;
         let window = ring.bus().window();
         let limits = RxLimits::new(config.buffer_size as u16, config.parser, window);
-        let bell = PageBell::new(self.bell_page(), RSTAT.offset(), Rstat::qhlt(n).bits());
+        let bell = PageBell::new(
+            self.bell_page(),
+            RSTAT.offset(),
+            Rstat::qhlt(n).bits(),
+            RFBPTR.nth(n).offset(),
+        );
         Ok(RxQueue::new(ring, bell, n as u8, limits))
     }
 
@@ -92,7 +96,7 @@ impl<B: Bus + Clone> Stopped<B> {
             frame: self.0.port.controller.config.frame_max() as u32,
             window: ring.bus().window(),
         };
-        let bell = PageBell::new(self.bell_page(), TSTAT.offset(), Tstat::thlt(n).bits());
+        let bell = PageBell::new(self.bell_page(), TSTAT.offset(), Tstat::thlt(n).bits(), 0);
         Ok(TxQueue::new(ring, bell, n as u8, limits))
     }
 
@@ -252,6 +256,9 @@ impl<B: Bus + Clone> Running<B> {
         MACCFG1.on(bus).modify(link.maccfg1());
         MACCFG2.on(bus).modify(link.maccfg2());
         ECNTRL.on(bus).modify(link.ecntrl());
+        if let Some(relinked) = self.0.port.controller.relinked {
+            relinked(&mut self.0.port.controller);
+        }
         self.0.port.resume();
         self.0.port.controller.check_alive()
     }
@@ -347,6 +354,10 @@ impl<B: Bus + Clone> Running<B> {
 }
 
 impl<B> Running<B> {
+    pub(crate) fn owner(&self) -> &Owner<B> {
+        &self.0
+    }
+
     /// For the options of a port, which are in files of their own.
     pub(crate) fn owner_mut(&mut self) -> &mut Owner<B> {
         &mut self.0

@@ -17,7 +17,7 @@ mod pause;
 
 pub use interface::Interface;
 pub use modes::Modes;
-pub use pause::{Pause, PauseAbility};
+pub use pause::{FlowControl, Pause, PauseAbility};
 
 /// Speed of a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -27,6 +27,8 @@ pub(crate) struct Port<B> {
     /// The 4 GiB window of all rings and buffers, once there is a ring.
     pub window: Option<u32>,
     pub mib: Mib,
+    /// What an option does once the controller has its rings and before it runs.
+    pub loaded: Option<fn(&Port<B>)>,
 }
 
 /// The rings that are there, a bit each, ring 0 the highest of the word.
@@ -42,7 +44,7 @@ impl<B: Bus> Port<B> {
     /// A port without rings; nothing is read or written.
     pub(crate) fn new(controller: Controller<B>) -> Self {
         let rings = [const { None }; 2 * RINGS];
-        Port { controller, rings, window: None, mib: Mib::new() }
+        Port { controller, rings, window: None, mib: Mib::new(), loaded: None }
     }
 
     pub(crate) fn rx(&self) -> &[Option<RingView>] {
@@ -157,6 +159,9 @@ impl<B: Bus> Port<B> {
         RBDBPH.on(bus).set(window);
         load(bus, self.tx(), TBASE, TBPTR);
         load(bus, self.rx(), RBASE, RBPTR);
+        if let Some(loaded) = self.loaded {
+            loaded(self);
+        }
     }
 }
 

@@ -132,6 +132,12 @@ impl RingMemory {
         if at >= by { at - by } else { at + self.len - by }
     }
 
+    /// Where the device finds descriptor `at`.
+    pub(crate) fn bd_bus(&self, at: u32) -> BusAddr {
+        debug_assert!(at < self.len);
+        self.bus().inside(at as usize * size_of::<Bd>())
+    }
+
     #[inline(always)]
     pub(crate) fn bd(&self, at: u32) -> &Bd {
         debug_assert!(at < self.len);
@@ -299,6 +305,11 @@ pub(crate) struct RingView(NonNull<Control>);
 unsafe impl Send for RingView {}
 
 impl RingView {
+    /// Whether it is the view of this very ring.
+    pub(crate) fn is_of(&self, ring: &RingMemory) -> bool {
+        core::ptr::eq(self.control(), ring.control())
+    }
+
     fn control(&self) -> &Control {
         // SAFETY: written by `RingMemory::build`, lives as long as our handle.
         unsafe { self.0.as_ref() }

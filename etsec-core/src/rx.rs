@@ -4,6 +4,7 @@
 //! the device wrote is checked before it is used.
 
 mod burst;
+mod lossless;
 
 use core::fmt;
 
@@ -93,6 +94,8 @@ pub struct RxQueue<D: Doorbell> {
     /// The kind of buffers last found fit; 0: none. Not their pool: another may come to lie where
     /// it was.
     known: u32,
+    /// Tells the last empty descriptor with each commit, under lossless flow control.
+    tell: Option<fn(&RxQueue<D>)>,
     assembly: Assembly,
     /// A frame just put together, on its way to the caller: so that those that come in one buffer
     /// need no memory on theirs.
@@ -116,6 +119,7 @@ impl<D: Doorbell> RxQueue<D> {
             staged: 0,
             limits,
             known: 0,
+            tell: None,
             assembly: Assembly::default(),
             assembled: None,
             asked_at: NOWHERE,
@@ -187,7 +191,7 @@ impl<D: Doorbell> RxQueue<D> {
     }
 
     /// Hands all staged buffers to the device: one register write, which also restarts a ring that
-    /// had run dry. Returns how many there were.
+    /// had run dry; two under lossless flow control. Returns how many there were.
     #[inline]
     pub fn commit(&mut self) -> usize {
         if self.staged == 0 {
@@ -206,6 +210,10 @@ impl<D: Doorbell> RxQueue<D> {
         first.iter().for_each(|bd| bd.set_control(Control::rx(EMPTY)));
         second.iter().for_each(|bd| bd.set_control(Control::rx(EMPTY)));
         self.bell.publish();
+        if let Some(tell) = self.tell {
+            // Before a halted ring goes on, so that its position stands still.
+            tell(self);
+        }
         // HW 8.6 BSY: refill first, then clear QHLT, halted or not.
         self.bell.ring();
         let count = self.staged;

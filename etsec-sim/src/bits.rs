@@ -14,6 +14,7 @@ pub(crate) mod at {
     pub const TCTRL: u16 = 0x100;
     pub const TSTAT: u16 = 0x104;
     pub const DFVLAN: u16 = 0x108;
+    pub const TXIC: u16 = 0x110;
     pub const TQUEUE: u16 = 0x114;
     pub const TR03WT: u16 = 0x140;
     pub const TBDBPH: u16 = 0x180;
@@ -22,6 +23,7 @@ pub(crate) mod at {
     pub const TBASE0: u16 = 0x204;
     pub const RCTRL: u16 = 0x300;
     pub const RSTAT: u16 = 0x304;
+    pub const RXIC: u16 = 0x310;
     pub const RQUEUE: u16 = 0x314;
     pub const RBIFX: u16 = 0x330;
     pub const RQFAR: u16 = 0x334;
@@ -49,6 +51,7 @@ pub(crate) mod at {
     pub const RREJ: u16 = 0x740;
     pub const IGADDR0: u16 = 0x800;
     pub const GADDR0: u16 = 0x880;
+    pub const RQPRM0: u16 = 0xC00;
     pub const RFBPTR0: u16 = 0xC44;
     pub const TMR_CTRL: u16 = 0xE00;
     pub const TMR_TEVENT: u16 = 0xE04;
@@ -67,6 +70,10 @@ pub(crate) mod at {
     pub const TMR_FIPER3: u16 = 0xE88;
     pub const TMR_ETTS1_H: u16 = 0xEA0;
     pub const TMR_LAST: u16 = 0xEAC;
+    pub const RXIC0: u16 = 0xED0;
+    pub const RXIC7: u16 = 0xEEC;
+    pub const TXIC0: u16 = 0xF10;
+    pub const TXIC7: u16 = 0xF2C;
 }
 
 /// IEVENT and IMASK (HW 3.2).
@@ -132,6 +139,7 @@ pub(crate) mod tctrl {
 /// RCTRL (HW 3.11).
 pub(crate) mod rctrl {
     pub const PAL: u32 = 0x001F_0000;
+    pub const LFC: u32 = 0x4000;
     pub const VLEX: u32 = 0x2000;
     pub const FILREN: u32 = 0x1000;
     pub const FSQEN: u32 = 0x0800;

@@ -21,6 +21,9 @@ pub struct SimConfig {
     pub id2: u32,
     /// Clocks of the IEEE 1588 timer.
     pub timer: TimerConfig,
+    /// Whether it is an eTSEC2: with RIRn, ISRGn, RXICn and TXICn (HW 1.3). Before version 2 these
+    /// offsets are reserved.
+    pub etsec2: bool,
     /// Choices where silicon is not known, and errata.
     pub switches: Switches,
 }
@@ -35,6 +38,7 @@ impl Default for SimConfig {
             id: 0x0124_0000,
             id2: 0x0030_00F0,
             timer: TimerConfig::default(),
+            etsec2: true,
             switches: Switches::default(),
         }
     }
@@ -101,4 +105,10 @@ pub struct Switches {
     /// BD, the last BD's own length, no pad bytes without the parser; on a full ring no BSY, the
     /// frame kept, RBPTRn one too far, and two RSTAT writes to get going again.
     pub qemu: bool,
+    /// Lossless flow control: when reception has gone past RFBPTRn, the difference of HW 11.2 is
+    /// taken as it stands, and nearly all of the ring counts as free. Off: none of it, until
+    /// software writes RFBPTRn.
+    pub free_wraps: bool,
+    /// No pause frame with time 0 ends a pause of lossless flow control (HW 11.2).
+    pub no_xon: bool,
 }

@@ -41,6 +41,20 @@ impl Model {
         self.set_reg(at::IEVENT, self.reg(at::IEVENT) | events);
     }
 
+    /// Sets the frame event of a ring.
+    pub(crate) fn raise_frame(&mut self, direction: Direction, ring: usize) {
+        let event = match direction {
+            Direction::Tx => ievent::TXF,
+            Direction::Rx => ievent::RXF,
+        };
+        self.raise_ring(direction, ring, event);
+    }
+
+    /// Sets events of a ring.
+    pub(crate) fn raise_ring(&mut self, _: Direction, _: usize, events: u32) {
+        self.raise(events);
+    }
+
     pub(crate) fn write_ecntrl(&mut self, value: u32) {
         // The interface bits are straps: read-only (HW 3.3).
         let writable = ecntrl::AUTOZ | ecntrl::STEN | ecntrl::R100M;
@@ -163,6 +177,7 @@ impl Model {
             let who = Who::Register(at::RCTRL);
             self.report(Violation { who, at: 0, what: Breach::ChangedWhileRunning });
         }
+        self.run_transmitter();
     }
 
     pub(crate) fn write_mrblr(&mut self, value: u32) {
@@ -196,6 +211,7 @@ impl Model {
             if direction == Direction::Rx {
                 // Writing RBASEn sets RFBPTRn too (HW 3.20).
                 self.set_reg(at::RFBPTR0 + 8 * ring as u16, pointer);
+                self.rebased(ring);
             }
             let state = self.ring_state(direction, ring);
             self.sanitizer.based(&self.memory, direction, ring, state);

@@ -15,10 +15,8 @@
 //!
 //! | registers | feature |
 //! |---|---|
-//! | TXIC, RXIC, TXICn, RXICn | interrupt coalescing (HW 9.3) |
 //! | TMR_CTRL: polarities, phases, ESFD, FRD; TMR_PRSC | the timer's pins (HW 3.23) |
 //! | TMR_RXTS, TMR_TXTS; RCTRL\[TS\], TxFCB\[PTP\] | time stamps on frames (HW 12.3, 12.4) |
-//! | RQPRMn, RFBPTRn | lossless flow control (HW 11.2); RCTRL\[LFC\] |
 //! | RIRn, RQFCR\[HASHTBL, HASH\] | hash filing (HW 6.5) |
 //! | ATTR, ATTRELI, DMACTRL snoop bits | stashing and snooping: memory is always coherent |
 //! | ISRGn, EMAPG | interrupt groups (HW 9.4): everything is in group 0 |
@@ -29,6 +27,7 @@ mod bits;
 pub mod cable;
 #[cfg(feature = "pcap")]
 pub mod capture;
+mod coalesce;
 pub mod config;
 mod control;
 mod crc;
@@ -39,6 +38,7 @@ pub mod filer;
 mod filing;
 mod filter;
 mod lines;
+mod lossless;
 mod mac;
 pub mod memory;
 mod mib;

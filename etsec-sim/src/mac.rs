@@ -59,6 +59,7 @@ impl Model {
         }
         self.tx.paused_until = 0;
         self.tx.pause_wanted = false;
+        self.tx.flow_wanted = None;
         self.faults.disarm(Fault::TxHang);
         self.drop_frame_on_wire();
     }

@@ -7,6 +7,7 @@
 use core::fmt;
 
 use crate::bits::{at, dmactrl, ecntrl, maccfg1};
+use crate::coalesce::Coalescer;
 use crate::config::{SimConfig, WireSpeed};
 use crate::fault::{Fault, Faults};
 use crate::memory::{Memory, SimRegion};
@@ -28,6 +29,7 @@ pub struct Model {
     pub(crate) sanitizer: Sanitizer,
     pub(crate) tx: Transmitter,
     pub(crate) rx: Receiver,
+    pub(crate) coalescer: Coalescer,
     pub(crate) sent: Sent,
     pub(crate) faults: Faults,
     pub(crate) miim: Miim,
@@ -74,6 +76,7 @@ impl Model {
             sanitizer: Sanitizer::new(config.sanitizer),
             tx: Transmitter::default(),
             rx: Receiver::default(),
+            coalescer: Coalescer::default(),
             sent: Sent::default(),
             faults: Faults::default(),
             miim: Miim::new(config.phy_address),
@@ -108,7 +111,7 @@ impl Model {
         if self.faults.is(Fault::BusDead) {
             return 0xFFFF_FFFF;
         }
-        if !self.proper(at) {
+        if !self.proper(at) || self.is_missing(at) {
             return 0;
         }
         match at {
@@ -127,7 +130,7 @@ impl Model {
     /// Writes the register at byte offset `at`. DMA that the write starts happens before it
     /// returns, as far as the wire speed allows.
     pub fn write(&mut self, at: u16, value: u32) {
-        if self.faults.is(Fault::BusDead) || !self.proper(at) {
+        if self.faults.is(Fault::BusDead) || !self.proper(at) || self.is_missing(at) {
             return;
         }
         match at {
@@ -146,6 +149,11 @@ impl Model {
             at::TBDBPH | at::TBASEH | at::RBDBPH | at::RBASEH => {
                 self.store(at, value);
                 self.sanitizer.forget_spans();
+            }
+            0xC00..=0xC1C => self.write_rqprm(at, value),
+            at::RFBPTR0..=0xC7C => self.write_rfbptr(at, value),
+            at::TXIC | at::RXIC | at::RXIC0..=at::RXIC7 | at::TXIC0..=at::TXIC7 => {
+                self.write_coalescing(at, value);
             }
             at::MRBLR => self.write_mrblr(value),
             at::RQFCR => {
@@ -187,6 +195,11 @@ impl Model {
             self.report(Violation { who: Who::Register(at), at: 0, what: Breach::BadAccess });
         }
         proper
+    }
+
+    /// Reserved on this part: what came with the eTSEC2 (HW 2.3, 2.6).
+    fn is_missing(&self, at: u16) -> bool {
+        !self.config.etsec2 && matches!(at, 0x318..=0x324 | 0xEB0..=0xF2F)
     }
 
     fn filer_entry(&self) -> usize {
@@ -249,6 +262,7 @@ impl Model {
         self.run_transmitter();
         while let Some(due) = self.next_event().filter(|due| *due <= end) {
             self.now = self.now.max(due);
+            self.poll_coalescing();
             self.poll_ring0();
             self.run_transmitter();
         }
@@ -259,18 +273,29 @@ impl Model {
 
     /// When something happens by itself next.
     fn next_event(&self) -> Option<u64> {
-        if self.faults.is(Fault::BusDead) || self.faults.is(Fault::TxHang) {
+        if self.faults.is(Fault::BusDead) {
             return None;
+        }
+        let events = self.coalescing_due();
+        if self.faults.is(Fault::TxHang) {
+            return events;
         }
         let sending = self.tx.sending.as_ref().map(|sending| sending.done_at);
         let pause = (self.tx.paused_until > self.now).then_some(self.tx.paused_until);
-        sending.or(pause).into_iter().chain(self.poll_due()).min()
+        sending
+            .or(pause)
+            .into_iter()
+            .chain(self.poll_due())
+            .chain(self.repeat_due())
+            .chain(events)
+            .min()
     }
 
     /// A frame arrives from the wire.
     pub fn receive(&mut self, frame: &WireFrame) {
         if self.link_up {
             self.arrive(frame.into());
+            self.run_transmitter();
         }
     }
 

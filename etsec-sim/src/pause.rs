@@ -34,8 +34,8 @@ impl Model {
             return false;
         }
         let quanta = u64::from(u16::from_be_bytes([data[16], data[17]]));
-        // A quantum is 512 bit times; it is counted from when the transmitter is idle (HW 11.1).
-        let quantum_ns = 512_000 / u64::from(self.mbps().unwrap_or(1000));
+        // Counted from when the transmitter is idle (HW 11.1).
+        let quantum_ns = self.quantum_ns();
         let idle = self.tx.sending.as_ref().map_or(self.now, |sending| sending.done_at);
         self.tx.paused_until =
             if quanta == 0 { 0 } else { idle.max(self.now) + quanta * quantum_ns };
@@ -43,9 +43,13 @@ impl Model {
         true
     }
 
-    /// Sends one pause frame with PTV (HW 3.6 TFC_PAUSE).
-    pub(crate) fn start_pause_frame(&mut self) {
-        self.tx.pause_wanted = false;
+    /// A pause's unit: 512 bit times (HW 11.1).
+    pub(crate) fn quantum_ns(&self) -> u64 {
+        512_000 / u64::from(self.mbps().unwrap_or(1000))
+    }
+
+    /// Sends one pause frame (HW 3.6 TFC_PAUSE, 11.1).
+    pub(crate) fn start_pause_frame(&mut self, time: u16) {
         let ptv = self.reg(at::PTV);
         let station = filter::station(|at| self.reg(at));
         let frame = &mut self.tx.frame;
@@ -53,7 +57,7 @@ impl Model {
         frame.extend_from_slice(&PAUSE_DA);
         frame.extend_from_slice(&station);
         frame.extend_from_slice(&[0x88, 0x08, 0x00, 0x01]);
-        frame.extend_from_slice(&(ptv as u16).to_be_bytes());
+        frame.extend_from_slice(&time.to_be_bytes());
         frame.extend_from_slice(&((ptv >> 16) as u16).to_be_bytes());
         frame.resize(60, 0);
         let done_at = self.now + self.wire_ns(64);

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use crate::bits::{at, ievent, maccfg2, qhlt, rctrl, rxbd};
 use crate::fault::Fault;
 use crate::filter::{self, Admission};
+use crate::lossless::Lossless;
 use crate::mib::{Counted, counter};
 use crate::model::Model;
 use crate::violation::Direction;
@@ -25,6 +26,7 @@ pub(crate) struct Receiver {
     /// The frame QEMU's model keeps until the ring is restarted, and those that queue up behind it
     /// (HW 15.3).
     pub kept: VecDeque<WireFrame>,
+    pub lossless: Lossless,
 }
 
 /// A frame at the MAC's receiver.

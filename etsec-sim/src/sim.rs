@@ -272,6 +272,7 @@ impl Model {
             padded[..frame.len()].copy_from_slice(frame);
             self.arrive(crate::receive::Incoming::plain(&padded, Fcs::Right));
         }
+        self.run_transmitter();
     }
 }
 

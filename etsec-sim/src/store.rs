@@ -1,7 +1,7 @@
 //! Writing a received frame into a ring: descriptors, buffers, events (HW 4.3, 4.4, 5.4, 18.7,
 //! 18.8).
 
-use crate::bits::{at, ievent, qhlt, rxbd, rxf};
+use crate::bits::{at, ievent, qhlt, rxbd};
 use crate::control::pointer_at;
 use crate::fault::Fault;
 use crate::filing::Filed;
@@ -165,16 +165,16 @@ impl Model {
             return;
         }
         if flags & rxbd::L != 0 {
-            self.set_reg(at::RSTAT, self.reg(at::RSTAT) | rxf(place.ring));
-            self.raise(ievent::RXF);
+            self.frame_done(Direction::Rx, place.ring);
         } else {
-            self.raise(ievent::RXB);
+            self.raise_ring(Direction::Rx, place.ring, ievent::RXB);
         }
     }
 
     fn step_rx_pointer(&mut self, ring: usize, at: u64, wraps: bool) {
         let next = self.next_pointer(Direction::Rx, ring, at, wraps);
         self.set_reg(pointer_at(Direction::Rx, ring), next as u32);
+        self.moved_on(ring, next as u32);
     }
 
     /// A frame is lost (HW 8.6 BSY, EBERR; 18.7).

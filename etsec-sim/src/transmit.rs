@@ -3,7 +3,7 @@
 //!
 //! Which ring is next is `schedule.rs`; what becomes of a frame's bytes is `outgoing.rs`.
 
-use crate::bits::{at, dmactrl, ievent, tctrl, thlt, txbd, txf};
+use crate::bits::{at, dmactrl, ievent, tctrl, thlt, txbd};
 use crate::config::WireSpeed;
 use crate::control::pointer_at;
 use crate::fault::Fault;
@@ -47,6 +47,8 @@ pub(crate) struct Transmitter {
     pub schedule: Schedule,
     pub paused_until: u64,
     pub pause_wanted: bool,
+    /// A pause frame of lossless flow control, with this time.
+    pub flow_wanted: Option<u16>,
     pub stop_pending: bool,
     /// Rings halted by an error, 0x80 for ring 0.
     pub failed: u8,
@@ -90,8 +92,14 @@ impl Model {
             if !self.mac_runs(Direction::Tx) {
                 return;
             }
+            self.watch_free();
             if self.tx.pause_wanted {
-                self.start_pause_frame();
+                self.tx.pause_wanted = false;
+                self.start_pause_frame(self.reg(at::PTV) as u16);
+                continue;
+            }
+            if let Some(time) = self.tx.flow_wanted.take() {
+                self.start_pause_frame(time);
                 continue;
             }
             if self.stop_asked(Direction::Tx) {
@@ -331,10 +339,9 @@ impl Model {
 
     fn tx_closed(&mut self, ring: usize, last: bool) {
         if last {
-            self.set_reg(at::TSTAT, self.reg(at::TSTAT) | txf(ring));
-            self.raise(ievent::TXF);
+            self.frame_done(Direction::Tx, ring);
         } else {
-            self.raise(ievent::TXB);
+            self.raise_ring(Direction::Tx, ring, ievent::TXB);
         }
     }
 

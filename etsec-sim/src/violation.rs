@@ -149,6 +149,11 @@ pub enum Breach {
         /// The value.
         value: u32,
     },
+    /// Coalescing was enabled without a number of frames or a time (HW 9.3).
+    BadCoalescing {
+        /// What was written.
+        value: u32,
+    },
     /// A TxBD was made ready with length 0.
     EmptyBuffer,
     /// A frame of more bytes than any length field can hold; it was never going to end.
@@ -162,6 +167,11 @@ pub enum Breach {
         /// The entry.
         entry: u8,
     },
+    /// RFBPTRn was made equal to RBPTRn in a ring that is not empty throughout: it counts as empty
+    /// (HW 11.2).
+    FreeAmbiguous,
+    /// RFBPTRn is not in the 256 MiB of RBPTRn (HW 3.20).
+    FreeFarAway,
     /// An access that is not a multiple of 4 below 0x1000.
     BadAccess,
 }
@@ -199,6 +209,9 @@ impl fmt::Display for Breach {
             Breach::BadMrblr { value } => {
                 write!(f, "MRBLR {value:#x} is 0 or not a multiple of 64")
             }
+            Breach::BadCoalescing { value } => {
+                write!(f, "coalescing enabled by {value:#010x}, which lacks frames or time")
+            }
             Breach::EmptyBuffer => f.write_str("ready with length 0"),
             Breach::EndlessFrame => f.write_str("the frame has no end"),
             Breach::NoInterfaceMode => f.write_str("MAC enabled with a reserved I/F mode"),
@@ -206,6 +219,10 @@ impl fmt::Display for Breach {
             Breach::UnmaskedRule { entry } => {
                 write!(f, "filer entry {entry} has RQFPR bits outside its mask")
             }
+            Breach::FreeAmbiguous => {
+                f.write_str("points at the next descriptor, so the whole ring counts as empty")
+            }
+            Breach::FreeFarAway => f.write_str("not in the 256 MiB of the next descriptor"),
             Breach::BadAccess => f.write_str("access is unaligned or out of the page"),
         }
     }

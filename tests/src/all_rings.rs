@@ -78,7 +78,7 @@ pub fn readings() -> Vec<Switches> {
             a002: true,
             toe_stays: true,
             bus_error_recurs: true,
-            qemu: false,
+            ..none
         },
     ]
 }

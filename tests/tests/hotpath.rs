@@ -70,7 +70,7 @@ struct Counted {
     tx: TxQueue<PageBell<Counting>>,
     pool: Pool,
     counts: Arc<Counts>,
-    _port: Running<Counting>,
+    port: Running<Counting>,
     sim: Sim,
 }
 
@@ -90,12 +90,32 @@ impl Counted {
         rx.commit();
         let port = port.start(&mut delay).map_err(|(_, e)| e).unwrap();
         counts.take();
-        Counted { rx, tx, pool, counts, _port: port, sim }
+        Counted { rx, tx, pool, counts, port, sim }
     }
 
     fn receive(&self, burst: usize) {
         for n in 0..burst {
             self.sim.receive(&frame(STATION, PEER, 60, n as u8));
+        }
+    }
+}
+
+#[test]
+fn lossless_flow_control_costs_one_more_write_a_burst_and_nothing_while_it_is_off() {
+    let mut port = Counted::new();
+    for (threshold, writes) in [(None, 1), (Some(16), 2), (None, 1)] {
+        let mut delay = port.sim.delay();
+        port.port.set_lossless(&mut port.rx, threshold, &mut delay).unwrap();
+        port.counts.take();
+        for burst in BURSTS {
+            port.receive(burst);
+            while let Some((buf, _)) = port.rx.next() {
+                port.rx.refill(buf).unwrap();
+            }
+            let [reads, before, ..] = port.counts.take();
+            assert_eq!((reads, before), (0, 0));
+            assert_eq!(port.rx.commit(), burst);
+            assert_eq!(port.counts.take(), [0, writes, 2, 0], "commit of {burst}, {threshold:?}");
         }
     }
 }

@@ -5,7 +5,7 @@
 use core::fmt;
 use core::str::FromStr;
 
-use super::LinkError;
+use super::{Link, LinkError};
 
 /// Flow control of one end of a link, by direction of the *pause frames*.
 ///
@@ -81,5 +81,35 @@ impl PauseAbility {
     #[must_use]
     pub const fn offering(wanted: Pause) -> PauseAbility {
         PauseAbility { symmetric: wanted.rx, asymmetric: wanted.rx != wanted.tx }
+    }
+}
+
+/// Where the flow control of a link comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum FlowControl {
+    /// What both ends agree on, of what is offered.
+    Negotiated(Pause),
+    /// This, whatever the partner says.
+    Fixed(Pause),
+}
+
+impl FlowControl {
+    /// What is offered to the partner, as the wish of an
+    /// [`Advertisement`](crate::phy::Advertisement).
+    #[must_use]
+    pub const fn offered(self) -> Pause {
+        match self {
+            FlowControl::Negotiated(pause) | FlowControl::Fixed(pause) => pause,
+        }
+    }
+
+    /// The link to give to the MAC where a PHY reports `link`.
+    #[must_use]
+    pub const fn over(self, link: Link) -> Link {
+        match self {
+            FlowControl::Negotiated(_) => link,
+            FlowControl::Fixed(pause) => link.with_pause(pause),
+        }
     }
 }
