@@ -91,6 +91,7 @@ fn every_command_has_help() {
         "rings",
         "address",
         "sched",
+        "ptp",
         "completions",
     ] {
         assert!(all.contains(&format!("\n  {command} ")), "{command}");

@@ -66,6 +66,14 @@ impl Owner {
     }
 }
 
+impl Drop for Owner {
+    /// A test that has failed leaves nothing running.
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 #[test]
 fn a_running_port_shows_its_settings_and_takes_others() {
     let dir = tempfile::tempdir().unwrap();
@@ -94,6 +102,47 @@ fn a_running_port_shows_its_settings_and_takes_others() {
     }
     assert_eq!(owner.show("address")["promiscuous"], true);
     assert_eq!(owner.show("rings")["rx"], 1);
+    owner.stop();
+}
+
+#[test]
+fn the_clock_is_read_set_and_steered() {
+    let dir = tempfile::tempdir().unwrap();
+    let owner = Owner::start(dir.path(), &[]);
+    let ptp = |words: &[&str]| {
+        let action =
+            [&["--json", "ptp", words[0], "--device", &owner.device], &words[1..]].concat();
+        run(&action)
+    };
+    let shown = |words: &[&str]| -> Value {
+        let output = ptp(words);
+        assert_eq!(code(&output), Some(0), "{words:?}: {}", said(&output));
+        serde_json::from_str(&text(&output)).unwrap()
+    };
+    assert!(said(&ptp(&["show"])).contains("there is no clock"));
+    assert_eq!(shown(&["start", "system", "200000000"])["clock"], "system");
+    // The computer's time, which was after 2020 and will be before 2100.
+    let first = shown(&["show"])["time-ns"].as_u64().unwrap();
+    assert!((1_577_836_800_000_000_000..4_102_444_800_000_000_000).contains(&first), "{first}");
+    assert!(shown(&["show"])["time-ns"].as_u64().unwrap() > first, "it goes on");
+    let set = shown(&["set", "5000000000"])["time-ns"].as_u64().unwrap();
+    assert!((5_000_000_000..first).contains(&set), "{set}");
+    let back = shown(&["step", "-4000000000"])["time-ns"].as_u64().unwrap();
+    assert!(back < first, "{back}");
+    assert_eq!(shown(&["adjust", "-250"])["adjusted-ppb"], -250);
+    for (words, named) in [
+        (&["adjust", "2000000000"][..], "ppb"),
+        (&["set", "yesterday"], "'yesterday' is no number"),
+        (&["start", "quartz", "1"], "`external`, `system`"),
+        (&["start", "system", "1000"], "ptp.hz is 1000, but must be more than 1 MHz"),
+    ] {
+        let output = ptp(words);
+        assert_eq!(code(&output), Some(1), "{words:?}: {}", said(&output));
+        assert!(said(&output).contains(named), "{words:?}: {}", said(&output));
+    }
+    assert_eq!(shown(&["show"])["adjusted-ppb"], -250, "nothing of that changed it");
+    assert_eq!(shown(&["stop"])["clock"], "none");
+    assert_eq!(code(&ptp(&["show"])), Some(1));
     owner.stop();
 }
 

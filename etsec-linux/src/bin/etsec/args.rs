@@ -1,6 +1,7 @@
 //! The grammar of the command line: every command, option and unit. It knows what a word means, not
 //! what it does.
 
+mod settings;
 mod values;
 
 use std::net::Ipv4Addr;
@@ -12,6 +13,7 @@ use clap_complete::Shell;
 use etsec_core::MacAddr;
 use etsec_linux::Spec;
 
+pub use self::settings::{Config, Ptp, PtpAction, Tune};
 pub use self::values::{AddressArg, DeviceName, LinkArg};
 use crate::units::{parse_count, parse_mii, parse_seconds, parse_u16};
 
@@ -106,6 +108,8 @@ pub enum Command {
     /// Show or change how the transmit rings of a running port share the wire: mode
     /// single|priority|round-robin, weights W0,W1,…,W7.
     Sched(Tune),
+    /// Read, set and steer the IEEE 1588 clock, which is in the first controller's page.
+    Ptp(Ptp),
     /// Print a completion script for a shell.
     Completions {
         /// The shell to complete in.
@@ -119,37 +123,6 @@ pub struct Observe {
     /// The device: `uio:NAME` or `sim,wire=…` (see `etsec --help`).
     #[arg(short, long, value_name = "DEVICE")]
     pub device: DeviceName,
-}
-
-/// Settings of a running port.
-#[derive(Debug, Args)]
-pub struct Tune {
-    /// The device, as its owner was started with.
-    #[arg(short, long, value_name = "DEVICE")]
-    pub device: DeviceName,
-    /// What to change; nothing: show what is in force.
-    #[arg(value_name = "KEY VALUE")]
-    pub words: Vec<String>,
-}
-
-/// `etsec config`.
-#[derive(Debug, Subcommand)]
-pub enum Config {
-    /// Read a configuration file and say what is wrong with it, and where.
-    Check {
-        /// The file.
-        file: PathBuf,
-    },
-    /// Print all settings with what was left out filled in: of a file, of a running port, or the
-    /// usual ones.
-    Show {
-        /// The file.
-        #[arg(conflicts_with = "device")]
-        file: Option<PathBuf>,
-        /// The device, as its owner was started with.
-        #[arg(short, long, value_name = "DEVICE")]
-        device: Option<DeviceName>,
-    },
 }
 
 /// `etsec bind` and `etsec unbind`.

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use etsec_core::phy::LinkChange;
+use etsec_core::ptp::PtpClock;
 use etsec_core::{EventPort, Line, MacAddr, Running, RxCounters, Stopped, TxCounters};
 use etsec_linux::device::Device;
 use etsec_linux::simulated::Simulated;
@@ -15,7 +16,7 @@ use etsec_sim::ends::WireError;
 use crate::control::{Answer, Request, Server};
 use crate::counters::PortCounters;
 use crate::run::NAP;
-use crate::settings::Settings;
+use crate::settings::{Live, Settings};
 
 /// How often a device is looked after.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -32,6 +33,8 @@ pub struct Keeper {
     settings: Settings,
     /// Where others ask for that, and change it.
     control: Option<Server>,
+    /// The IEEE 1588 clock.
+    clock_1588: Option<PtpClock<AnyBus>>,
 }
 
 impl Keeper {
@@ -43,12 +46,15 @@ impl Keeper {
     ) -> Result<Self> {
         // Commands sleep for as long as nothing happens; this is how they notice Ctrl-C.
         device.waiter.beat(NAP)?;
+        let mut clock_1588 = None;
+        settings.launch(&mut Live { port: &mut device.port, clock: &mut clock_1588 })?;
         let (events, device) = (device.port.events(), Some(device));
         let now = Instant::now();
         settings.mac = device.as_ref().and_then(|device| device.config.station);
         let control = listen(&name);
         let clock = Clock::start();
-        let mut keeper = Keeper { device, events, name, clock, looked: now, settings, control };
+        let mut keeper =
+            Keeper { device, events, name, clock, looked: now, settings, control, clock_1588 };
         // Not the wire: if that has failed already, the run is what tells, with its counters.
         keeper.service(now)?;
         log::info!("{}: started, station address {}", keeper.name, keeper.mac());
@@ -111,8 +117,9 @@ impl Keeper {
             Err(error) => log::warn!("{}: {error}", self.name),
         }
         if let Some(control) = &mut self.control {
-            let settings = &mut self.settings;
-            control.serve(|request| answer(request, settings, &mut device.port));
+            let (settings, clock) = (&mut self.settings, &mut self.clock_1588);
+            let mut live = Live { port: &mut device.port, clock };
+            control.serve(|request| answer(request, settings, &mut live));
         }
         Ok(())
     }
@@ -218,13 +225,16 @@ fn listen(name: &str) -> Option<Server> {
 }
 
 /// What becomes of a request.
-fn answer(request: Request, settings: &mut Settings, port: &mut Running<AnyBus>) -> Answer {
+fn answer(request: Request, settings: &mut Settings, live: &mut Live<'_>) -> Answer {
+    let shown = |settings: &Settings| Ok(serde_json::to_value(settings)?);
     let done = match request {
-        Request::Show => Ok(()),
-        Request::Set { section, values } => settings.change(&section, values, port),
+        Request::Show => shown(settings),
+        Request::Set { section, values } => {
+            settings.change(&section, values, live).and_then(|()| shown(settings))
+        }
+        Request::Act { section, words } => settings.act(&section, &words, live),
     };
-    let shown = done.and_then(|()| Ok(serde_json::to_value(&*settings)?));
-    shown.map_or_else(|error| Answer::Refused(format!("{error:#}")), Answer::Done)
+    done.map_or_else(|error| Answer::Refused(format!("{error:#}")), Answer::Done)
 }
 
 impl Drop for Keeper {

@@ -111,6 +111,7 @@ fn run(cli: &Cli) -> Result<()> {
         Command::Rings(args) => tune::run("rings", args, context.out),
         Command::Address(args) => tune::run("address", args, context.out),
         Command::Sched(args) => tune::run("sched", args, context.out),
+        Command::Ptp(args) => tune::ptp(args, context.out),
         Command::Completions { .. } => Ok(()),
     }
 }

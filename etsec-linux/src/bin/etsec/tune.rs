@@ -5,7 +5,7 @@ use anyhow::{Context, Result};
 use etsec_linux::Roots;
 use serde_json::Value;
 
-use crate::args::Tune;
+use crate::args::{DeviceName, Observe, Ptp, PtpAction, Tune};
 use crate::control::{Request, ask};
 use crate::output::{Output, table};
 use crate::run::Usage;
@@ -23,6 +23,32 @@ pub fn run(section: &str, args: &Tune, out: Output) -> Result<()> {
     let settings = ask(&Roots::default(), &args.device.to_string(), &request)?;
     let shown = settings.get(section).with_context(|| format!("it has no section '{section}'"))?;
     out.show(shown, text)
+}
+
+/// Does something with `section` that is no change of its values, and shows what came of it.
+fn act(section: &str, device: &DeviceName, words: &[&str], out: Output) -> Result<()> {
+    let words = words.iter().map(|&word| word.to_owned()).collect();
+    let request = Request::Act { section: section.to_owned(), words };
+    out.show(&ask(&Roots::default(), &device.to_string(), &request)?, text)
+}
+
+/// `etsec ptp`.
+pub fn ptp(args: &Ptp, out: Output) -> Result<()> {
+    let change = |target: &Observe, words: &[&str]| {
+        let words = words.iter().map(|&word| word.to_owned()).collect();
+        run("ptp", &Tune { device: target.device.clone(), words }, out)
+    };
+    let act = |target: &Observe, words: &[&str]| act("ptp", &target.device, words, out);
+    match &args.action {
+        PtpAction::Start { target, input, hz } => {
+            change(target, &["clock", input, "hz", &hz.to_string()])
+        }
+        PtpAction::Stop { target } => change(target, &["clock", "none"]),
+        PtpAction::Show { target } => act(target, &["show"]),
+        PtpAction::Set { target, time } => act(target, &["set", time]),
+        PtpAction::Step { target, ns } => act(target, &["step", &ns.to_string()]),
+        PtpAction::Adjust { target, ppb } => act(target, &["adjust", &ppb.to_string()]),
+    }
 }
 
 /// A value as a word of the command line.

@@ -26,13 +26,20 @@ pub enum Request {
         /// The keys and their new values.
         values: Map<String, Value>,
     },
+    /// Do something with a section that is no change of its values.
+    Act {
+        /// The section.
+        section: String,
+        /// What to do.
+        words: Vec<String>,
+    },
 }
 
 /// What the owner says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Answer {
-    /// What was asked for; after a change, all settings.
+    /// What was asked for; after a change, all settings; after an action, what came of it.
     Done(Value),
     /// Why nothing was done.
     Refused(String),

@@ -141,6 +141,7 @@ mod tests {
                     match request {
                         Request::Show => Answer::Done(json!({ "mtu": 1500 })),
                         Request::Set { section, .. } => Answer::Refused(format!("no {section}")),
+                        Request::Act { words, .. } => Answer::Done(words.into()),
                     }
                 });
                 std::thread::sleep(Duration::from_millis(1));

@@ -1,12 +1,10 @@
 //! Which frames a port receives, by their destination.
 
 use anyhow::Result;
-use etsec_core::Running;
-use etsec_linux::AnyBus;
 use etsec_linux::time::Delay;
 use serde::{Deserialize, Serialize};
 
-use super::{Section, Wrong};
+use super::{Live, Section, Wrong};
 
 /// What is received besides frames to the station, to groups that are listened to, and to all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -25,10 +23,10 @@ impl Section for Address {
 
     // At the start this is part of how the port is opened.
 
-    fn change(&self, port: &mut Running<AnyBus>) -> Result<()> {
-        let mut filter = port.config().filter;
+    fn change(&self, live: &mut Live<'_>) -> Result<()> {
+        let mut filter = live.port.config().filter;
         filter.promiscuous = self.promiscuous;
         filter.all_multicast = self.all_multicast;
-        Ok(port.set_filter(&filter, &mut Delay)?)
+        Ok(live.port.set_filter(&filter, &mut Delay)?)
     }
 }

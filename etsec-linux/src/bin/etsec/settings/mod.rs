@@ -5,11 +5,13 @@
 
 mod address;
 mod file;
+mod ptp;
 mod rings;
 mod sched;
 pub mod text;
 
 use anyhow::{Result, bail};
+use etsec_core::ptp::PtpClock;
 use etsec_core::{MacAddr, Running, Stopped};
 use etsec_linux::AnyBus;
 use serde::{Deserialize, Serialize};
@@ -17,6 +19,7 @@ use serde_json::{Map, Value};
 
 pub use self::address::Address;
 pub use self::file::{File, of};
+pub use self::ptp::Ptp;
 pub use self::rings::Rings;
 pub use self::sched::Sched;
 use crate::args::LinkArg;
@@ -45,6 +48,8 @@ pub struct Settings {
     pub address: Address,
     /// How the transmit rings share the wire.
     pub sched: Sched,
+    /// The IEEE 1588 clock.
+    pub ptp: Ptp,
 }
 
 impl Default for Settings {
@@ -57,6 +62,7 @@ impl Default for Settings {
             rings: Rings::default(),
             address: Address::default(),
             sched: Sched::default(),
+            ptp: Ptp::default(),
         }
     }
 }
@@ -86,6 +92,14 @@ impl Wrong {
     }
 }
 
+/// A running port, and what goes with it.
+pub struct Live<'a> {
+    /// The port.
+    pub port: &'a mut Running<AnyBus>,
+    /// Its IEEE 1588 clock, if it has one that runs.
+    pub clock: &'a mut Option<PtpClock<AnyBus>>,
+}
+
 /// One kind of thing that a port can be set to.
 pub trait Section {
     /// Whether all values can be.
@@ -102,19 +116,28 @@ pub trait Section {
         Ok(())
     }
 
+    /// Tells a port that has just been started.
+    ///
+    /// # Errors
+    /// What the driver says.
+    fn launch(&self, _live: &mut Live<'_>) -> Result<()> {
+        Ok(())
+    }
+
     /// Tells a running port.
     ///
     /// # Errors
     /// What the driver says; that it is too late.
-    fn change(&self, _port: &mut Running<AnyBus>) -> Result<()> {
+    fn change(&self, _live: &mut Live<'_>) -> Result<()> {
         bail!("cannot be changed while the port runs; set it at the start with --config")
     }
 }
 
 impl Settings {
     /// The sections that are tables of their own, in the order in which a port is told.
-    fn sections(&self) -> [(&'static str, &dyn Section); 3] {
-        [("rings", &self.rings), ("address", &self.address), ("sched", &self.sched)]
+    fn sections(&self) -> [(&'static str, &dyn Section); 4] {
+        let Settings { rings, address, sched, ptp, .. } = self;
+        [("rings", rings), ("address", address), ("sched", sched), ("ptp", ptp)]
     }
 
     /// Whether all values can be.
@@ -140,6 +163,28 @@ impl Settings {
         Ok(())
     }
 
+    /// Tells a port that has just been started.
+    ///
+    /// # Errors
+    /// What the driver says, with the section.
+    pub fn launch(&self, live: &mut Live<'_>) -> Result<()> {
+        for (name, section) in self.sections() {
+            section.launch(live).map_err(|error| error.context(name))?;
+        }
+        Ok(())
+    }
+
+    /// Does with a section what is no change of its values; returns what there is to show.
+    ///
+    /// # Errors
+    /// No such section or action, or what the driver says.
+    pub fn act(&mut self, section: &str, words: &[String], live: &mut Live<'_>) -> Result<Value> {
+        match section {
+            "ptp" => self.ptp.act(words, live),
+            _ => bail!("nothing can be done with '{section}'"),
+        }
+    }
+
     /// Changes values of a section, and tells the running port. On an error everything is as
     /// before.
     ///
@@ -149,12 +194,12 @@ impl Settings {
         &mut self,
         section: &str,
         values: Map<String, Value>,
-        port: &mut Running<AnyBus>,
+        live: &mut Live<'_>,
     ) -> Result<()> {
         let new = self.with(section, values)?;
         let found = new.sections().into_iter().find(|(name, _)| *name == section);
         let Some((_, told)) = found else { bail!("no section is called '{section}'") };
-        told.change(port).map_err(|error| error.context(section.to_owned()))?;
+        told.change(live).map_err(|error| error.context(section.to_owned()))?;
         *self = new;
         Ok(())
     }

@@ -1,12 +1,12 @@
 //! How the transmit rings share the wire.
 
 use anyhow::Result;
-use etsec_core::{Running, Schedule, Stopped};
+use etsec_core::{Schedule, Stopped};
 use etsec_linux::AnyBus;
 use etsec_linux::time::Delay;
 use serde::{Deserialize, Serialize};
 
-use super::{Section, Wrong};
+use super::{Live, Section, Wrong};
 
 /// Sharing of the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -54,7 +54,7 @@ impl Section for Sched {
         Ok(())
     }
 
-    fn change(&self, port: &mut Running<AnyBus>) -> Result<()> {
-        Ok(port.set_schedule(self.schedule(), &mut Delay)?)
+    fn change(&self, live: &mut Live<'_>) -> Result<()> {
+        Ok(live.port.set_schedule(self.schedule(), &mut Delay)?)
     }
 }

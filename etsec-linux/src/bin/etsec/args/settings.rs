@@ -1,0 +1,93 @@
+//! The grammar of the commands that are about settings: of a file, or of a running port.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::{DeviceName, Observe};
+
+/// Settings of a running port.
+#[derive(Debug, Args)]
+pub struct Tune {
+    /// The device, as its owner was started with.
+    #[arg(short, long, value_name = "DEVICE")]
+    pub device: DeviceName,
+    /// What to change; nothing: show what is in force.
+    #[arg(value_name = "KEY VALUE")]
+    pub words: Vec<String>,
+}
+
+/// `etsec ptp`.
+#[derive(Debug, Args)]
+pub struct Ptp {
+    /// What to do with the clock.
+    #[command(subcommand)]
+    pub action: PtpAction,
+}
+
+/// The actions of `etsec ptp`.
+#[derive(Debug, Subcommand)]
+pub enum PtpAction {
+    /// Let the clock run, from the computer's time.
+    Start {
+        #[command(flatten)]
+        target: Observe,
+        /// What it counts: external, system, transmit or rtc.
+        input: String,
+        /// The input's frequency.
+        hz: u32,
+    },
+    /// Stop the clock.
+    Stop {
+        #[command(flatten)]
+        target: Observe,
+    },
+    /// Show time, adjustment and range.
+    Show {
+        #[command(flatten)]
+        target: Observe,
+    },
+    /// Set the time.
+    Set {
+        #[command(flatten)]
+        target: Observe,
+        /// Nanoseconds, or `now` for the computer's time.
+        time: String,
+    },
+    /// Add to the time.
+    Step {
+        #[command(flatten)]
+        target: Observe,
+        /// Nanoseconds; negative ones go back.
+        #[arg(allow_negative_numbers = true)]
+        ns: i64,
+    },
+    /// Make the clock faster or slower than its input says.
+    Adjust {
+        #[command(flatten)]
+        target: Observe,
+        /// Parts per billion: all of the adjustment, not a change of it.
+        #[arg(allow_negative_numbers = true)]
+        ppb: i32,
+    },
+}
+
+/// `etsec config`.
+#[derive(Debug, Subcommand)]
+pub enum Config {
+    /// Read a configuration file and say what is wrong with it, and where.
+    Check {
+        /// The file.
+        file: PathBuf,
+    },
+    /// Print all settings with what was left out filled in: of a file, of a running port, or the
+    /// usual ones.
+    Show {
+        /// The file.
+        #[arg(conflicts_with = "device")]
+        file: Option<PathBuf>,
+        /// The device, as its owner was started with.
+        #[arg(short, long, value_name = "DEVICE")]
+        device: Option<DeviceName>,
+    },
+}
