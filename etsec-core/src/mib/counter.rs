@@ -13,10 +13,10 @@ pub enum Carry {
     Car2(Car2),
 }
 
-/// States a counter a line: the manual's name, the documented width, the carry register, what it
-/// counts.
+/// States the counters: the manual's name, the documented width, the carry register, the name in
+/// standards, what it counts.
 macro_rules! counters {
-    ($($name:ident $width:literal $car:ident $counts:literal;)*) => {
+    ($($name:ident $width:literal $car:ident $rmon:literal $counts:literal;)*) => {
         /// A MIB counter of the controller (HW 2.5, 13.2), by the manual's name. "Good" and "bad"
         /// speak of the FCS; lengths are from destination address to FCS.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -35,6 +35,15 @@ macro_rules! counters {
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self { $( Counter::$name => stringify!($name), )* }
+            }
+
+            /// Its name where people and programs look for one: of the RMON group etherStats (RFC
+            /// 2819), of the Ethernet-like MIB dot3 (RFC 3635), or an attribute of IEEE 802.3
+            /// clause 30 (`a…`). Where the name does not tell the direction and the register counts
+            /// one, it begins with `rx-` or `tx-`. No standard has a name for what a filer rejects.
+            #[must_use]
+            pub const fn rmon(self) -> &'static str {
+                match self { $( Counter::$name => $rmon, )* }
             }
 
             /// What it counts, in words.
@@ -65,48 +74,92 @@ macro_rules! counters {
 }
 
 counters! {
-    TR64 22 Car1 "frames of 64 bytes, sent or received, good or bad";
-    TR127 22 Car1 "frames of 65 to 127 bytes, sent or received";
-    TR255 22 Car1 "frames of 128 to 255 bytes, sent or received";
-    TR511 22 Car1 "frames of 256 to 511 bytes, sent or received";
-    TR1K 22 Car1 "frames of 512 to 1023 bytes, sent or received";
-    TRMAX 22 Car1 "frames of 1024 to 1518 bytes, sent or received";
-    TRMGV 22 Car1 "good VLAN frames of 1519 to 1522 bytes, sent or received";
-    RBYT 32 Car1 "bytes received, bad frames and FCS included";
-    RPKT 22 Car1 "frames received, bad ones included";
-    RFCS 16 Car1 "received frames with a wrong FCS";
-    RMCA 22 Car1 "good multicast frames received, broadcast not included";
-    RBCA 22 Car1 "good broadcast frames received";
-    RXCF 16 Car1 "control frames received";
-    RXPF 16 Car1 "good pause frames received";
-    RXUO 16 Car1 "received control frames with an unknown opcode";
-    RALN 16 Car1 "received frames that are no whole number of octets, with a wrong FCS";
-    RFLR 16 Car1 "received frames whose length field does not fit the data";
-    RCDE 16 Car1 "invalid symbols during a received frame";
-    RCSE 16 Car1 "false carriers";
-    RUND 16 Car1 "received frames shorter than 64 bytes with a good FCS";
-    ROVR 16 Car1 "received frames longer than 1518 bytes (1522 with a tag) with a good FCS";
-    RFRG 16 Car1 "received frames shorter than 64 bytes with a wrong FCS";
-    RJBR 16 Car1 "received frames longer than 1518 bytes (1522 with a tag) with a wrong FCS";
-    RDRP 16 Car1 "received frames dropped for lack of FIFO space or descriptors";
-    TBYT 32 Car2 "bytes sent, FCS included";
-    TPKT 22 Car2 "frames sent, bad ones included";
-    TMCA 22 Car2 "good multicast frames sent, broadcast not included";
-    TBCA 22 Car2 "good broadcast frames sent";
-    TXPF 16 Car2 "pause frames sent";
-    TDFR 12 Car2 "frames deferred once";
-    TEDF 12 Car2 "frames deferred excessively";
-    TSCL 12 Car2 "frames sent after exactly one collision";
-    TMCL 12 Car2 "frames sent after 2 to 15 collisions";
-    TLCL 12 Car2 "late collisions";
-    TXCL 12 Car2 "frames given up after 16 collisions";
-    TNCL 13 Car2 "collisions";
-    TDRP 16 Car2 "frames dropped on transmission by a memory error";
-    TJBR 12 Car2 "sent frames longer than 1518 bytes (1522 with a tag) with a wrong FCS";
-    TFCS 12 Car2 "frames sent with a wrong FCS";
-    TXCF 12 Car2 "control frames sent";
-    TOVR 12 Car2 "sent frames longer than 1518 bytes (1522 with a tag) with a good FCS";
-    TUND 12 Car2 "sent frames shorter than 64 bytes with a good FCS";
-    TFRG 12 Car2 "sent frames shorter than 64 bytes with a wrong FCS";
-    RREJ 22 Car1 "frames the filer rejected";
+    TR64 22 Car1 "etherStatsPkts64Octets"
+        "frames of 64 bytes, sent or received, good or bad";
+    TR127 22 Car1 "etherStatsPkts65to127Octets"
+        "frames of 65 to 127 bytes, sent or received";
+    TR255 22 Car1 "etherStatsPkts128to255Octets"
+        "frames of 128 to 255 bytes, sent or received";
+    TR511 22 Car1 "etherStatsPkts256to511Octets"
+        "frames of 256 to 511 bytes, sent or received";
+    TR1K 22 Car1 "etherStatsPkts512to1023Octets"
+        "frames of 512 to 1023 bytes, sent or received";
+    TRMAX 22 Car1 "etherStatsPkts1024to1518Octets"
+        "frames of 1024 to 1518 bytes, sent or received";
+    TRMGV 22 Car1 "etherStatsPkts1519to1522Octets"
+        "good VLAN frames of 1519 to 1522 bytes, sent or received";
+    RBYT 32 Car1 "rx-etherStatsOctets"
+        "bytes received, bad frames and FCS included";
+    RPKT 22 Car1 "rx-etherStatsPkts"
+        "frames received, bad ones included";
+    RFCS 16 Car1 "rx-dot3StatsFCSErrors"
+        "received frames with a wrong FCS";
+    RMCA 22 Car1 "rx-etherStatsMulticastPkts"
+        "good multicast frames received, broadcast not included";
+    RBCA 22 Car1 "rx-etherStatsBroadcastPkts"
+        "good broadcast frames received";
+    RXCF 16 Car1 "aMACControlFramesReceived"
+        "control frames received";
+    RXPF 16 Car1 "dot3InPauseFrames"
+        "good pause frames received";
+    RXUO 16 Car1 "dot3ControlInUnknownOpcodes"
+        "received control frames with an unknown opcode";
+    RALN 16 Car1 "dot3StatsAlignmentErrors"
+        "received frames that are no whole number of octets, with a wrong FCS";
+    RFLR 16 Car1 "aInRangeLengthErrors"
+        "received frames whose length field does not fit the data";
+    RCDE 16 Car1 "dot3StatsSymbolErrors"
+        "invalid symbols during a received frame";
+    RCSE 16 Car1 "aFalseCarriers"
+        "false carriers";
+    RUND 16 Car1 "rx-etherStatsUndersizePkts"
+        "received frames shorter than 64 bytes with a good FCS";
+    ROVR 16 Car1 "rx-etherStatsOversizePkts"
+        "received frames longer than 1518 bytes (1522 with a tag) with a good FCS";
+    RFRG 16 Car1 "rx-etherStatsFragments"
+        "received frames shorter than 64 bytes with a wrong FCS";
+    RJBR 16 Car1 "rx-etherStatsJabbers"
+        "received frames longer than 1518 bytes (1522 with a tag) with a wrong FCS";
+    RDRP 16 Car1 "rx-etherStatsDropEvents"
+        "received frames dropped for lack of FIFO space or descriptors";
+    TBYT 32 Car2 "tx-etherStatsOctets"
+        "bytes sent, FCS included";
+    TPKT 22 Car2 "tx-etherStatsPkts"
+        "frames sent, bad ones included";
+    TMCA 22 Car2 "tx-etherStatsMulticastPkts"
+        "good multicast frames sent, broadcast not included";
+    TBCA 22 Car2 "tx-etherStatsBroadcastPkts"
+        "good broadcast frames sent";
+    TXPF 16 Car2 "dot3OutPauseFrames"
+        "pause frames sent";
+    TDFR 12 Car2 "dot3StatsDeferredTransmissions"
+        "frames deferred once";
+    TEDF 12 Car2 "aFramesWithExcessiveDeferral"
+        "frames deferred excessively";
+    TSCL 12 Car2 "dot3StatsSingleCollisionFrames"
+        "frames sent after exactly one collision";
+    TMCL 12 Car2 "dot3StatsMultipleCollisionFrames"
+        "frames sent after 2 to 15 collisions";
+    TLCL 12 Car2 "dot3StatsLateCollisions"
+        "late collisions";
+    TXCL 12 Car2 "dot3StatsExcessiveCollisions"
+        "frames given up after 16 collisions";
+    TNCL 13 Car2 "etherStatsCollisions"
+        "collisions";
+    TDRP 16 Car2 "dot3StatsInternalMacTransmitErrors"
+        "frames dropped on transmission by a memory error";
+    TJBR 12 Car2 "tx-etherStatsJabbers"
+        "sent frames longer than 1518 bytes (1522 with a tag) with a wrong FCS";
+    TFCS 12 Car2 "tx-dot3StatsFCSErrors"
+        "frames sent with a wrong FCS";
+    TXCF 12 Car2 "aMACControlFramesTransmitted"
+        "control frames sent";
+    TOVR 12 Car2 "tx-etherStatsOversizePkts"
+        "sent frames longer than 1518 bytes (1522 with a tag) with a good FCS";
+    TUND 12 Car2 "tx-etherStatsUndersizePkts"
+        "sent frames shorter than 64 bytes with a good FCS";
+    TFRG 12 Car2 "tx-etherStatsFragments"
+        "sent frames shorter than 64 bytes with a wrong FCS";
+    RREJ 22 Car1 "rx-filerRejects"
+        "frames the filer rejected";
 }

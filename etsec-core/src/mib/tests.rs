@@ -227,3 +227,26 @@ fn carries_are_one_bit_each_and_all_different() {
     }
     assert_eq!((car1, car2), (Car1::all().bits(), Car2::all().bits()));
 }
+
+#[test]
+fn every_counter_has_names_of_its_own() {
+    let mut names: std::vec::Vec<_> =
+        Counter::ALL.iter().flat_map(|c| [c.name(), c.rmon()]).collect();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), 2 * Counter::ALL.len());
+    // The direction is that of the register: 0x69C to 0x6DC receive, 0x6E0 on transmit (HW 2.5).
+    for counter in Counter::ALL {
+        let at = counter.register().offset();
+        let direction = match at {
+            0x69C..=0x6DC | 0x740 => "rx-",
+            0x6E0..=0x72C => "tx-",
+            _ => "",
+        };
+        let given = counter.rmon().split_once('-').map_or("", |_| &counter.rmon()[..3]);
+        assert!(given.is_empty() || given == direction, "{}", counter.rmon());
+        // The RMON group counts either direction: its names need one here.
+        let rmon = counter.rmon().contains("etherStats") && !counter.rmon().ends_with("Collisions");
+        assert_eq!(rmon && !direction.is_empty(), rmon && !given.is_empty(), "{}", counter.rmon());
+    }
+}

@@ -55,13 +55,16 @@ fn sleep(every: Duration, stop: &Stop) -> bool {
 struct Shown {
     event: &'static str,
     counters: BTreeMap<&'static str, u32>,
+    /// The same by the names of RMON and its kin.
+    rmon: BTreeMap<&'static str, u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     added: Option<BTreeMap<&'static str, u32>>,
 }
 
 impl Shown {
     fn of(values: &Values) -> Self {
-        Shown { event: "stats", counters: by_name(values), added: None }
+        let rmon = Counter::ALL.iter().map(|counter| counter.rmon()).zip(values.iter().copied());
+        Shown { event: "stats", counters: by_name(values), rmon: rmon.collect(), added: None }
     }
 }
 
@@ -89,7 +92,8 @@ fn totals(values: &Values, all: bool) -> String {
     let shown = Counter::ALL.iter().zip(values).filter(|(_, value)| all || **value > 0);
     let rows: Vec<_> = shown
         .map(|(counter, value)| {
-            vec![counter.name().into(), right(*value, 13), counter.counts().into()]
+            let names = [counter.name().into(), counter.rmon().into()];
+            [names, [right(*value, 13), counter.counts().into()]].concat()
         })
         .collect();
     if rows.is_empty() { "all counters are 0\n".into() } else { table(&rows) }
@@ -102,7 +106,8 @@ fn growth(values: &Values, added: &Values, every: Duration, all: bool) -> String
         .map(|(counter, (value, added))| {
             let rate = (f64::from(*added) / every.as_secs_f64()).round() as u32;
             let rate = format!("{}/s", right(rate, 13));
-            vec![counter.name().into(), right(*value, 13), rate, counter.counts().into()]
+            let names = vec![counter.name().into(), counter.rmon().into()];
+            [names, vec![right(*value, 13), rate, counter.counts().into()]].concat()
         })
         .collect();
     if rows.is_empty() { "no counter has changed\n".into() } else { format!("{}\n", table(&rows)) }
@@ -132,8 +137,22 @@ mod tests {
         assert_eq!(totals(&values, false), "all counters are 0\n");
         values[Counter::RPKT as usize] = 1234;
         let text = totals(&values, false);
-        assert_eq!(text, "RPKT          1,234  frames received, bad ones included\n");
+        let expected =
+            "RPKT  rx-etherStatsPkts          1,234  frames received, bad ones included\n";
+        assert_eq!(text, expected);
         assert_eq!(totals(&values, true).lines().count(), Counter::ALL.len());
+    }
+
+    #[test]
+    fn programs_find_every_counter_by_either_name() {
+        let mut values = [0; Counter::ALL.len()];
+        values[Counter::RDRP as usize] = 7;
+        let json = serde_json::to_value(Shown::of(&values)).unwrap();
+        assert_eq!(json["counters"]["RDRP"], 7);
+        assert_eq!(json["rmon"]["rx-etherStatsDropEvents"], 7);
+        for names in [&json["counters"], &json["rmon"]] {
+            assert_eq!(names.as_object().unwrap().len(), Counter::ALL.len());
+        }
     }
 
     #[test]
