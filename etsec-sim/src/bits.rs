@@ -11,6 +11,7 @@ pub(crate) mod at {
     pub const PTV: u16 = 0x028;
     pub const DMACTRL: u16 = 0x02C;
     pub const TBIPA: u16 = 0x030;
+    pub const FIFO_TX_THR: u16 = 0x08C;
     pub const TCTRL: u16 = 0x100;
     pub const TSTAT: u16 = 0x104;
     pub const DFVLAN: u16 = 0x108;
@@ -21,6 +22,8 @@ pub(crate) mod at {
     pub const TBPTR0: u16 = 0x184;
     pub const TBASEH: u16 = 0x200;
     pub const TBASE0: u16 = 0x204;
+    pub const TMR_TXTS1_ID: u16 = 0x280;
+    pub const TMR_TXTS1_H: u16 = 0x2C0;
     pub const RCTRL: u16 = 0x300;
     pub const RSTAT: u16 = 0x304;
     pub const RXIC: u16 = 0x310;
@@ -34,6 +37,7 @@ pub(crate) mod at {
     pub const RBPTR0: u16 = 0x384;
     pub const RBASEH: u16 = 0x400;
     pub const RBASE0: u16 = 0x404;
+    pub const TMR_RXTS_H: u16 = 0x4C0;
     pub const MACCFG1: u16 = 0x500;
     pub const MACCFG2: u16 = 0x504;
     pub const MAXFRM: u16 = 0x510;
@@ -138,6 +142,7 @@ pub(crate) mod tctrl {
 
 /// RCTRL (HW 3.11).
 pub(crate) mod rctrl {
+    pub const TS: u32 = 0x0100_0000;
     pub const PAL: u32 = 0x001F_0000;
     pub const LFC: u32 = 0x4000;
     pub const VLEX: u32 = 0x2000;
@@ -184,6 +189,7 @@ pub(crate) mod tmr_ctrl {
     pub const FIPERST: u32 = 0x1000_0000;
     pub const PP1L: u32 = 0x0800_0000;
     pub const TCLK_PERIOD: u32 = 0x03FF_0000;
+    pub const RTPE: u32 = 0x8000;
     pub const ETEP1: u32 = 0x0100;
     pub const TMSR: u32 = 0x20;
     pub const BYP: u32 = 0x08;
@@ -191,11 +197,12 @@ pub(crate) mod tmr_ctrl {
     pub const CKSEL: u32 = 0x03;
 }
 
-/// TMR_TEVENT, and RXP of TMR_PEVENT (HW 3.23).
+/// TMR_TEVENT; RXP and TXP1 are of TMR_PEVENT (HW 3.23).
 pub(crate) mod tmr_event {
     pub const ETS1: u32 = 0x0100_0000;
     pub const ALM1: u32 = 0x0001_0000;
     pub const PP1: u32 = 0x80;
+    pub const TXP1: u32 = 0x0100;
     pub const RXP: u32 = 0x01;
 }
 

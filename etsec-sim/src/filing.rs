@@ -17,6 +17,11 @@ impl Head {
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes[..self.len]
     }
+
+    /// Puts a time stamp into the first eight bytes behind the control block (HW 5.4).
+    pub(crate) fn stamp(&mut self, time: u64) {
+        self.bytes[8..16].copy_from_slice(&time.to_be_bytes());
+    }
 }
 
 /// Where a frame goes.
@@ -43,6 +48,7 @@ impl Model {
                 // Without the parser QEMU pads nothing (HW 15.3).
                 head.len = 0;
             }
+            self.stamp_received(&mut head, data.len() + 4);
             return self.open_ring(Filed { ring: 0, queue: 0, head, cut: None, gpi: false });
         }
         let mut parsed = parser::parse(data, control);
@@ -56,6 +62,7 @@ impl Model {
         }
         head.bytes[..8].copy_from_slice(&fcb);
         head.len += 8;
+        self.stamp_received(&mut head, data.len() + 4);
         let cut = parsed.vlan_at().filter(|_| control & rctrl::VLEX != 0);
         let ring = if control & rctrl::FSQEN != 0 { 0 } else { usize::from(queue & 7) };
         self.open_ring(Filed { ring, queue, head, cut, gpi })

@@ -16,7 +16,6 @@
 //! | registers | feature |
 //! |---|---|
 //! | TMR_CTRL: polarities, phases, ESFD, FRD; TMR_PRSC | the timer's pins (HW 3.23) |
-//! | TMR_RXTS, TMR_TXTS; RCTRL\[TS\], TxFCB\[PTP\] | time stamps on frames (HW 12.3, 12.4) |
 //! | RIRn, RQFCR\[HASHTBL, HASH\] | hash filing (HW 6.5) |
 //! | ATTR, ATTRELI, DMACTRL snoop bits | stashing and snooping: memory is always coherent |
 //! | ISRGn, EMAPG | interrupt groups (HW 9.4): everything is in group 0 |

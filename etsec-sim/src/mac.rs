@@ -68,6 +68,7 @@ impl Model {
     /// fetched again.
     fn drop_frame_on_wire(&mut self) {
         self.tx.sending = None;
+        self.timer.sending = None;
     }
 
     pub(crate) fn read_maccfg1(&self) -> u32 {

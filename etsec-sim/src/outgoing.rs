@@ -20,6 +20,7 @@ impl Model {
         let two = self.reg(at::MACCFG2);
         let preamble = self.take_preamble(flags, two);
         if let Some(fcb) = fcb {
+            self.stamp_sending(fcb);
             let (control, dfvlan) = (self.reg(at::TCTRL), self.reg(at::DFVLAN));
             offload::apply(&mut self.tx.frame, fcb, control, dfvlan);
         }

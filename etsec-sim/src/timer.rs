@@ -3,6 +3,7 @@
 //! It is brought up to date when somebody looks at it or time has passed; what happens in between
 //! is `ticks.rs`. It knows no frame and no ring.
 
+mod stamps;
 mod ticks;
 
 use std::collections::VecDeque;
@@ -11,6 +12,7 @@ use crate::bits::{at, tmr_ctrl, tmr_event};
 use crate::fault::Fault;
 use crate::model::Model;
 use crate::table;
+use crate::timer::stamps::TxStamp;
 
 /// Clocks the timer can count (HW 3.23 CKSEL). All of them, the transmit clock too, come from one
 /// oscillator.
@@ -66,6 +68,10 @@ pub(crate) struct Timer {
     /// Nanoseconds of the timer's own until each FIPER's next pulse.
     left: [u64; 3],
     triggers: [bool; 2],
+    /// The stamp of the frame that is being sent.
+    pub(crate) sending: Option<TxStamp>,
+    /// Whether the next transmit stamp goes to the second set of registers.
+    second_set: bool,
     outputs: VecDeque<(u64, TimerPin)>,
 }
 
@@ -108,7 +114,10 @@ impl Model {
             for at in (at::TMR_CTRL + 4..=at::TMR_LAST).step_by(4) {
                 self.set_reg(at, table::row(at).map_or(0, |row| row.reset));
             }
-            self.timer = Timer { counted_ns: self.now, ..Timer::default() };
+            let Timer { triggers, ref mut outputs, .. } = self.timer;
+            let outputs = std::mem::take(outputs);
+            let counted_ns = self.now;
+            self.timer = Timer { counted_ns, triggers, outputs, ..Timer::default() };
         }
         if set & tmr_ctrl::FIPERST != 0 {
             // They wait for alarm 1 (HW 12.2).

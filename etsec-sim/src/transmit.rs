@@ -265,6 +265,7 @@ impl Model {
         } else {
             None
         };
+        self.stamp_sent(fate.is_none());
         match fate {
             Some((status, event)) => {
                 self.close_frame(ring, status);
