@@ -92,6 +92,7 @@ fn every_command_has_help() {
         "address",
         "sched",
         "ptp",
+        "wol",
         "completions",
     ] {
         assert!(all.contains(&format!("\n  {command} ")), "{command}");
@@ -127,6 +128,8 @@ fn wrong_words_are_2_and_name_what_is_wrong() {
         (&["mdio", "write", "-d", "sim", "1", "0x20", "0"], "0 to 31"),
         (&["echo", "-d", "sim", "--phy", "40"], "0 to 31"),
         (&["regs", "-d", "sim", "nosuch"], "nosuch"),
+        (&["wol", "-d", "sim", "--on", "magic,arp"], "magic is looked for alone"),
+        (&["wol", "-d", "sim", "--on", "noise"], "noise"),
     ] {
         let output = run(words);
         assert_eq!(code(&output), Some(2), "{words:?}: {}", said(&output));

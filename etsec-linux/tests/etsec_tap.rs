@@ -9,22 +9,69 @@ use std::process::{Command, Stdio};
 
 use program::*;
 
-/// The kernel's TCP against ours, over a TAP interface in a network namespace of its own.
-///
-/// Where the system forbids one of the two there is nothing to test, and it says so; with
-/// ETSEC_STRICT in the environment that is a failure.
-#[test]
-fn the_kernel_downloads_over_a_tap() {
+/// Whether the system allows a network namespace with a TAP interface. Where it does not there is
+/// nothing to test, and it says so; with ETSEC_STRICT in the environment that is a failure.
+fn allowed(test: &str) -> bool {
     let check = "test -w /dev/net/tun && command -v ip && command -v ping";
     let mut allowed = Command::new("unshare");
     allowed.args(["-Urn", "bash", "-c", check]).stdout(Stdio::null());
-    let allowed = allowed.status();
-    if !allowed.is_ok_and(|status| status.success()) {
-        let reason = "no network namespace (unshare --user --net), no /dev/net/tun, or \
-                      neither ip nor ping (apt-get install iproute2 iputils-ping) here";
-        assert!(std::env::var_os("ETSEC_STRICT").is_none(), "{reason}");
-        // Not eprintln!, which the test harness would swallow.
-        writeln!(std::io::stderr(), "SKIP: the_kernel_downloads_over_a_tap: {reason}").unwrap();
+    if allowed.status().is_ok_and(|status| status.success()) {
+        return true;
+    }
+    let reason = "no network namespace (unshare --user --net), no /dev/net/tun, or \
+                  neither ip nor ping (apt-get install iproute2 iputils-ping) here";
+    assert!(std::env::var_os("ETSEC_STRICT").is_none(), "{reason}");
+    // Not eprintln!, which the test harness would swallow.
+    let line = format!("SKIP: {test}: {reason}\n");
+    std::io::stderr().write_all(line.as_bytes()).unwrap();
+    false
+}
+
+#[test]
+fn a_sleeping_port_is_woken_by_what_was_asked_for() {
+    if !allowed("a_sleeping_port_is_woken_by_what_was_asked_for") {
+        return;
+    }
+    // Ordinary traffic goes on all the time, and wakes it only where that is wanted.
+    let script = r#"
+        kinds=$1 sends=$2; shift 2
+        "$@" --quiet --json wol -d sim,wire=tap:tap0 --mac 02:00:00:00:00:07 --on $kinds -t 4 &
+        port=$!
+        trap 'kill $port 2>/dev/null' EXIT
+        for try in $(seq 100); do ip link set tap0 up 2>/dev/null && break; sleep 0.05; done
+        ip addr add 10.9.8.1/24 dev tap0 || exit 90
+        ip neigh add 10.9.8.2 lladdr 02:00:00:00:00:07 dev tap0 || exit 91
+        magic='\xff\xff\xff\xff\xff\xff'
+        for n in $(seq 16); do magic=$magic'\x02\x00\x00\x00\x00\x07'; done
+        while kill -0 $port 2>/dev/null; do
+            case $sends in
+                magic) printf $magic >/dev/udp/10.9.8.2/9 ;;
+                other) echo good morning >/dev/udp/10.9.8.2/9 ;;
+            esac
+            sleep 0.1
+        done
+        wait $port"#;
+    for (kinds, sends, woken) in [
+        ("magic", "magic", true),
+        ("magic", "other", false),
+        ("unicast", "other", true),
+        ("arp,broadcast", "other", false),
+    ] {
+        let mut command = Command::new("unshare");
+        command.args(["-Urn", "bash", "-c", script, "bash", kinds, sends]);
+        let output = command.args(words()).output().unwrap();
+        let case = format!("{sends} on {kinds}: {}", said(&output));
+        assert_eq!(code(&output), Some(if woken { 0 } else { 1 }), "{case}");
+        assert_eq!(events(&output.stdout, "asleep").len(), 1, "{case}");
+        assert_eq!(events(&output.stdout, "woken").len(), usize::from(woken), "{case}");
+        assert_eq!(said(&output).contains("nothing has woken it in time"), !woken, "{case}");
+    }
+}
+
+/// The kernel's TCP against ours, over a TAP interface in a network namespace of its own.
+#[test]
+fn the_kernel_downloads_over_a_tap() {
+    if !allowed("the_kernel_downloads_over_a_tap") {
         return;
     }
     let dir = tempfile::tempdir().unwrap();

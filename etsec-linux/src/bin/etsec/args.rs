@@ -13,7 +13,7 @@ use clap_complete::Shell;
 use etsec_core::MacAddr;
 use etsec_linux::Spec;
 
-pub use self::settings::{Config, Ptp, PtpAction, Tune};
+pub use self::settings::{Config, Ptp, PtpAction, Tune, WakeKind, Wol};
 pub use self::values::{AddressArg, DeviceName, LinkArg};
 use crate::units::{parse_count, parse_mii, parse_seconds, parse_u16};
 
@@ -110,6 +110,8 @@ pub enum Command {
     Sched(Tune),
     /// Read, set and steer the IEEE 1588 clock, which is in the first controller's page.
     Ptp(Ptp),
+    /// Let a port sleep until a frame wakes it: a magic packet, or a kind of frame.
+    Wol(Wol),
     /// Print a completion script for a shell.
     Completions {
         /// The shell to complete in.

@@ -35,6 +35,7 @@ mod station;
 mod stats;
 mod tune;
 mod units;
+mod wol;
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -112,6 +113,7 @@ fn run(cli: &Cli) -> Result<()> {
         Command::Address(args) => tune::run("address", args, context.out),
         Command::Sched(args) => tune::run("sched", args, context.out),
         Command::Ptp(args) => tune::ptp(args, context.out),
+        Command::Wol(args) => wol::run(args, &context),
         Command::Completions { .. } => Ok(()),
     }
 }

@@ -39,6 +39,8 @@ pub struct Setup {
     pub settings: Settings,
     /// The transmit queue to use.
     pub tx_queue: usize,
+    /// Whether received frames are parsed, whatever the settings need.
+    pub parser: bool,
 }
 
 impl Setup {
@@ -63,7 +65,7 @@ impl Setup {
         settings.phy = tuning.phy.or(settings.phy);
         settings.rings.descriptors = tuning.ring.unwrap_or(settings.rings.descriptors);
         settings.rings.buffers = tuning.buffers.or(settings.rings.buffers);
-        Ok(Setup { device: device.clone(), settings, tx_queue: 0 })
+        Ok(Setup { device: device.clone(), settings, tx_queue: 0, parser: false })
     }
 
     /// And frames to others, if `promiscuous`.
@@ -71,6 +73,16 @@ impl Setup {
     pub fn receiving_all(mut self, promiscuous: bool) -> Self {
         self.settings.address.promiscuous |= promiscuous;
         self
+    }
+
+    /// Opens the device and tells it what it is set to.
+    ///
+    /// # Errors
+    /// What the driver says.
+    pub fn open(&self) -> Result<Device> {
+        let mut device = Device::open(&self.device.to_string(), &self.options())?;
+        self.settings.begin(&mut device.port)?;
+        Ok(device)
     }
 
     fn options(&self) -> Options {
@@ -92,6 +104,7 @@ impl Setup {
             },
             promiscuous: settings.address.promiscuous,
             all_multicast: settings.address.all_multicast,
+            parser: self.parser,
             ..Options::default()
         }
     }
@@ -131,10 +144,8 @@ pub struct NetStation {
 impl Station {
     /// Opens and starts a device.
     pub fn open(setup: &Setup, context: &Context) -> Result<Self> {
-        let options = setup.options();
-        let name = setup.device.to_string();
-        let mut device = Device::open(&name, &options)?;
-        setup.settings.begin(&mut device.port)?;
+        let (name, mtu) = (setup.device.to_string(), setup.settings.mtu);
+        let device = setup.open()?;
         // Now, so that threads of the simulator stay free to run elsewhere.
         context.pin()?;
         let mut device = device.start().map_err(|(_, error)| error)?;
@@ -145,7 +156,7 @@ impl Station {
         let level = rx.pending();
         let keeper = Keeper::new(name, device, setup.settings.clone())?;
         let bufs = Vec::with_capacity(BURST);
-        Ok(Station { keeper, rx, others, still: 0, tx, pool, level, mtu: options.mtu, bufs })
+        Ok(Station { keeper, rx, others, still: 0, tx, pool, level, mtu, bufs })
     }
 
     /// Gives the queues to smoltcp.

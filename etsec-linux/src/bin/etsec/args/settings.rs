@@ -1,10 +1,13 @@
-//! The grammar of the commands that are about settings: of a file, or of a running port.
+//! The grammar of the commands that are about settings, of a file or of a running port, and about
+//! sleep.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
-use super::{DeviceName, Observe};
+use super::{DeviceName, Observe, Port};
+use crate::units::parse_seconds;
 
 /// Settings of a running port.
 #[derive(Debug, Args)]
@@ -90,4 +93,32 @@ pub enum Config {
         #[arg(short, long, value_name = "DEVICE")]
         device: Option<DeviceName>,
     },
+}
+
+/// `etsec wol`.
+#[derive(Debug, Args)]
+pub struct Wol {
+    #[command(flatten)]
+    pub port: Port,
+    /// What wakes the port: magic packets, or any of these kinds of frames.
+    #[arg(long, value_enum, value_name = "KIND", value_delimiter = ',', default_value = "magic")]
+    pub on: Vec<WakeKind>,
+    /// Give up after so many seconds.
+    #[arg(short = 't', long, value_name = "SECONDS", value_parser = parse_seconds)]
+    pub duration: Option<Duration>,
+}
+
+/// A kind of frame that wakes a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum WakeKind {
+    /// Six bytes 0xFF and 16 times the station address.
+    Magic,
+    /// To the station address.
+    Unicast,
+    /// To a group, broadcast included.
+    Multicast,
+    /// To everybody.
+    Broadcast,
+    /// ARP, to whomever.
+    Arp,
 }
