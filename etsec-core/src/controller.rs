@@ -12,6 +12,7 @@ use crate::coalesce::Wanted;
 use crate::config::Config;
 use crate::error::Error;
 use crate::event::Event;
+use crate::filer::Filer;
 use crate::halt::Sides;
 use crate::mib;
 use crate::port::RINGS;
@@ -40,8 +41,10 @@ const RESET_US: u32 = 10;
 pub(crate) struct Controller<B> {
     pub pages: Pages<B>,
     pub config: Config,
-    /// Whether the filer's table has been loaded.
-    pub filing: bool,
+    /// What is in the filer's table, once it has been loaded.
+    pub filer: Option<Filer<B>>,
+    /// The events that raise a line.
+    pub events: Event,
     /// What options have set beyond that.
     pub settings: Settings,
     /// What frame events wait for.
@@ -59,7 +62,8 @@ impl<B> Controller<B> {
     /// Nothing is read or written.
     pub(crate) fn new(pages: Pages<B>, config: Config) -> Self {
         let (settings, coalescing) = (Settings::default(), Wanted::NONE);
-        Controller { pages, config, filing: false, settings, coalescing, relinked: None }
+        let events = Event::DEFAULT_MASK;
+        Controller { pages, config, filer: None, events, settings, coalescing, relinked: None }
     }
 }
 
@@ -98,6 +102,13 @@ impl<B: Bus> Controller<B> {
 
     /// Stops the MAC at once and resets it (HW 8.4). What was inside it is lost.
     pub(crate) fn soft_reset(&self, delay: &mut dyn DelayNs) {
+        match &self.filer {
+            Some(filer) => (filer.reset)(self, delay),
+            None => self.reset_mac(delay),
+        }
+    }
+
+    pub(crate) fn reset_mac(&self, delay: &mut dyn DelayNs) {
         let bus = self.bus();
         MACCFG1.on(bus).modify(Maccfg1::RX_EN::CLEAR + Maccfg1::TX_EN::CLEAR);
         MACCFG1.on(bus).write(Maccfg1::SOFT_RESET::SET);
@@ -188,8 +199,7 @@ impl<B: Bus> Controller<B> {
             GADDR.nth(n).on(bus).set(group);
         }
         let parsing = if self.config.parser { Rctrl::PRSDEP::L4 } else { Rctrl::PRSDEP::Off };
-        let filing = Rctrl::FILREN.val(u32::from(self.filing));
-        let usual = u32::from(parsing + filing) | filter.rctrl();
+        let usual = u32::from(parsing) | filter.rctrl();
         RCTRL.on(bus).set(self.settings.over(RCTRL, usual));
     }
 }

@@ -19,7 +19,6 @@ use crate::controller::Controller;
 use crate::error::{Error, Side};
 use crate::event::Event;
 use crate::event_port::{EventPort, FaultCounters};
-use crate::filer::FilerTable;
 use crate::halt::Sides;
 use crate::link::{Interface, Link};
 use crate::mib::{Counter, Mib};
@@ -100,21 +99,6 @@ impl<B: Bus + Clone> Stopped<B> {
         Ok(TxQueue::new(ring, bell, n as u8, limits))
     }
 
-    /// Loads the receive filer and switches it on; frames of rings that do not exist are dropped
-    /// (HW 6).
-    ///
-    /// # Errors
-    /// [`Error::ParserOff`] unless [`Config::parser`] is set.
-    pub fn set_filer(&mut self, table: &FilerTable) -> Result<(), Error> {
-        if !self.0.port.controller.config.parser {
-            return Err(Error::ParserOff);
-        }
-        table.load(self.0.port.bus());
-        self.0.port.controller.filing = true;
-        self.0.port.controller.program_filter(&self.0.port.controller.config.filter);
-        Ok(())
-    }
-
     /// Lets the controller run (HW 8.2). Frames still in descriptors from before a stop are sent
     /// and delivered.
     ///
@@ -144,6 +128,10 @@ impl<B: Bus + Clone> Stopped<B> {
     pub fn mib(&mut self) -> &Mib {
         self.0.port.mib.collect(&self.0.port.controller.pages.group0);
         &self.0.port.mib
+    }
+
+    pub(crate) fn port_mut(&mut self) -> &mut Port<B> {
+        &mut self.0.port
     }
 
     fn bell_page(&self) -> B {
@@ -316,8 +304,12 @@ impl<B: Bus + Clone> Running<B> {
         TSEC_ID.on(self.0.port.bus()).get()
     }
 
+    pub(crate) fn port_mut(&mut self) -> &mut Port<B> {
+        &mut self.0.port
+    }
+
     /// Stops DMA; the port is between two states until [`Running::restart`].
-    fn halt(&mut self, delay: &mut dyn DelayNs) -> Result<(), Error> {
+    pub(crate) fn halt(&mut self, delay: &mut dyn DelayNs) -> Result<(), Error> {
         self.0.port.controller.check_alive()?;
         let lost = self.0.port.halt(delay);
         // On a bus that has died in the meantime every wait ends at once, and nothing has stopped.
@@ -329,7 +321,7 @@ impl<B: Bus + Clone> Running<B> {
         Ok(())
     }
 
-    fn restart(&mut self, delay: &mut dyn DelayNs) -> Result<(), Error> {
+    pub(crate) fn restart(&mut self, delay: &mut dyn DelayNs) -> Result<(), Error> {
         self.0.port.controller.soft_reset(delay);
         self.0.events.faults_mut().resets += 1;
         self.0.port.controller.program();

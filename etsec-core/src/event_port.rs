@@ -52,9 +52,9 @@ pub struct FaultCounters {
     pub lost_in_receive: u64,
 }
 
-/// What [`EventPort::mend`] acknowledges: errors, and a pause that was received: the partner causes
-/// it, nobody waits for it, and it would hold the line up for ever (HW 9.1). The rest of the error
-/// line belongs to whoever caused it.
+/// What [`EventPort::mend`] acknowledges: errors, and what a partner causes by a frame of its and
+/// would hold the line up for ever: a pause, and a frame that the filer tells of, which may show on
+/// this line (HW 9.1). The rest of the error line belongs to whoever caused it.
 const RECOVERED: Event = Event::BABR
     .union(Event::RXC)
     .union(Event::BSY)
@@ -67,7 +67,8 @@ const RECOVERED: Event = Event::BABR
     .union(Event::DPE)
     .union(Event::PERR)
     .union(Event::FIR)
-    .union(Event::FIQ);
+    .union(Event::FIQ)
+    .union(Event::FGPI);
 
 /// What whoever stops a direction waits for, perhaps in another thread.
 const AWAITED: Event = Event::GRSC.union(Event::GTSC);

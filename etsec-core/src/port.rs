@@ -138,7 +138,7 @@ impl<B: Bus> Port<B> {
         // HW 8.2: QEMU forgets a kick that comes before Tx_EN; on a running ring another one is
         // harmless.
         TSTAT.on(bus).clear(thlt);
-        IMASK.on(bus).assign(Event::DEFAULT_MASK);
+        IMASK.on(bus).assign(self.controller.events);
         (thlt, qhlt)
     }
 

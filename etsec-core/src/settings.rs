@@ -30,7 +30,6 @@ impl Setting {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Settings(heapless::Vec<Setting, MOST>);
 
-#[allow(dead_code, reason = "the first option that uses it ends this line")]
 impl Settings {
     /// Sets fields of a register, from the next reset on; other fields stay as they are.
     pub(crate) fn put<L, A>(&mut self, reg: Reg<L, A>, fields: FieldValue<u32, L>)

@@ -1,12 +1,15 @@
 //! The receive filer's table: up to 256 entries that choose a ring for each frame (HW 6).
 //!
-//! This file knows the table, not the rules that people write.
+//! This file knows the table, not what its entries mean.
 
 use core::fmt;
 
+use super::error::FilerError;
+use super::layout::{FILLER, Placed};
+use super::rule::{Action, Rule};
 use crate::bus::Bus;
-use crate::regs::Writeable;
-use crate::regs::filer::{RQFAR, RQFCR, RQFPR, Rqfcr};
+use crate::regs::filer::{RBIFX, RIR, RQFAR, RQFCR, RQFPR, Rqfcr};
+use crate::regs::{Readable, Writeable};
 
 /// Entries of the hardware's table.
 pub const ENTRIES: usize = 256;
@@ -22,14 +25,18 @@ pub struct FilerEntry {
 }
 
 impl FilerEntry {
-    /// Fails under every reading of the manual and leaves the mask alone: SAH < 0 (HW 6.1).
-    const FILLER: FilerEntry = FilerEntry { control: 0x65, property: 0 };
-
     /// Always matches and files to `queue`, 0 to 63 (HW 6.1).
     #[must_use]
     pub fn default_to(queue: u8) -> Self {
         let control = Rqfcr::CMP::NotLess + Rqfcr::Q.val(u32::from(queue & 0x3F));
         FilerEntry { control: control.into(), property: 0 }
+    }
+
+    /// Writes it to its place. What a search makes of it in between is undefined.
+    pub(super) fn write<B: Bus>(self, bus: &B, at: usize) {
+        RQFAR.on(bus).set(at as u32);
+        RQFCR.on(bus).set(self.control);
+        RQFPR.on(bus).set(self.property);
     }
 }
 
@@ -45,18 +52,51 @@ impl fmt::Display for FilerFull {
 
 impl core::error::Error for FilerFull {}
 
-/// A filer table: entries in order, then a default rule that always matches.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A filer table, and the registers that belong to it.
+///
+/// Made by [`FilerTable::compile`] from rules, or entry by entry: [`FilerTable::new`] files every
+/// frame to one queue, [`FilerTable::push`] puts entries before that.
+#[derive(Clone)]
 pub struct FilerTable {
-    entries: heapless::Vec<FilerEntry, { ENTRIES - 1 }>,
-    default: FilerEntry,
+    entries: [FilerEntry; ENTRIES],
+    /// How many entries have been pushed.
+    len: usize,
+    /// RBIFX: which bytes make up the property ARB (HW 3.12).
+    pub rbifx: u32,
+    /// RIR0–3: the ring for each value of the hash (eTSEC2, HW 3.22).
+    pub rir: [u32; 4],
 }
 
 impl FilerTable {
     /// A table that files every frame to `queue`.
     #[must_use]
     pub fn new(queue: u8) -> Self {
-        FilerTable { entries: heapless::Vec::new(), default: FilerEntry::default_to(queue) }
+        let mut entries = [FILLER; ENTRIES];
+        entries[ENTRIES - 1] = FilerEntry::default_to(queue);
+        FilerTable { entries, len: 0, rbifx: 0, rir: [0; 4] }
+    }
+
+    /// The table for rules that are tried in order, and for what none of them matches.
+    ///
+    /// It is laid out for [`Running::set_rules`](crate::Running::set_rules): entry 0 says which of
+    /// two places is in use.
+    ///
+    /// # Errors
+    /// [`FilerError`] that names the rule.
+    pub fn compile(rules: &[Rule], default: Action) -> Result<Self, FilerError> {
+        Ok(Placed::anew(rules, default)?.table())
+    }
+
+    /// Entry number `n`.
+    #[must_use]
+    pub fn entry(&self, n: u8) -> FilerEntry {
+        self.entries[usize::from(n)]
+    }
+
+    pub(super) fn set(&mut self, n: usize, entry: FilerEntry) {
+        if let Some(place) = self.entries.get_mut(n) {
+            *place = entry;
+        }
     }
 
     /// Adds an entry before the default rule.
@@ -64,7 +104,7 @@ impl FilerTable {
     /// # Errors
     /// [`FilerFull`]; the table is as before.
     pub fn push(&mut self, entry: FilerEntry) -> Result<(), FilerFull> {
-        self.entries.push(entry).map_err(|_| FilerFull)
+        self.extend(&[entry])
     }
 
     /// Adds entries before the default rule, all of them or none.
@@ -72,18 +112,51 @@ impl FilerTable {
     /// # Errors
     /// [`FilerFull`]; the table is as before.
     pub fn extend(&mut self, entries: &[FilerEntry]) -> Result<(), FilerFull> {
-        self.entries.extend_from_slice(entries).map_err(|_| FilerFull)
+        let end = self.len + entries.len();
+        let free = self.entries[..ENTRIES - 1].get_mut(self.len..end).ok_or(FilerFull)?;
+        free.copy_from_slice(entries);
+        self.len = end;
+        Ok(())
     }
 
-    /// Writes all 256 entries: what is not written is undefined (HW 6.1). For a stopped receiver.
+    /// Writes all 256 entries: what is not written is undefined (HW 6.1). For a filer that is off,
+    /// or a stopped receiver.
     pub(crate) fn load<B: Bus>(&self, bus: &B) {
-        let filler = core::iter::repeat(FilerEntry::FILLER);
-        let before = self.entries.iter().copied().chain(filler).take(ENTRIES - 1);
-        for (at, entry) in (0..).zip(before.chain(core::iter::once(self.default))) {
-            RQFAR.on(bus).set(at);
-            RQFCR.on(bus).set(entry.control);
-            RQFPR.on(bus).set(entry.property);
+        for (at, entry) in self.entries.iter().enumerate() {
+            entry.write(bus, at);
         }
+    }
+
+    /// Reads what the hardware has.
+    pub(crate) fn read<B: Bus>(bus: &B) -> Self {
+        let mut table = FilerTable::new(0);
+        table.len = ENTRIES - 1;
+        for (at, entry) in (0..).zip(&mut table.entries) {
+            RQFAR.on(bus).set(at);
+            entry.control = RQFCR.on(bus).get();
+            entry.property = RQFPR.on(bus).get();
+        }
+        table.rbifx = RBIFX.on(bus).get();
+        for (n, map) in table.rir.iter_mut().enumerate() {
+            *map = RIR.nth(n).on(bus).get();
+        }
+        table
+    }
+}
+
+impl PartialEq for FilerTable {
+    /// Whether they mean the same to the hardware.
+    fn eq(&self, other: &Self) -> bool {
+        self.entries == other.entries && self.rbifx == other.rbifx && self.rir == other.rir
+    }
+}
+
+impl Eq for FilerTable {}
+
+impl fmt::Debug for FilerTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let used = self.entries.iter().enumerate().filter(|(_, entry)| **entry != FILLER);
+        f.debug_map().entries(used).finish()
     }
 }
 
@@ -138,10 +211,10 @@ mod tests {
     fn a_full_table_takes_nothing_and_keeps_its_default() {
         let mut table = FilerTable::new(0);
         for _ in 0..ENTRIES - 1 {
-            table.push(FilerEntry::FILLER).unwrap();
+            table.push(FILLER).unwrap();
         }
         let full = table.clone();
-        assert_eq!(table.push(FilerEntry::FILLER), Err(FilerFull));
+        assert_eq!(table.push(FILLER), Err(FilerFull));
         assert_eq!(table, full);
     }
 }
