@@ -130,10 +130,6 @@ impl<B: Bus + Clone> Stopped<B> {
         &self.0.port.mib
     }
 
-    pub(crate) fn port_mut(&mut self) -> &mut Port<B> {
-        &mut self.0.port
-    }
-
     fn bell_page(&self) -> B {
         self.0.port.controller.pages.group0.clone()
     }
@@ -302,10 +298,6 @@ impl<B: Bus + Clone> Running<B> {
     #[must_use]
     pub fn id(&self) -> u32 {
         TSEC_ID.on(self.0.port.bus()).get()
-    }
-
-    pub(crate) fn port_mut(&mut self) -> &mut Port<B> {
-        &mut self.0.port
     }
 
     /// Stops DMA; the port is between two states until [`Running::restart`].

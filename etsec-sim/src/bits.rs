@@ -28,6 +28,7 @@ pub(crate) mod at {
     pub const RSTAT: u16 = 0x304;
     pub const RXIC: u16 = 0x310;
     pub const RQUEUE: u16 = 0x314;
+    pub const RIR0: u16 = 0x318;
     pub const RBIFX: u16 = 0x330;
     pub const RQFAR: u16 = 0x334;
     pub const RQFCR: u16 = 0x338;

@@ -101,6 +101,11 @@ pub struct Switches {
     /// A TxBD whose data met a bus error is left ready, so that the error recurs until it is mended
     /// (HW 3.7). Off: it is closed with UN (HW 8.6).
     pub bus_error_recurs: bool,
+    /// FGPI raises the RX line, as Linux has it, instead of the error line (HW 9.1).
+    pub fgpi_on_rx: bool,
+    /// A soft reset of the MAC also spoils the filer's table, RBIFX and RIRn; which registers it
+    /// clears is not known (HW 8.4, 17).
+    pub reset_spoils_filer: bool,
     /// RX descriptors and restart as QEMU's model does them (HW 15.3, 18.8): no F in a frame of one
     /// BD, the last BD's own length, no pad bytes without the parser; on a full ring no BSY, the
     /// frame kept, RBPTRn one too far, and two RSTAT writes to get going again.

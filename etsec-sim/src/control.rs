@@ -18,9 +18,10 @@ pub enum Line {
 }
 
 impl Line {
-    const fn events(self) -> u32 {
+    const fn events(self, fgpi_on_rx: bool) -> u32 {
         let tx = ievent::TXB | ievent::TXF;
-        let rx = ievent::RXB | ievent::RXF;
+        let fgpi = if fgpi_on_rx { ievent::FGPI } else { 0 };
+        let rx = ievent::RXB | ievent::RXF | fgpi;
         match self {
             Line::Tx => tx,
             Line::Rx => rx,
@@ -33,7 +34,8 @@ impl Model {
     /// The level of a line: active while an enabled event of its is set (HW 9.1).
     pub fn line(&self, line: Line) -> bool {
         let dead = self.faults.is(Fault::BusDead);
-        !dead && self.reg(at::IEVENT) & self.reg(at::IMASK) & line.events() != 0
+        let events = line.events(self.config.switches.fgpi_on_rx);
+        !dead && self.reg(at::IEVENT) & self.reg(at::IMASK) & events != 0
     }
 
     /// Sets events.

@@ -32,6 +32,14 @@ pub enum Decision {
     File(u8),
     /// Discard and count in RREJ.
     Reject,
+    /// File to the ring that RIRn has for a hash (HW 6.5).
+    Spread {
+        /// Which RIRn.
+        map: u8,
+        /// The hash, 0–7. Silicon's function is unknown: this one only gives equal properties equal
+        /// values, so a driver is not judged by where a frame goes.
+        hash: u8,
+    },
     /// No rule matched: the frame is dropped, FIR and FIQ are set (HW 6.2).
     NoMatch,
     /// The outcome on silicon is unknown (HW 6.5, 17); a driver that gets here is not judged.
@@ -41,8 +49,8 @@ pub enum Decision {
 /// Why a search is not judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unknown {
-    /// A rule hashes a property or files through RIRn; the hash function is unknown (HW 6.5).
-    Hash,
+    /// A rule files through a RIRn that does not exist (HW 3.12).
+    Map,
     /// A cluster opens inside a cluster, which HW 6.1 rules out.
     NestedCluster,
 }
@@ -67,7 +75,7 @@ pub struct Verdict {
 #[must_use]
 pub fn search(table: &[(u32, u32); ENTRIES], frame: &Parsed<'_>, rbifx: u32) -> Verdict {
     // HW 18.9: the mask is all ones at the start.
-    let mut search = Search { mask: u32::MAX, unmasked: None };
+    let mut search = Search { mask: u32::MAX, unmasked: None, hash: 0 };
     let mut in_cluster = false;
     let mut at = 0;
     while let Some(&(control, _)) = table.get(at) {
@@ -77,8 +85,9 @@ pub fn search(table: &[(u32, u32); ENTRIES], frame: &Parsed<'_>, rbifx: u32) -> 
         }
         if !search.compare(at, table[at], frame, rbifx) {
             at = skip(table, at, &mut in_cluster);
+            search.hash = 0;
         } else if control & AND == 0 {
-            let (decision, interrupt) = decide(control);
+            let (decision, interrupt) = search.decide(control);
             return search.end(at, decision, interrupt);
         } else {
             in_cluster |= opens;
@@ -91,6 +100,8 @@ pub fn search(table: &[(u32, u32); ENTRIES], frame: &Parsed<'_>, rbifx: u32) -> 
 struct Search {
     mask: u32,
     unmasked: Option<u8>,
+    /// What the rule has hashed so far.
+    hash: u32,
 }
 
 impl Search {
@@ -106,6 +117,10 @@ impl Search {
             }
             (frame.property(control & PID, rbifx) & self.mask, value & self.mask)
         };
+        if control & HASH != 0 {
+            // Any function would do; this one lets each bit count.
+            self.hash = (self.hash ^ property).wrapping_mul(0x9E37_79B1).rotate_left(15);
+        }
         match control & CMP {
             CMP_EQUAL => property == value,
             CMP_AT_LEAST => property >= value,
@@ -114,24 +129,28 @@ impl Search {
         }
     }
 
+    /// Reads the closing entry of a rule that matched.
+    fn decide(&self, control: u32) -> (Decision, bool) {
+        let interrupt = control & GPI != 0;
+        if control & REJ != 0 {
+            return (Decision::Reject, false);
+        }
+        let decision = match (control & HASHTBL) >> 17 {
+            0 => Decision::File((control >> 10) as u8 & 0x3F),
+            map => Decision::Spread { map: map as u8 - 1, hash: (self.hash >> 29) as u8 },
+        };
+        (decision, interrupt)
+    }
+
     fn end(&self, at: usize, decision: Decision, interrupt: bool) -> Verdict {
         Verdict { decision, entry: at as u8, interrupt, unmasked: self.unmasked }
     }
 }
 
-/// Reads the closing entry of a rule that matched.
-fn decide(control: u32) -> (Decision, bool) {
-    if control & REJ != 0 {
-        (Decision::Reject, false)
-    } else {
-        (Decision::File((control >> 10) as u8 & 0x3F), control & GPI != 0)
-    }
-}
-
 /// Why entry `control` cannot be judged, if it cannot.
 fn unknown(control: u32, nested: bool) -> Option<Unknown> {
-    if control & (HASH | HASHTBL) != 0 {
-        Some(Unknown::Hash)
+    if (control & HASHTBL) >> 17 > 4 {
+        Some(Unknown::Map)
     } else {
         nested.then_some(Unknown::NestedCluster)
     }

@@ -92,6 +92,10 @@ impl Model {
                 self.raise(ievent::FIR | ievent::FIQ);
                 None
             }
+            Decision::Spread { map, hash } => {
+                let rings = self.reg(at::RIR0 + 4 * u16::from(map));
+                Some(((rings >> (29 - 3 * hash)) as u8 & 7, verdict.interrupt))
+            }
             // Nobody knows where silicon would put it; ring 0 loses nothing.
             Decision::Unjudged(_) => Some((0, false)),
         }

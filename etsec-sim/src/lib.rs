@@ -16,11 +16,15 @@
 //! | registers | feature |
 //! |---|---|
 //! | TMR_CTRL: polarities, phases, ESFD, FRD; TMR_PRSC | the timer's pins (HW 3.23) |
-//! | RIRn, RQFCR\[HASHTBL, HASH\] | hash filing (HW 6.5) |
 //! | ATTR, ATTRELI, DMACTRL snoop bits | stashing and snooping: memory is always coherent |
 //! | ISRGn, EMAPG | interrupt groups (HW 9.4): everything is in group 0 |
 //! | EDIS | error disable |
 //! | FIFO_*, MINFLR, IPGIFG, HAFDUP, TCTRL\[THDF\] | FIFO thresholds, gaps, half-duplex details |
+//!
+//! # What is done in some way because nobody knows the right one
+//! | what | here |
+//! |---|---|
+//! | the hash of hash filing (HW 6.5) | equal properties have equal hashes, and no more |
 
 mod bits;
 pub mod cable;

@@ -62,6 +62,9 @@ impl Model {
         self.tx.flow_wanted = None;
         self.faults.disarm(Fault::TxHang);
         self.drop_frame_on_wire();
+        if self.config.switches.reset_spoils_filer {
+            self.spoil_filer();
+        }
     }
 
     /// The frame being sent is lost on the wire; its descriptors have not been closed and will be

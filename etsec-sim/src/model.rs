@@ -53,6 +53,14 @@ impl fmt::Debug for Model {
     }
 }
 
+/// A filer table without zeros: who enables it without writing all entries is to notice (HW 18.2).
+fn filer_noise() -> [(u32, u32); 256] {
+    std::array::from_fn(|i| {
+        let noise = (i as u32).wrapping_mul(0x9E37_79B9) ^ 0xA5C3_0F69;
+        (noise & 0x800F_FFEF, !noise)
+    })
+}
+
 impl Model {
     /// A model as it is after power-on, its PHY's cable plugged in.
     pub fn new(config: SimConfig) -> Self {
@@ -62,16 +70,9 @@ impl Model {
                 regs[usize::from(row.first + n * row.stride) / 4] = row.reset;
             }
         }
-        // The filer table holds no zeros: who enables it without writing all entries is to notice
-        // (HW 18.2).
-        let mut filer = Box::new([(0, 0); 256]);
-        for (i, entry) in filer.iter_mut().enumerate() {
-            let noise = (i as u32).wrapping_mul(0x9E37_79B9) ^ 0xA5C3_0F69;
-            *entry = (noise & 0x800F_FFEF, !noise);
-        }
         let mut model = Model {
             regs,
-            filer,
+            filer: Box::new(filer_noise()),
             memory: Memory::default(),
             sanitizer: Sanitizer::new(config.sanitizer),
             tx: Transmitter::default(),
@@ -200,6 +201,15 @@ impl Model {
     /// Reserved on this part: what came with the eTSEC2 (HW 2.3, 2.6).
     fn is_missing(&self, at: u16) -> bool {
         !self.config.etsec2 && matches!(at, 0x318..=0x324 | 0xEB0..=0xF2F)
+    }
+
+    /// Whatever was in the filer is lost.
+    pub(crate) fn spoil_filer(&mut self) {
+        *self.filer = filer_noise();
+        self.rx.lint_given = false;
+        for at in [at::RBIFX, at::RIR0, at::RIR0 + 4, at::RIR0 + 8, at::RIR0 + 12] {
+            self.set_reg(at, 0);
+        }
     }
 
     fn filer_entry(&self) -> usize {

@@ -71,6 +71,7 @@ pub fn readings() -> Vec<Switches> {
         Switches { a002: true, ..none },
         Switches { toe_stays: true, ..none },
         Switches { bus_error_recurs: true, ..none },
+        Switches { reset_spoils_filer: true, ..none },
         Switches { qemu: true, ..none },
         Switches {
             halt_all: true,
@@ -78,6 +79,8 @@ pub fn readings() -> Vec<Switches> {
             a002: true,
             toe_stays: true,
             bus_error_recurs: true,
+            fgpi_on_rx: true,
+            reset_spoils_filer: true,
             ..none
         },
     ]

@@ -28,6 +28,10 @@ pub const RSTAT: u16 = 0x304;
 pub const RQUEUE: u16 = 0x314;
 /// Filer table address.
 pub const RQFAR: u16 = 0x334;
+/// Control word of a filer entry.
+pub const RQFCR: u16 = 0x338;
+/// Property word of a filer entry.
+pub const RQFPR: u16 = 0x33C;
 /// Maximum receive buffer length.
 pub const MRBLR: u16 = 0x340;
 /// Position of receive ring 0.

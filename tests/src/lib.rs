@@ -1,6 +1,9 @@
 //! Shared scaffolding of the tests.
 pub mod all_rings;
 pub mod at;
+pub mod packet;
 pub mod rig;
+pub mod rules;
+pub mod search;
 pub mod still;
 pub mod trace;

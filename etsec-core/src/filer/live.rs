@@ -134,7 +134,7 @@ impl<B: Bus + Clone> Stopped<B> {
     /// # Errors
     /// [`Error::ParserOff`] unless [`Config::parser`](crate::Config::parser) is set.
     pub fn set_filer(&mut self, table: &FilerTable) -> Result<(), Error> {
-        let port = self.port_mut();
+        let port = &mut self.owner_mut().port;
         if !port.controller.config.parser {
             return Err(Error::ParserOff);
         }
@@ -156,7 +156,7 @@ impl<B: Bus + Clone> Stopped<B> {
     /// # Errors
     /// [`FilerError`] that names the rule; nothing changes then.
     pub fn set_rules(&mut self, rules: &[Rule], default: Action) -> Result<(), FilerError> {
-        let port = self.port_mut();
+        let port = &mut self.owner_mut().port;
         port.check_rules(rules, default)?;
         let placed = Placed::anew(rules, default)?;
         port.check_maps(&placed, rules, default)?;
@@ -169,13 +169,13 @@ impl<B: Bus + Clone> Stopped<B> {
     /// Whether all frames go to ring 0, and only tell the queue that was chosen for them (HW 3.11).
     /// Set it before rules that name queues of rings which are not there.
     pub fn set_single_queue(&mut self, on: bool) {
-        self.port_mut().controller.settings.put(RCTRL, Rctrl::FSQEN.val(on.into()));
+        self.owner_mut().port.controller.settings.put(RCTRL, Rctrl::FSQEN.val(on.into()));
     }
 
     /// The filer's table as the hardware has it; undefined before it was set (HW 6.1).
     #[must_use]
     pub fn filer(&mut self) -> FilerTable {
-        FilerTable::read(self.port_mut().bus())
+        FilerTable::read(self.owner_mut().port.bus())
     }
 }
 
@@ -197,7 +197,7 @@ impl<B: Bus + Clone> Running<B> {
         default: Action,
         delay: &mut dyn DelayNs,
     ) -> Result<Change, FilerError> {
-        let port = self.port_mut();
+        let port = &mut self.owner_mut().port;
         port.controller.check_alive()?;
         port.check_rules(rules, default)?;
         let filer = port.controller.filer.as_ref();
@@ -218,15 +218,15 @@ impl<B: Bus + Clone> Running<B> {
     /// # Errors
     /// [`Error::Gone`] or [`Error::NotAnEtsec`] if the device does not answer.
     pub fn set_single_queue(&mut self, on: bool, delay: &mut dyn DelayNs) -> Result<(), Error> {
-        self.port_mut().controller.check_alive()?;
-        self.port_mut().controller.settings.put(RCTRL, Rctrl::FSQEN.val(on.into()));
+        self.owner_mut().port.controller.check_alive()?;
+        self.owner_mut().port.controller.settings.put(RCTRL, Rctrl::FSQEN.val(on.into()));
         self.while_deaf(delay, &mut |_| ())
     }
 
     /// The filer's table as the hardware has it; undefined before it was set (HW 6.1).
     #[must_use]
     pub fn filer(&mut self) -> FilerTable {
-        FilerTable::read(self.port_mut().bus())
+        FilerTable::read(self.owner_mut().port.bus())
     }
 
     /// Writes a new table with the receiver stopped.
@@ -257,12 +257,12 @@ impl<B: Bus + Clone> Running<B> {
         delay: &mut dyn DelayNs,
         what: &mut dyn FnMut(&mut Port<B>),
     ) -> Result<(), Error> {
-        if !self.port_mut().controller.quiesce(Sides::RX, delay).is_empty() {
+        if !self.owner_mut().port.controller.quiesce(Sides::RX, delay).is_empty() {
             self.halt(delay)?;
-            what(self.port_mut());
+            what(&mut self.owner_mut().port);
             return self.restart(delay);
         }
-        let port = self.port_mut();
+        let port = &mut self.owner_mut().port;
         what(port);
         port.controller.program_filter(&port.controller.config.filter);
         port.resume();

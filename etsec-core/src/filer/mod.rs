@@ -8,8 +8,9 @@
 //! (`docs/guide/filter.md`).
 //!
 //! A condition on a header's field holds only for frames that have the header, though the hardware
-//! gives a field of an absent header a value too (HW 6.3): a rule for ports wants TCP or UDP, a rule
-//! for a VLAN wants a tag. Where readings of the manual differ, a table means the same under each.
+//! gives a field of an absent header a value too (HW 6.3): a rule for ports wants TCP or UDP, a
+//! rule for a VLAN wants a tag. Where readings of the manual differ, a table means the same under
+//! each.
 
 mod chain;
 mod compile;

@@ -148,12 +148,32 @@ fn arbitrary_bytes() {
 
 #[test]
 fn what_is_unknown_is_not_judged() {
-    // HW 6.5: Linux's accumulating words, then the closing entry.
-    let hash = [(0x0003_00E3, u32::MAX), (0x0002_0200, u32::MAX)];
-    check(&hash, &arp(1), Decision::Unjudged(Unknown::Hash));
+    // There are four RIRn; HASHTBL could name seven.
+    check(&[(0x000A_0020, 0)], &arp(1), Decision::Unjudged(Unknown::Map));
     let nested = [(0x28B, 6), (0x28B, 6), (0x220, 0), DEFAULT];
     check(&nested, &tcp_to(1), Decision::Unjudged(Unknown::NestedCluster));
     check(&nested, &udp_to(1), Decision::File(0));
+}
+
+#[test]
+fn equal_properties_have_equal_hashes() {
+    // HW 6.5: Linux's accumulating words, then the closing entry; RIR0, then RIR3.
+    let words = [(0x0003_00EF, u32::MAX), (0x0003_00EE, u32::MAX), (0x0002_0200, u32::MAX)];
+    let decision =
+        |table: &[_], frame: &[u8]| search(&self::table(table), &parse(frame, RCTRL), 0).decision;
+    let mut hashes = std::collections::BTreeSet::new();
+    for port in 0..100 {
+        let Decision::Spread { map: 0, hash } = decision(&words, &udp_to(port)) else { panic!() };
+        assert_eq!(decision(&words, &udp_to(port)), Decision::Spread { map: 0, hash });
+        // A rule that fails first leaves nothing in the hash.
+        let after = [&[(0x0003_00EE, u32::MAX), (0x8B, 6), DEFAULT], &words[..]].concat();
+        assert_eq!(decision(&after, &udp_to(port)), Decision::Spread { map: 0, hash });
+        let fourth = [words[0], words[1], (0x0008_0020, 0)];
+        assert_eq!(decision(&fourth, &udp_to(port)), Decision::Spread { map: 3, hash });
+        hashes.insert(hash);
+    }
+    assert_eq!(hashes.len(), 8);
+    assert_eq!(decision(&[(0x0002_0120, 0)], &arp(1)), Decision::Reject);
 }
 
 #[test]
