@@ -2,6 +2,7 @@
 pub mod all_rings;
 pub mod at;
 pub mod packet;
+pub mod reference;
 pub mod rig;
 pub mod rules;
 pub mod search;
