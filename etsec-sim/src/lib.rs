@@ -10,16 +10,8 @@
 //! The model is written from `docs/hardware.md` ("HW" below) alone and shares no table with any
 //! driver.
 //!
-//! # What is stored and does nothing yet
-//! These registers read back what was written, with their reset values and write masks:
-//!
-//! | registers | feature |
-//! |---|---|
-//! | TMR_CTRL: polarities, phases, ESFD, FRD; TMR_PRSC | the timer's pins (HW 3.23) |
-//! | ATTR, ATTRELI, DMACTRL snoop bits | stashing and snooping: memory is always coherent |
-//! | ISRGn, EMAPG | interrupt groups (HW 9.4): everything is in group 0 |
-//! | EDIS | error disable |
-//! | FIFO_*, MINFLR, IPGIFG, HAFDUP, TCTRL\[THDF\] | FIFO thresholds, gaps, half-duplex details |
+//! What of a register's bits has no effect, and why, is in [`effects`]: writing such a bit is
+//! refused, or kept account of.
 //!
 //! # What is done in some way because nobody knows the right one
 //! | what | here |
@@ -35,6 +27,7 @@ pub mod config;
 mod control;
 mod crc;
 mod descriptor;
+pub mod effects;
 pub mod ends;
 pub mod fault;
 pub mod filer;
@@ -73,6 +66,7 @@ pub mod wire;
 
 pub use config::{Interface, SimConfig, Switches, WireSpeed};
 pub use control::Line;
+pub use effects::Effect;
 pub use fault::Fault;
 pub use memory::SimRegion;
 pub use model::Model;

@@ -9,6 +9,7 @@ use core::fmt;
 use crate::bits::{at, dmactrl, ecntrl, maccfg1};
 use crate::coalesce::Coalescer;
 use crate::config::{SimConfig, WireSpeed};
+use crate::effects::Account;
 use crate::fault::{Fault, Faults};
 use crate::memory::{Memory, SimRegion};
 use crate::miim::Miim;
@@ -38,6 +39,7 @@ pub struct Model {
     pub(crate) msro: bool,
     pub(crate) synced: [u64; 2],
     pub(crate) timer: Timer,
+    pub(crate) idle_settings: Account,
 }
 
 impl fmt::Debug for Model {
@@ -86,6 +88,7 @@ impl Model {
             msro: false,
             synced: [0; 2],
             timer: Timer::default(),
+            idle_settings: Account::new(),
             config,
         };
         model.set_reg(0x000, model.config.id);
@@ -187,6 +190,7 @@ impl Model {
             Access::WriteOneClears => self.set_reg(at, old & !(value & row.mask)),
             Access::ReadOnly | Access::WriteOnly | Access::Indirect => {}
         }
+        self.account(at, value);
     }
 
     /// Aligned and within the page; anything else is the driver's error (HW 18.1).

@@ -1,8 +1,7 @@
 //! The register table of HW 2: offset, name, access class, reset value and the bits that hold what
 //! is written.
 //!
-//! Side effects are elsewhere; a register that is only listed here is stored and read back and does
-//! nothing.
+//! Side effects are elsewhere; which bits have none is in `effects.rs`.
 
 /// How a register answers plain accesses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

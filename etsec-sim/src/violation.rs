@@ -172,6 +172,11 @@ pub enum Breach {
     FreeAmbiguous,
     /// RFBPTRn is not in the 256 MiB of RBPTRn (HW 3.20).
     FreeFarAway,
+    /// A register's bits were set whose function the model lacks (see [`effects`](crate::effects)).
+    NotModelled {
+        /// The bits.
+        bits: u32,
+    },
     /// A time stamp is asked for where its place is wrong or the timer is off (HW 3.11, 12.4).
     BadStamping,
     /// An access that is not a multiple of 4 below 0x1000.
@@ -225,6 +230,9 @@ impl fmt::Display for Breach {
                 f.write_str("points at the next descriptor, so the whole ring counts as empty")
             }
             Breach::FreeFarAway => f.write_str("not in the 256 MiB of the next descriptor"),
+            Breach::NotModelled { bits } => {
+                write!(f, "bits {bits:#010x} ask for what the model does not have")
+            }
             Breach::BadStamping => f.write_str("time stamp asked for without timer or place"),
             Breach::BadAccess => f.write_str("access is unaligned or out of the page"),
         }
