@@ -124,7 +124,7 @@ impl Device {
         config.interface = Some(interface);
         set_up_tbi(&name, &options.roots, tbi, port.config().tbi_address, interface)?;
         let mdio = SharedMdio::new(&options.roots, mdio_page, mdio_address)?;
-        let link = LinkMonitor::open(&name, mdio, &config, interface, options.link)?;
+        let link = LinkMonitor::open(&name, mdio, &config, interface, options)?;
         let memory = Memory::new(arena, supply);
         Ok(Device { name, port, rx, tx, pool, waiter, link, config, memory })
     }

@@ -3,12 +3,13 @@
 //! It decides which of the two there is. It changes nothing in the MAC: its caller does, told of
 //! the change.
 
-use etsec_core::link::{Interface, Link, Pause};
+use etsec_core::link::{FlowControl, Interface, Link, Pause};
 use etsec_core::phy::{self, Advertisement, FixedLink, LinkChange, Phy, PhyError};
 
 use crate::config::PortConfig;
 use crate::error::Error;
 use crate::mdio::SharedMdio;
+use crate::options::Options;
 
 /// Where news of the link comes from.
 #[derive(Debug)]
@@ -24,14 +25,19 @@ pub enum LinkSource {
 pub struct LinkMonitor {
     source: LinkSource,
     mdio: SharedMdio,
+    interface: Interface,
+    /// Whether the PHY negotiates, and not just does as it was told.
+    negotiates: bool,
+    flow_control: FlowControl,
 }
 
 impl LinkMonitor {
     /// Finds out how the link of the port called `name` is to be had, and gets it going.
     ///
-    /// With a PHY (the configured one, else the first that answers) and `forced` the PHY is set to
-    /// that link. Without `forced` a link that is up already is left alone, and negotiation is
-    /// started otherwise. Without a PHY the link is `forced`, or the configured fixed one.
+    /// With a PHY (the configured one, else the first that answers) and [`Options::link`] the PHY
+    /// is set to that link. Without it a link that is up already is left alone, if flow control is
+    /// as usual, and negotiation is started otherwise. Without a PHY the link is that of the
+    /// options, or the configured fixed one.
     ///
     /// # Errors
     /// [`Error::NoPhy`] if none answers and no link is given, [`Error::Link`] for a link that
@@ -41,21 +47,30 @@ impl LinkMonitor {
         mut mdio: SharedMdio,
         config: &PortConfig,
         interface: Interface,
-        forced: Option<Link>,
+        options: &Options,
     ) -> Result<Self, Error> {
+        let (forced, flow_control) = (options.link, options.flow_control);
+        let monitor = |source, mdio| LinkMonitor {
+            source,
+            mdio,
+            interface,
+            negotiates: forced.is_none(),
+            flow_control,
+        };
         let link_error = |source| Error::Link { name: name.into(), source };
         if let Some(link) = forced {
             interface.check(link).map_err(link_error)?;
         }
         if let (Some(link), None) = (config.fixed_link, forced) {
             let fixed = FixedLink::new(link, interface).map_err(link_error)?;
-            return Ok(LinkMonitor { source: LinkSource::Fixed(fixed), mdio });
+            return Ok(monitor(LinkSource::Fixed(fixed), mdio));
         }
         let phy_error = |source| Error::Phy { name: name.into(), source };
         mdio.reset().map_err(|error| phy_error(error.into()))?;
         let source = match (find(&mut mdio, config).map_err(phy_error)?, forced) {
             (Some(phy), forced) => {
-                LinkSource::Phy(begin(phy, &mut mdio, interface, forced).map_err(phy_error)?)
+                let begun = begin(phy, &mut mdio, interface, forced, flow_control);
+                LinkSource::Phy(begun.map_err(phy_error)?)
             }
             (None, Some(link)) => {
                 LinkSource::Fixed(FixedLink::new(link, interface).map_err(link_error)?)
@@ -64,7 +79,7 @@ impl LinkMonitor {
                 return Err(Error::NoPhy { name: name.into(), address: config.phy_address });
             }
         };
-        Ok(LinkMonitor { source, mdio })
+        Ok(monitor(source, mdio))
     }
 
     /// Tells what has changed since the last call; to be called a few times a second with a clock
@@ -73,19 +88,42 @@ impl LinkMonitor {
     /// # Errors
     /// As [`Phy::poll`]; the next call tries again.
     pub fn poll(&mut self, now_ms: u32) -> Result<Option<LinkChange>, PhyError> {
-        match &mut self.source {
-            LinkSource::Phy(phy) => phy.poll(&mut self.mdio, now_ms),
-            LinkSource::Fixed(fixed) => Ok(fixed.poll()),
+        let change = match &mut self.source {
+            LinkSource::Phy(phy) => phy.poll(&mut self.mdio, now_ms)?,
+            LinkSource::Fixed(fixed) => fixed.poll(),
+        };
+        Ok(match change {
+            Some(LinkChange::Up(link)) => Some(LinkChange::Up(self.flow_control.over(link))),
+            other => other,
+        })
+    }
+
+    /// Changes where flow control comes from. Returns a link that is up and stays up, to be told to
+    /// the controller; one that has to be negotiated anew is told of by [`LinkMonitor::poll`].
+    ///
+    /// # Errors
+    /// As [`Phy::autonegotiate`]; nothing has changed then.
+    pub fn set_flow_control(&mut self, wanted: FlowControl) -> Result<Option<Link>, PhyError> {
+        let offered = wanted.offered() != self.flow_control.offered();
+        if let LinkSource::Phy(phy) = &mut self.source
+            && self.negotiates
+            && offered
+        {
+            let offer = Advertisement::for_interface(self.interface, wanted.offered());
+            phy.autonegotiate(&mut self.mdio, offer)?;
         }
+        self.flow_control = wanted;
+        Ok(self.link())
     }
 
     /// The link as last told; `None` while it is down.
     #[must_use]
     pub fn link(&self) -> Option<Link> {
-        match &self.source {
+        let link = match &self.source {
             LinkSource::Phy(phy) => phy.link(),
             LinkSource::Fixed(fixed) => Some(fixed.link()),
-        }
+        };
+        link.map(|link| self.flow_control.over(link))
     }
 
     /// Where news comes from.
@@ -113,15 +151,19 @@ fn begin(
     mdio: &mut SharedMdio,
     interface: Interface,
     forced: Option<Link>,
+    flow_control: FlowControl,
 ) -> Result<Phy, PhyError> {
     if let Some(link) = forced {
         phy.force(mdio, link)?;
         return Ok(phy);
     }
-    if phy.poll(mdio, 0).is_ok_and(|change| matches!(change, Some(LinkChange::Up(_)))) {
+    let offered = flow_control.offered();
+    if offered == Pause::BOTH
+        && phy.poll(mdio, 0).is_ok_and(|change| matches!(change, Some(LinkChange::Up(_))))
+    {
         // Asked afresh, so that the first poll of the caller tells of it.
         return Ok(Phy::new(phy.address()));
     }
-    phy.autonegotiate(mdio, Advertisement::for_interface(interface, Pause::BOTH))?;
+    phy.autonegotiate(mdio, Advertisement::for_interface(interface, offered))?;
     Ok(phy)
 }

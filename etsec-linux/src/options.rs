@@ -4,7 +4,7 @@
 
 use etsec_core::arena::{HEADER_BYTES, pool_bytes, ring_bytes};
 use etsec_core::config::Config;
-use etsec_core::link::Link;
+use etsec_core::link::{FlowControl, Link, Pause};
 
 use crate::config::PortConfig;
 use crate::error::Error;
@@ -33,6 +33,8 @@ pub struct Options {
     /// The link the PHY is to be set to, or that there is if there is no PHY; `None`: what the PHY
     /// negotiates.
     pub link: Option<Link>,
+    /// Where the link's flow control comes from.
+    pub flow_control: FlowControl,
     /// Whether frames to others are received as well.
     pub promiscuous: bool,
     /// Whether all multicast frames are received.
@@ -57,6 +59,7 @@ impl Default for Options {
             mtu: 1500,
             port: PortConfig::default(),
             link: None,
+            flow_control: FlowControl::Negotiated(Pause::BOTH),
             promiscuous: false,
             all_multicast: false,
             parser: false,

@@ -90,6 +90,8 @@ fn every_command_has_help() {
         "config",
         "rings",
         "address",
+        "pause",
+        "coalesce",
         "sched",
         "ptp",
         "wol",

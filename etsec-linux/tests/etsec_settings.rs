@@ -84,6 +84,12 @@ fn a_running_port_shows_its_settings_and_takes_others() {
     assert_eq!(owner.show("address")["promiscuous"], true);
     let set = owner.set("sched", &["mode", "round-robin", "weights", "24,48,96,0,0,0,0,0"]);
     assert_eq!(text(&set), "mode     round-robin\nweights  24,48,96,0,0,0,0,0\n", "{}", said(&set));
+    let set = owner.set("coalesce", &["rx-frames", "32", "rx-usecs", "100"]);
+    let shown = "rx-frames  32\nrx-usecs   100\ntx-frames  0\ntx-usecs   0\n";
+    assert_eq!(text(&set), shown, "{}", said(&set));
+    assert_eq!(owner.show("pause")["autoneg"], true);
+    let set = owner.set("pause", &["autoneg", "off", "rx", "off", "time", "16"]);
+    assert_eq!(text(&set), "autoneg  off\nrx       off\ntime     16\ntx       on\n");
     // What cannot be changes nothing, and is named.
     for (verb, words, status, named) in [
         ("address", &["promiscuous", "off", "all-multicast", "maybe"][..], 1, "boolean"),
@@ -93,6 +99,11 @@ fn a_running_port_shows_its_settings_and_takes_others() {
         ("sched", &["weights", "0,0,0,0,0,0,0,0"], 1, "sched.weights are all 0"),
         ("sched", &["weights", "1,2,4"], 1, "invalid length 3, expected an array of length 8"),
         ("sched", &["weights", "1,2,4,0,0,0,0,256"], 1, "256"),
+        ("coalesce", &["rx-frames", "256"], 1, "coalesce.rx-frames cannot be: "),
+        ("coalesce", &["tx-frames", "1", "tx-usecs", "40000"], 1, "coalesce.tx-usecs cannot be: "),
+        ("coalesce", &["rx-frames", "few"], 1, "a number, or a list with one for each ring"),
+        ("coalesce", &["rx-frames", "1,2,3,4,5,6,7,8,9"], 1, "has 9 numbers, but there are 8"),
+        ("pause", &["time", "65536"], 1, "65536"),
         ("rings", &["rx", "9"], 1, "rings.rx is 9, but must be from 1 to 8"),
         ("rings", &["rx", "2"], 1, "--config"),
     ] {
@@ -102,6 +113,8 @@ fn a_running_port_shows_its_settings_and_takes_others() {
     }
     assert_eq!(owner.show("address")["promiscuous"], true);
     assert_eq!(owner.show("rings")["rx"], 1);
+    assert_eq!(owner.show("coalesce")["rx-usecs"], 100);
+    assert_eq!(owner.show("pause")["time"], 16);
     owner.stop();
 }
 
@@ -153,7 +166,7 @@ fn a_file_sets_a_port_and_options_go_over_it() {
     let device = format!("sim,wire=pcap:,{}/sent.pcap", dir.path().display());
     let contents = format!(
         "[port.\"{device}\"]\nmtu = 9000\nmac = \"02:00:00:00:00:77\"\n\
-         [port.\"{device}\".rings]\nrx = 3\ndescriptors = 32\n"
+         [port.\"{device}\".rings]\nrx = 3\ndescriptors = 32\nlossless = [8, 0, 4]\n"
     );
     std::fs::write(&file, contents).unwrap();
     let path = file.to_str().unwrap();

@@ -105,6 +105,11 @@ pub enum Command {
     /// Show or change which frames a running port receives: promiscuous on|off, all-multicast
     /// on|off.
     Address(Tune),
+    /// Show or change flow control of a running port: autoneg, rx and tx on|off, time 0 to 65535.
+    Pause(Tune),
+    /// Show or change when frames of a running port interrupt: rx-frames, rx-usecs, tx-frames,
+    /// tx-usecs.
+    Coalesce(Tune),
     /// Show or change how the transmit rings of a running port share the wire: mode
     /// single|priority|round-robin, weights W0,W1,…,W7.
     Sched(Tune),

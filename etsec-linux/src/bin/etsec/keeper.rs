@@ -47,7 +47,8 @@ impl Keeper {
         // Commands sleep for as long as nothing happens; this is how they notice Ctrl-C.
         device.waiter.beat(NAP)?;
         let mut clock_1588 = None;
-        settings.launch(&mut Live { port: &mut device.port, clock: &mut clock_1588 })?;
+        let Device { port, link, .. } = &mut device;
+        settings.launch(&mut Live { port, link, clock: &mut clock_1588 })?;
         let (events, device) = (device.port.events(), Some(device));
         let now = Instant::now();
         settings.mac = device.as_ref().and_then(|device| device.config.station);
@@ -118,7 +119,8 @@ impl Keeper {
         }
         if let Some(control) = &mut self.control {
             let (settings, clock) = (&mut self.settings, &mut self.clock_1588);
-            let mut live = Live { port: &mut device.port, clock };
+            let Device { port, link, .. } = device;
+            let mut live = Live { port, link, clock };
             control.serve(|request| answer(request, settings, &mut live));
         }
         Ok(())

@@ -81,7 +81,7 @@ impl Setup {
     /// What the driver says.
     pub fn open(&self) -> Result<Device> {
         let mut device = Device::open(&self.device.to_string(), &self.options())?;
-        self.settings.begin(&mut device.port)?;
+        self.settings.begin(&mut device)?;
         Ok(device)
     }
 
@@ -105,6 +105,7 @@ impl Setup {
             promiscuous: settings.address.promiscuous,
             all_multicast: settings.address.all_multicast,
             parser: self.parser,
+            flow_control: settings.pause.flow_control(),
             ..Options::default()
         }
     }

@@ -4,7 +4,9 @@
 //! What a section means is in its own file. Here is the list of them, and how one is changed.
 
 mod address;
+mod coalesce;
 mod file;
+mod pause;
 mod ptp;
 mod rings;
 mod sched;
@@ -12,13 +14,17 @@ pub mod text;
 
 use anyhow::{Result, bail};
 use etsec_core::ptp::PtpClock;
-use etsec_core::{MacAddr, Running, Stopped};
+use etsec_core::{MacAddr, Running};
 use etsec_linux::AnyBus;
+use etsec_linux::device::Device;
+use etsec_linux::link::LinkMonitor;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use self::address::Address;
+pub use self::coalesce::Coalesce;
 pub use self::file::{File, of};
+pub use self::pause::Pause;
 pub use self::ptp::Ptp;
 pub use self::rings::Rings;
 pub use self::sched::Sched;
@@ -46,6 +52,10 @@ pub struct Settings {
     pub rings: Rings,
     /// Which frames are received.
     pub address: Address,
+    /// Flow control.
+    pub pause: Pause,
+    /// When frames interrupt.
+    pub coalesce: Coalesce,
     /// How the transmit rings share the wire.
     pub sched: Sched,
     /// The IEEE 1588 clock.
@@ -61,6 +71,8 @@ impl Default for Settings {
             phy: None,
             rings: Rings::default(),
             address: Address::default(),
+            pause: Pause::default(),
+            coalesce: Coalesce::default(),
             sched: Sched::default(),
             ptp: Ptp::default(),
         }
@@ -96,6 +108,8 @@ impl Wrong {
 pub struct Live<'a> {
     /// The port.
     pub port: &'a mut Running<AnyBus>,
+    /// Its link.
+    pub link: &'a mut LinkMonitor,
     /// Its IEEE 1588 clock, if it has one that runs.
     pub clock: &'a mut Option<PtpClock<AnyBus>>,
 }
@@ -112,7 +126,7 @@ pub trait Section {
     ///
     /// # Errors
     /// What the driver says.
-    fn begin(&self, _port: &mut Stopped<AnyBus>) -> Result<()> {
+    fn begin(&self, _device: &mut Device) -> Result<()> {
         Ok(())
     }
 
@@ -135,9 +149,16 @@ pub trait Section {
 
 impl Settings {
     /// The sections that are tables of their own, in the order in which a port is told.
-    fn sections(&self) -> [(&'static str, &dyn Section); 4] {
-        let Settings { rings, address, sched, ptp, .. } = self;
-        [("rings", rings), ("address", address), ("sched", sched), ("ptp", ptp)]
+    fn sections(&self) -> [(&'static str, &dyn Section); 6] {
+        let Settings { rings, address, pause, coalesce, sched, ptp, .. } = self;
+        [
+            ("rings", rings),
+            ("address", address),
+            ("pause", pause),
+            ("coalesce", coalesce),
+            ("sched", sched),
+            ("ptp", ptp),
+        ]
     }
 
     /// Whether all values can be.
@@ -156,9 +177,9 @@ impl Settings {
     ///
     /// # Errors
     /// What the driver says, with the section.
-    pub fn begin(&self, port: &mut Stopped<AnyBus>) -> Result<()> {
+    pub fn begin(&self, device: &mut Device) -> Result<()> {
         for (name, section) in self.sections() {
-            section.begin(port).map_err(|error| error.context(name))?;
+            section.begin(device).map_err(|error| error.context(name))?;
         }
         Ok(())
     }

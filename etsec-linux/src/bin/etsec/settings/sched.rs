@@ -1,8 +1,8 @@
 //! How the transmit rings share the wire.
 
 use anyhow::Result;
-use etsec_core::{Schedule, Stopped};
-use etsec_linux::AnyBus;
+use etsec_core::Schedule;
+use etsec_linux::device::Device;
 use etsec_linux::time::Delay;
 use serde::{Deserialize, Serialize};
 
@@ -49,8 +49,8 @@ impl Section for Sched {
         Ok(())
     }
 
-    fn begin(&self, port: &mut Stopped<AnyBus>) -> Result<()> {
-        port.set_schedule(self.schedule());
+    fn begin(&self, device: &mut Device) -> Result<()> {
+        device.port.set_schedule(self.schedule());
         Ok(())
     }
 

@@ -1,0 +1,129 @@
+//! When frames interrupt: each at once, or some of them together.
+
+use anyhow::Result;
+use etsec_core::Coalescing;
+use etsec_core::coalesce::CoalescingError;
+use etsec_core::error::Side;
+use etsec_linux::device::Device;
+use serde::{Deserialize, Serialize};
+
+use super::{Live, Section, Wrong};
+
+/// Frames and microseconds, whichever is reached first. 0 frames: an interrupt at once.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct Coalesce {
+    /// Received frames.
+    pub rx_frames: PerRing,
+    /// Microseconds after the first of them.
+    pub rx_usecs: PerRing,
+    /// Bursts that were sent.
+    pub tx_frames: PerRing,
+    /// Microseconds after the first of them.
+    pub tx_usecs: PerRing,
+}
+
+/// A number for all rings alike, or one for each from ring 0 on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged, expecting = "a number, or a list with one for each ring")]
+pub enum PerRing {
+    /// All alike.
+    All(u32),
+    /// One each; 0 for the rings that it does not reach.
+    Each(Vec<u32>),
+}
+
+impl Default for PerRing {
+    fn default() -> Self {
+        PerRing::All(0)
+    }
+}
+
+impl PerRing {
+    fn of(&self, ring: usize) -> u32 {
+        match self {
+            PerRing::All(number) => *number,
+            PerRing::Each(numbers) => numbers.get(ring).copied().unwrap_or(0),
+        }
+    }
+
+    fn is_each(&self) -> bool {
+        matches!(self, PerRing::Each(_))
+    }
+}
+
+impl Coalesce {
+    fn of(&self, side: Side) -> (&PerRing, &PerRing, [&'static str; 2]) {
+        match side {
+            Side::Rx => (&self.rx_frames, &self.rx_usecs, ["rx-frames", "rx-usecs"]),
+            Side::Tx => (&self.tx_frames, &self.tx_usecs, ["tx-frames", "tx-usecs"]),
+        }
+    }
+
+    /// What ring `n` waits for.
+    fn wanted(&self, side: Side, n: usize) -> Result<Option<Coalescing>, Wrong> {
+        let (frames, usecs, keys) = self.of(side);
+        match (frames.of(n), usecs.of(n)) {
+            (0, _) => Ok(None),
+            (frames, usecs) => Coalescing::new(frames, usecs).map(Some).map_err(|error| {
+                let key = keys[usize::from(matches!(error, CoalescingError::Time(_)))];
+                Wrong::new(&format!("coalesce.{key}"), format!("cannot be: {error}"))
+            }),
+        }
+    }
+
+    /// Hands the wishes to a port: all rings at once, or one after the other.
+    fn tell(
+        &self,
+        mut tell: impl FnMut(Side, Option<usize>, Option<Coalescing>) -> Result<(), CoalescingError>,
+    ) -> Result<()> {
+        for side in [Side::Rx, Side::Tx] {
+            let (frames, usecs, _) = self.of(side);
+            if !frames.is_each() && !usecs.is_each() {
+                tell(side, None, self.wanted(side, 0)?)?;
+                continue;
+            }
+            for n in 0..8 {
+                tell(side, Some(n), self.wanted(side, n)?)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Section for Coalesce {
+    fn check(&self) -> Result<(), Wrong> {
+        for side in [Side::Rx, Side::Tx] {
+            let (frames, usecs, keys) = self.of(side);
+            for (numbers, key) in [frames, usecs].into_iter().zip(keys) {
+                if let PerRing::Each(numbers) = numbers
+                    && numbers.len() > 8
+                {
+                    let why = format!("has {} numbers, but there are 8 rings", numbers.len());
+                    return Err(Wrong::new(&format!("coalesce.{key}"), why));
+                }
+            }
+            (0..8).try_for_each(|n| self.wanted(side, n).map(drop))?;
+        }
+        Ok(())
+    }
+
+    fn begin(&self, device: &mut Device) -> Result<()> {
+        // What nobody asks for costs no register write.
+        if *self == Coalesce::default() {
+            return Ok(());
+        }
+        let port = &mut device.port;
+        self.tell(|side, ring, wanted| match ring {
+            None => port.set_coalescing(side, wanted),
+            Some(ring) => port.set_ring_coalescing(side, ring, wanted),
+        })
+    }
+
+    fn change(&self, live: &mut Live<'_>) -> Result<()> {
+        self.tell(|side, ring, wanted| match ring {
+            None => live.port.set_coalescing(side, wanted),
+            Some(ring) => live.port.set_ring_coalescing(side, ring, wanted),
+        })
+    }
+}
