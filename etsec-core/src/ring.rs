@@ -107,10 +107,10 @@ impl RingMemory {
 
     /// The device's side of this ring.
     pub(crate) fn view(&self) -> RingView {
-        let control = self.control();
         // SAFETY: our own handle keeps the region mapped.
-        unsafe { Handle::take(control.arena) };
-        RingView(control.into())
+        unsafe { Handle::take(self.control().arena) };
+        // Not by way of the reference: a view reaches the descriptors behind the block, too.
+        RingView(self.control_place())
     }
 
     /// Whether `at` is the ring's last descriptor, the one with W.
@@ -183,8 +183,14 @@ impl RingMemory {
 
     #[inline(always)]
     fn control(&self) -> &Control {
-        // SAFETY: `build` wrote it in front of the descriptors; it lives as long as our handle.
-        unsafe { self.bds.cast::<Control>().sub(1).as_ref() }
+        // SAFETY: `build` wrote it there; it lives as long as our handle.
+        unsafe { self.control_place().as_ref() }
+    }
+
+    #[inline(always)]
+    fn control_place(&self) -> NonNull<Control> {
+        // SAFETY: `build` put it in front of the descriptors, in the same region.
+        unsafe { self.bds.cast::<Control>().sub(1) }
     }
 
     /// Whether the device may touch the ring at this moment.

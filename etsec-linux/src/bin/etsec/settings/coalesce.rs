@@ -73,10 +73,10 @@ impl Coalesce {
     }
 
     /// Hands the wishes to a port: all rings at once, or one after the other.
-    fn tell(
-        &self,
-        mut tell: impl FnMut(Side, Option<usize>, Option<Coalescing>) -> Result<(), CoalescingError>,
-    ) -> Result<()> {
+    fn tell<F>(&self, mut tell: F) -> Result<()>
+    where
+        F: FnMut(Side, Option<usize>, Option<Coalescing>) -> Result<(), CoalescingError>,
+    {
         for side in [Side::Rx, Side::Tx] {
             let (frames, usecs, _) = self.of(side);
             if !frames.is_each() && !usecs.is_each() {
