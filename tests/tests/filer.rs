@@ -348,6 +348,58 @@ fn a_search_that_is_under_way_sees_one_set_of_rules() {
     live.finish();
 }
 
+/// A delay that is noted between the accesses of a trace.
+struct Between {
+    traced: Traced<SimBus>,
+    delay: SimDelay,
+    steps: Vec<Step>,
+}
+
+#[derive(Debug, PartialEq)]
+enum Step {
+    Access(Access),
+    Wait(u32),
+}
+
+impl DelayNs for Between {
+    fn delay_ns(&mut self, ns: u32) {
+        self.steps.extend(self.traced.take().into_iter().map(Step::Access));
+        self.steps.push(Step::Wait(ns));
+        self.delay.delay_ns(ns);
+    }
+}
+
+#[test]
+fn frames_and_searches_that_began_before_are_waited_for() {
+    let sim = Sim::default();
+    let traced = Traced::new(sim.bus());
+    let mut rig = Rig::through(&sim, &plan(8, Switches::default()), traced.clone());
+    rig.port.set_rules(&rules(&["byte l3+3 77 queue 1"]), Action::to(0)).unwrap();
+    let mut live = rig.start();
+    for (text, other_bytes) in [
+        ("byte l3+3 78 queue 2", false),
+        ("byte l3+3 78 byte frame+0 2 queue 3", true),
+        ("byte frame+0 2 queue 4", false),
+    ] {
+        let _ = traced.take();
+        let mut delay = Between { traced: traced.clone(), delay: sim.delay(), steps: Vec::new() };
+        let change = live.port.set_rules(&rules(&[text]), Action::to(0), &mut delay);
+        assert_eq!(change, Ok(Change::Seamless));
+        let steps = delay.steps;
+        let guard = Step::Access(Access::Write(at::RQFAR, 0));
+        let guard = steps.iter().position(|step| *step == guard).expect("the one store");
+        let waited = |steps: &[Step]| {
+            let ns = |step: &Step| if let Step::Wait(ns) = step { *ns } else { 0 };
+            steps.iter().map(ns).sum::<u32>()
+        };
+        // HW 3.12: the bytes are looked at while a frame comes in: 1526 bytes take 12.2 us.
+        assert_eq!(waited(&steps[..guard]) >= 12_200, other_bytes, "{text}");
+        // HW 6.1: 128 clocks, of 64 MHz or more.
+        assert!(waited(&steps[guard..]) >= 2_000);
+    }
+    live.finish();
+}
+
 /// A delay in which frames arrive, and which is noted.
 struct Noted {
     sim: Sim,

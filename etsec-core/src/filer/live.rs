@@ -50,6 +50,13 @@ fn reset_around_table<B: Bus>(controller: &Controller<B>, delay: &mut dyn DelayN
     table.load(controller.bus());
 }
 
+impl<B: Bus> Controller<B> {
+    /// Microseconds that the longest frame takes, preamble included.
+    fn frame_us(&self) -> u32 {
+        (self.config.maxfrm() + 8) * 8 / self.config.link.speed.mbps() + 1
+    }
+}
+
 impl<B: Bus> Port<B> {
     /// Whether rules can be set, and whether this port has a ring for each queue.
     fn check_rules(&self, rules: &[Rule], default: Action) -> Result<(), FilerError> {
@@ -146,7 +153,7 @@ impl<B: Bus + Clone> Stopped<B> {
         }
         settings.put(RCTRL, Rctrl::FILREN::SET);
         port.controller.filer = Some(Filer::new(Live::Whole, table.rbifx));
-        port.controller.events |= Event::FGPI;
+        port.controller.events.set(Event::FGPI, table.interrupts());
         Ok(())
     }
 
@@ -191,6 +198,9 @@ impl<B: Bus + Clone> Running<B> {
     /// # Errors
     /// [`FilerError`] that names the rule; nothing changes then. [`FilerError::Port`] if the device
     /// does not answer.
+    ///
+    /// # Stack
+    /// Tables of 2 KiB are made on it, up to four at a time.
     pub fn set_rules(
         &mut self,
         rules: &[Rule],
@@ -275,9 +285,15 @@ impl<B: Bus> Port<B> {
     fn switch(&mut self, placed: &Placed, delay: &mut dyn DelayNs) {
         let (Some(filer), Some(guard)) = (&self.controller.filer, placed.guard()) else { return };
         let before = filer.live;
+        let looked_at = self.controller.settings.over(RBIFX, 0);
         self.set_registers(placed);
         for (at, entry) in placed.entries(before) {
             entry.write(self.bus(), at);
+        }
+        if looked_at != placed.program.places {
+            // A frame that is on its way in may be past a byte that only the new rules look at: it
+            // has to be searched for by the old ones.
+            delay.delay_us(self.controller.frame_us());
         }
         let had = self.controller.events;
         self.note(placed);

@@ -119,6 +119,11 @@ impl FilerTable {
         Ok(())
     }
 
+    /// Whether an entry raises FGPI.
+    pub(super) fn interrupts(&self) -> bool {
+        self.entries.iter().any(|entry| Rqfcr::GPI.read(entry.control) == 1)
+    }
+
     /// Writes all 256 entries: what is not written is undefined (HW 6.1). For a filer that is off,
     /// or a stopped receiver.
     pub(crate) fn load<B: Bus>(&self, bus: &B) {
