@@ -198,7 +198,7 @@ fn bad_rules_change_nothing() {
     assert_eq!(rig.port.set_rules(&[], Action::to(0)), Err(FilerError::Port(Error::ParserOff)));
 }
 
-/// Sets of rules that file a datagram to ring `n`, of such shapes that they go to either place of
+/// Sets of rules that file a datagram, and by default all else, to one ring, of such shapes that they go to either place of
 /// the table, with and without clusters, or need all of it.
 fn sets() -> Vec<(Vec<Rule>, Action)> {
     let many = |n: usize, queue: u8| {
@@ -206,7 +206,7 @@ fn sets() -> Vec<(Vec<Rule>, Action)> {
             .map(|n| format!("ip4 udp dst-port {} drop", 2000 + n).parse().unwrap())
             .collect();
         many.push(format!("udp dst-port 1-1000 queue {queue}").parse().unwrap());
-        (many, Action::Reject)
+        (many, Action::to(queue))
     };
     vec![many(5, 1), many(10, 2), many(20, 3), many(90, 4), many(15, 5), many(1, 6), many(120, 7)]
 }
@@ -248,8 +248,11 @@ impl Bus for Arriving {
     fn write(&self, at: u16, value: u32) {
         self.bus.write(at, value);
         if (0x318..0x340).contains(&at) && self.bus.read(at::MACCFG1) & 4 != 0 {
-            self.sim.receive(&udp(None, 77));
-            *self.arrived.lock().unwrap() += 1;
+            let mut arrived = self.arrived.lock().unwrap();
+            // By the last rule, and by the default.
+            let other = frame(STATION, PEER, 60, 1);
+            self.sim.receive(&if *arrived % 2 == 0 { udp(None, 77) } else { other });
+            *arrived += 1;
         }
     }
     fn publish(&self) {
@@ -305,12 +308,13 @@ fn a_search_that_is_under_way_sees_one_set_of_rules() {
     let mut rig = Rig::through(&sim, &plan(8, Switches::default()), traced.clone());
     rig.port.set_rules(&sets[0].0, sets[0].1).unwrap();
     let mut live = rig.start();
-    // A datagram to port 77 from 10.0.0.1: its properties (HW 6.3).
-    let property = |number| match number {
+    // Properties of a datagram to port 77, and of none (HW 6.3).
+    let datagram = |number| match number {
         1 => 0x210,
         14 => 77,
         _ => 0,
     };
+    let frames: [&dyn Fn(u32) -> u32; 2] = [&datagram, &|_| 0];
     for turn in 1..2 * sets.len() {
         let table = live.port.filer();
         let mut table: Vec<_> = (0..=255).map(|n| table.entry(n)).collect();
@@ -332,7 +336,7 @@ fn a_search_that_is_under_way_sees_one_set_of_rules() {
             other => panic!("{other:?}"),
         };
         let sides = [outcome(turn - 1), outcome(turn)];
-        for pace in [1, 3, 17, 64] {
+        for (pace, property) in [1, 3, 17, 64].into_iter().flat_map(|n| frames.map(|f| (n, f))) {
             for start in 0..states.len() {
                 let mut read = 0;
                 let entry = |n: usize| {
