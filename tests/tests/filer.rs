@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use embedded_hal::delay::DelayNs;
+use etsec_core::device::{Wake, WakeFrames};
 use etsec_core::filer::{Action, Change, FilerError, Rule, RuleError};
 use etsec_core::mib::Counter;
 use etsec_core::{Bus, Config, Error, Event, Line, MacAddr, Pages, Stopped};
@@ -479,6 +480,22 @@ fn rules_outlive_resets_and_stops_whatever_a_reset_clears() {
         live.port.reset(&mut live.delay).unwrap();
         assert_eq!(ring_of(&mut live, &udp(None, 78)), Some(3));
         assert_eq!(ring_of(&mut live, &udp(None, 77)), None);
+        live.finish();
+    }
+}
+
+#[test]
+fn rules_outlive_a_sleep() {
+    for reset_spoils_filer in [false, true] {
+        let switches = Switches { reset_spoils_filer, a002: true, ..Switches::default() };
+        let live = start(&["udp queue 3"], Action::to(2), switches);
+        let Live { port, rx, tx, pool, arena, mut delay, sim } = live;
+        let wake = Wake::Frames(WakeFrames::BROADCAST);
+        let port = port.sleep(wake, &mut delay).map_err(|(_, error)| error).unwrap();
+        let port = port.wake(&mut delay).map_err(|(_, error)| error).unwrap();
+        let mut live = Live { port, rx, tx, pool, arena, delay, sim };
+        assert_eq!(ring_of(&mut live, &udp(None, 1)), Some(3));
+        assert_eq!(ring_of(&mut live, &frame(STATION, PEER, 60, 1)), Some(2));
         live.finish();
     }
 }

@@ -224,6 +224,57 @@ fn words(table: &FilerTable) -> Vec<(u32, u32)> {
     (0..=255).map(|n| table.entry(n)).map(|entry| (entry.control, entry.property)).collect()
 }
 
+/// What rules are made of, and nearly.
+const WORDS: &[&str] = &[
+    "tcp",
+    "no-udp",
+    "ip4",
+    "ip6",
+    "tag",
+    "vlan",
+    "vlan-prio",
+    "tos",
+    "protocol",
+    "src-port",
+    "dst-port",
+    "src-ip",
+    "dst-ip",
+    "src-mac",
+    "dst-mac",
+    "ethertype",
+    "byte",
+    "queue",
+    "drop",
+    "interrupt",
+    "spread",
+    "by",
+    "5",
+    "0x10/0xf0",
+    "80-443",
+    "443-80",
+    "70000",
+    "10.0.0.0/8",
+    "fe80::/10",
+    "fe80::1",
+    "02:00:00:00:00:01",
+    "l2+3",
+    "frame+99",
+    "0,1,2",
+    "src-ip,dst-ip",
+    "/",
+    "-",
+    "+",
+    ",",
+    "0x",
+    "no-",
+    "1/",
+    "/1",
+    "1,",
+    ",1",
+    "10.0.0.1/",
+    "ff:ff:ff:ff:ff:ff/",
+];
+
 /// RCTRL with a whole parser (HW 3.11), and nothing verified.
 const RCTRL: u32 = 0xC0;
 
@@ -318,6 +369,26 @@ proptest! {
         prop_assert_eq!(again, table);
     }
 
+    /// Any text is a rule, or is refused at a place in it.
+    #[test]
+    fn any_text_is_read_or_refused_at_a_place_in_it(
+        words in prop::collection::vec(prop_oneof![
+            6 => select(WORDS).prop_map(String::from),
+            1 => ".{0,8}",
+        ], 0..9),
+        blanks in "[ \t\u{a0}]{1,3}",
+    ) {
+        let text = words.join(&blanks);
+        match text.parse::<Rule>() {
+            Ok(rule) => prop_assert_eq!(rule.to_string().parse::<Rule>().map(|r| r.normal()),
+                Ok(rule.normal())),
+            Err(error) => {
+                prop_assert!(text.is_char_boundary(error.at), "{} at {}", text, error.at);
+                prop_assert!(error.to_string().starts_with("column "));
+            }
+        }
+    }
+
     /// Any words at all are read without a panic, and what is read means the same as the words.
     #[test]
     fn what_is_read_from_any_table_is_true(
@@ -335,9 +406,12 @@ proptest! {
             let words = words(&table);
             let property = |number| packet.property(number, 0);
             let found = search(|n| words[n], property, Reading::MODEL);
-            let wanted = match rules::decide(&read, Action::Reject, &packet) {
-                Action::File { queue, interrupt } => Outcome::File { queue, interrupt },
-                _ => Outcome::Reject,
+            // A cluster without an end leaves the table without a default.
+            let by = read.iter().find(|rule| rules::matches(&rule.when, &packet));
+            let wanted = match by.map(|rule| rule.action) {
+                Some(Action::File { queue, interrupt }) => Outcome::File { queue, interrupt },
+                Some(_) => Outcome::Reject,
+                None => Outcome::Nothing,
             };
             prop_assert_eq!(found, wanted);
         }
