@@ -252,7 +252,7 @@ impl Bus for Arriving {
             let mut arrived = self.arrived.lock().unwrap();
             // By the last rule, and by the default.
             let other = frame(STATION, PEER, 60, 1);
-            self.sim.receive(&if *arrived % 2 == 0 { udp(None, 77) } else { other });
+            self.sim.receive(&if arrived.is_multiple_of(2) { udp(None, 77) } else { other });
             *arrived += 1;
         }
     }

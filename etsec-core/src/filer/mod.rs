@@ -11,6 +11,19 @@
 //! gives a field of an absent header a value too (HW 6.3): a rule for ports wants TCP or UDP, a
 //! rule for a VLAN wants a tag. Where readings of the manual differ, a table means the same under
 //! each.
+//!
+//! ```
+//! use etsec_core::filer::{Action, FilerTable, Rule};
+//!
+//! let rules: [Rule; 2] = ["tcp dst-port 80-443 queue 3".parse()?, "vlan 5 drop".parse()?];
+//! let table = FilerTable::compile(&rules, Action::to(0))?;
+//! let read: Vec<String> = table.rules().map(|rule| rule.unwrap().to_string()).collect();
+//! assert_eq!(read, ["tcp dst-port 80-443 queue 3", "vlan 5 drop", "queue 0"]);
+//!
+//! let error = "vlan 4096 drop".parse::<Rule>().unwrap_err();
+//! assert_eq!(error.to_string(), "column 6: vlan 4096: 0 to 4095 are possible");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod chain;
 mod compile;
