@@ -90,6 +90,7 @@ fn every_command_has_help() {
         "config",
         "rings",
         "address",
+        "filter",
         "pause",
         "coalesce",
         "sched",

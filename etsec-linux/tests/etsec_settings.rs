@@ -6,7 +6,9 @@ mod program;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
+use pcap_file::pcap::{PcapPacket, PcapWriter};
 use program::*;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -157,6 +159,80 @@ fn the_clock_is_read_set_and_steered() {
     assert_eq!(shown(&["stop"])["clock"], "none");
     assert_eq!(code(&ptp(&["show"])), Some(1));
     owner.stop();
+}
+
+#[test]
+fn rules_are_added_listed_and_deleted_while_the_port_runs() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("rules");
+    std::fs::write(&file, "vlan 5 drop # not ours\ndefault queue 0\n").unwrap();
+    let path = file.to_str().unwrap();
+    let owner = Owner::start(dir.path(), &["--filter", path]);
+    let filter = |words: &[&str]| {
+        run(&[&["filter", words[0], "--device", &owner.device], &words[1..]].concat())
+    };
+    let shown = |words: &[&str]| {
+        let output = filter(words);
+        assert_eq!(code(&output), Some(0), "{words:?}: {}", said(&output));
+        text(&output)
+    };
+    let two = "0        tcp dst-port 80-443 queue 0\n1        vlan 5 drop\ndefault  queue 0\n";
+    assert_eq!(shown(&["list"]), "0        vlan 5 drop\ndefault  queue 0\n");
+    assert_eq!(shown(&["add", "--at", "0", "tcp", "dst-port", "80-443", "queue", "0"]), two);
+    // A rule may be one word as well.
+    assert_eq!(shown(&["add", "udp drop"]).lines().nth(2), Some("2        udp drop"));
+    assert_eq!(shown(&["del", "2"]), two);
+    for (words, status, named) in [
+        (&["add", "vlan", "4096", "drop"][..], 2, "vlan 4096 drop: column 6: vlan 4096: 0 to 4095"),
+        (&["add", "tcp"], 2, "does not say what to do"),
+        (&["add", "tcp", "queue", "3"], 1, "queue 3 is ring 3, which this port has not got"),
+        (&["add", "--at", "3", "tcp", "drop"], 1, "no place 3: 0 to 2 are possible"),
+        (&["del", "2"], 1, "no place 2: 0 to 1 are possible"),
+        (&["load", "/nonexistent"], 1, "/nonexistent"),
+    ] {
+        let output = filter(words);
+        assert_eq!(code(&output), Some(status), "{words:?}: {}", said(&output));
+        assert!(said(&output).contains(named), "{words:?}: {}", said(&output));
+    }
+    assert_eq!(shown(&["list"]), two, "nothing of that changed it");
+    std::fs::write(&file, "arp-request queue 0\ndefault drop\n").unwrap();
+    assert_eq!(shown(&["load", path]), "0        arp-request queue 0\ndefault  drop\n");
+    assert_eq!(shown(&["flush"]), "default  drop\n");
+    owner.stop();
+    // A port that was started without the parser cannot get rules.
+    let owner = Owner::start(dir.path(), &[]);
+    let output = run(&["filter", "add", "--device", &owner.device, "tcp", "drop"]);
+    assert_eq!(code(&output), Some(1));
+    assert!(said(&output).contains("start with --filter FILE"), "{}", said(&output));
+    owner.stop();
+}
+
+#[test]
+fn frames_go_to_all_rings_by_rule_or_are_dropped() {
+    let dir = tempfile::tempdir().unwrap();
+    let (input, rules) = (dir.path().join("in.pcap"), dir.path().join("rules"));
+    let mut writer = PcapWriter::new(std::fs::File::create(&input).unwrap()).unwrap();
+    // A third each with three ethertypes.
+    for n in 0..300_u16 {
+        let mut frame = vec![0xFF; 6];
+        frame.extend([2, 0, 0, 0, 0, 8, 0x88, 0xB5 + (n % 3) as u8]);
+        frame.resize(80, n as u8);
+        writer.write_packet(&PcapPacket::new(Duration::ZERO, 80, &frame)).unwrap();
+    }
+    drop(writer);
+    std::fs::write(&rules, "ethertype 0x88b5 queue 2\nethertype 0x88b6 drop\n").unwrap();
+    let config = dir.path().join("etsec.toml");
+    let device = format!("sim,wire=pcap:{},", input.display());
+    let tables = format!("[port.\"{device}\".rings]\nrx = 4\n");
+    std::fs::write(&config, tables).unwrap();
+    let (config, rules) = (config.to_str().unwrap(), rules.to_str().unwrap());
+    let output = run(&[
+        "--json", "receive", "-d", &device, "--config", config, "--filter", rules, "-t", "1",
+    ]);
+    assert_eq!(code(&output), Some(0), "{}", said(&output));
+    let counters = &events(&output.stdout, "counters")[0]["ports"][0];
+    assert_eq!(counters["rx"]["frames"], 200);
+    assert_eq!(counters["mib"]["RREJ"], 100);
 }
 
 #[test]

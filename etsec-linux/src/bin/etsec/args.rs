@@ -13,7 +13,7 @@ use clap_complete::Shell;
 use etsec_core::MacAddr;
 use etsec_linux::Spec;
 
-pub use self::settings::{Config, Ptp, PtpAction, Tune, WakeKind, Wol};
+pub use self::settings::{Config, Filter, FilterAction, Ptp, PtpAction, Tune, WakeKind, Wol};
 pub use self::values::{AddressArg, DeviceName, LinkArg};
 use crate::units::{parse_count, parse_mii, parse_seconds, parse_u16};
 
@@ -113,6 +113,8 @@ pub enum Command {
     /// Show or change how the transmit rings of a running port share the wire: mode
     /// single|priority|round-robin, weights W0,W1,…,W7.
     Sched(Tune),
+    /// Show or change the rules by which frames go to receive rings (see docs/guide/filter.md).
+    Filter(Filter),
     /// Read, set and steer the IEEE 1588 clock, which is in the first controller's page.
     Ptp(Ptp),
     /// Let a port sleep until a frame wakes it: a magic packet, or a kind of frame.
@@ -164,6 +166,9 @@ pub struct Tuning {
     /// Settings of the port, as TOML (see docs/guide/settings.md); the options here go over them.
     #[arg(long, value_name = "FILE", help_heading = SET_UP)]
     pub config: Option<PathBuf>,
+    /// Rules that say which ring a frame goes to, one a line (see docs/guide/filter.md).
+    #[arg(long, value_name = "FILE", help_heading = SET_UP)]
+    pub filter: Option<PathBuf>,
     /// Payload bytes of the longest frame, 46 to 9578 [default: 1500].
     #[arg(long, value_name = "BYTES", help_heading = SET_UP)]
     pub mtu: Option<usize>,

@@ -11,6 +11,7 @@ mod control;
 mod counters;
 mod echo;
 mod files;
+mod filter;
 mod forward;
 mod frames;
 mod keeper;
@@ -114,6 +115,7 @@ fn run(cli: &Cli) -> Result<()> {
         Command::Pause(args) => tune::run("pause", args, context.out),
         Command::Coalesce(args) => tune::run("coalesce", args, context.out),
         Command::Sched(args) => tune::run("sched", args, context.out),
+        Command::Filter(args) => filter::run(args, context.out),
         Command::Ptp(args) => tune::ptp(args, context.out),
         Command::Wol(args) => wol::run(args, &context),
         Command::Completions { .. } => Ok(()),

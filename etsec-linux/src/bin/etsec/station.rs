@@ -17,7 +17,7 @@ use crate::keeper::Keeper;
 use crate::meter::Totals;
 use crate::output::Output;
 use crate::run::{Context, Usage};
-use crate::settings::{self, Settings};
+use crate::settings::{self, Filter, Settings};
 use crate::signals::Stop;
 
 /// The doorbell of the devices here.
@@ -65,6 +65,9 @@ impl Setup {
         settings.phy = tuning.phy.or(settings.phy);
         settings.rings.descriptors = tuning.ring.unwrap_or(settings.rings.descriptors);
         settings.rings.buffers = tuning.buffers.or(settings.rings.buffers);
+        if let Some(path) = &tuning.filter {
+            settings.filter = Filter::read(path)?;
+        }
         Ok(Setup { device: device.clone(), settings, tx_queue: 0, parser: false })
     }
 
@@ -104,7 +107,7 @@ impl Setup {
             },
             promiscuous: settings.address.promiscuous,
             all_multicast: settings.address.all_multicast,
-            parser: self.parser,
+            parser: self.parser || settings.filter.enabled,
             flow_control: settings.pause.flow_control(),
             ..Options::default()
         }

@@ -20,6 +20,54 @@ pub struct Tune {
     pub words: Vec<String>,
 }
 
+/// `etsec filter`.
+#[derive(Debug, Args)]
+pub struct Filter {
+    /// What to do with the rules.
+    #[command(subcommand)]
+    pub action: FilterAction,
+}
+
+/// The actions of `etsec filter`.
+#[derive(Debug, Subcommand)]
+pub enum FilterAction {
+    /// Show the rules that the hardware has, in order.
+    List {
+        #[command(flatten)]
+        target: Observe,
+    },
+    /// Add a rule, such as `tcp dst-port 80 queue 3`.
+    Add {
+        #[command(flatten)]
+        target: Observe,
+        /// Before the rule that is at this place now [default: behind all].
+        #[arg(long, value_name = "PLACE")]
+        at: Option<usize>,
+        /// The rule: conditions, and then what becomes of frames that meet all of them.
+        #[arg(required = true, value_name = "WORD")]
+        rule: Vec<String>,
+    },
+    /// Delete the rule at a place.
+    Del {
+        #[command(flatten)]
+        target: Observe,
+        /// Its place, as `list` shows it.
+        place: usize,
+    },
+    /// Delete all rules; the default stays.
+    Flush {
+        #[command(flatten)]
+        target: Observe,
+    },
+    /// Set the rules of a file, one a line, in place of those there are.
+    Load {
+        #[command(flatten)]
+        target: Observe,
+        /// The file.
+        file: PathBuf,
+    },
+}
+
 /// `etsec ptp`.
 #[derive(Debug, Args)]
 pub struct Ptp {

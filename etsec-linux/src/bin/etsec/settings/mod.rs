@@ -6,6 +6,7 @@
 mod address;
 mod coalesce;
 mod file;
+mod filter;
 mod pause;
 mod ptp;
 mod rings;
@@ -24,6 +25,7 @@ use serde_json::{Map, Value};
 pub use self::address::Address;
 pub use self::coalesce::Coalesce;
 pub use self::file::{File, of};
+pub use self::filter::Filter;
 pub use self::pause::Pause;
 pub use self::ptp::Ptp;
 pub use self::rings::Rings;
@@ -60,6 +62,8 @@ pub struct Settings {
     pub sched: Sched,
     /// The IEEE 1588 clock.
     pub ptp: Ptp,
+    /// Which ring a frame goes to.
+    pub filter: Filter,
 }
 
 impl Default for Settings {
@@ -75,6 +79,7 @@ impl Default for Settings {
             coalesce: Coalesce::default(),
             sched: Sched::default(),
             ptp: Ptp::default(),
+            filter: Filter::default(),
         }
     }
 }
@@ -149,8 +154,8 @@ pub trait Section {
 
 impl Settings {
     /// The sections that are tables of their own, in the order in which a port is told.
-    fn sections(&self) -> [(&'static str, &dyn Section); 6] {
-        let Settings { rings, address, pause, coalesce, sched, ptp, .. } = self;
+    fn sections(&self) -> [(&'static str, &dyn Section); 7] {
+        let Settings { rings, address, pause, coalesce, sched, ptp, filter, .. } = self;
         [
             ("rings", rings),
             ("address", address),
@@ -158,6 +163,7 @@ impl Settings {
             ("coalesce", coalesce),
             ("sched", sched),
             ("ptp", ptp),
+            ("filter", filter),
         ]
     }
 
@@ -202,6 +208,7 @@ impl Settings {
     pub fn act(&mut self, section: &str, words: &[String], live: &mut Live<'_>) -> Result<Value> {
         match section {
             "ptp" => self.ptp.act(words, live),
+            "filter" => self.filter.act(words, live),
             _ => bail!("nothing can be done with '{section}'"),
         }
     }

@@ -1,0 +1,60 @@
+//! `etsec filter`: the rules by which frames go to receive rings, of a running port.
+
+use anyhow::Result;
+use etsec_core::filer::Rule;
+use etsec_linux::Roots;
+use serde_json::Value;
+
+use crate::args::{Filter, FilterAction, Observe};
+use crate::control::{Request, ask};
+use crate::output::{Output, table};
+use crate::run::Usage;
+use crate::settings;
+
+/// Runs the command.
+pub fn run(args: &Filter, out: Output) -> Result<()> {
+    let (target, words) = match &args.action {
+        FilterAction::List { target } => (target, vec!["list".to_owned()]),
+        FilterAction::Add { target, at, rule } => {
+            let rule = rule.join(" ");
+            // Here, for this is where the user has written it.
+            let parsed: Rule = rule.parse().map_err(|error| Usage(format!("{rule}: {error}")))?;
+            let at = at.map(|place| place.to_string());
+            (target, ["add".to_owned(), parsed.to_string()].into_iter().chain(at).collect())
+        }
+        FilterAction::Del { target, place } => (target, vec!["del".to_owned(), place.to_string()]),
+        FilterAction::Flush { target } => (target, vec!["flush".to_owned()]),
+        FilterAction::Load { target, file } => {
+            let rules = serde_json::to_value(settings::Filter::read(file)?)?;
+            let values = rules.as_object().cloned().unwrap_or_default();
+            tell(target, &Request::Set { section: "filter".to_owned(), values })?;
+            (target, vec!["list".to_owned()])
+        }
+    };
+    let shown = tell(target, &Request::Act { section: "filter".to_owned(), words })?;
+    out.show(&shown, text)
+}
+
+fn tell(target: &Observe, request: &Request) -> Result<Value> {
+    ask(&Roots::default(), &target.device.to_string(), request)
+}
+
+fn text(shown: &Value) -> String {
+    let rules = shown["rules"].as_array().into_iter().flatten().enumerate();
+    let row = |place: String, rule: &Value| vec![place, rule.as_str().unwrap_or("").to_owned()];
+    let mut rows: Vec<_> = rules.map(|(place, rule)| row(place.to_string(), rule)).collect();
+    rows.push(row("default".to_owned(), &shown["default"]));
+    table(&rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn rules_are_listed_with_their_places() {
+        let shown = json!({ "rules": ["tcp queue 1", "drop"], "default": "queue 0" });
+        assert_eq!(text(&shown), "0        tcp queue 1\n1        drop\ndefault  queue 0\n");
+    }
+}
