@@ -1,6 +1,7 @@
 //! Shared scaffolding of the tests.
 pub mod all_rings;
 pub mod at;
+pub mod filing;
 pub mod packet;
 pub mod reference;
 pub mod rig;
