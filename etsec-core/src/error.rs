@@ -56,6 +56,8 @@ pub enum Error {
     Draining,
     /// The filer needs [`Config::parser`] (HW 5.2).
     ParserOff,
+    /// The controller does not keep a filer's table; QEMU's model has none (HW 15.3).
+    NoFiler,
     /// The ring lies in another 4 GiB window of bus addresses than the port's first one (HW 4.5).
     Window {
         /// Window of the port's rings.
@@ -91,6 +93,9 @@ impl fmt::Display for Error {
             Self::RingNumber(side, n) => write!(f, "{side} ring {n}: 0 to 7 are possible"),
             Self::RingTaken(side, n) => write!(f, "{side} ring {n} is there already"),
             Self::Draining => f.write_str("a queue is being drained: start the port afterwards"),
+            Self::NoFiler => f.write_str(
+                "this controller has no filer: its table does not keep what is written to it",
+            ),
             Self::ParserOff => f.write_str("the filer needs the parser: set Config::parser"),
             Self::Window { port, ring } => write!(
                 f,

@@ -1,10 +1,10 @@
 //! Do frames go where rules say? (HW 6)
 
 use etsec_core::device::{Wake, WakeFrames};
-use etsec_core::filer::{Action, Change, FilerError, Rule, RuleError};
+use etsec_core::filer::{Action, Change, FilerError, FilerTable, Rule, RuleError};
 use etsec_core::mib::Counter;
 use etsec_core::{Bus, Error, Event, Line, MacAddr};
-use etsec_sim::{Fault, Line as Wire, Switches};
+use etsec_sim::{Fault, Line as Wire, Sim, SimBus, Switches};
 use etsec_tests::at;
 use etsec_tests::filing::{plan, ring_of, rules, start, udp};
 use etsec_tests::rig::{Live, PEER, Rig, STATION, frame};
@@ -129,6 +129,42 @@ fn a_part_without_hash_filing_says_so_and_keeps_its_rules() {
         assert_eq!(live.port.set_rules(&spread, Action::to(0), &mut live.delay), Err(refused));
         assert_eq!(live.port.filer(), before);
     }
+    live.finish();
+}
+
+/// A bus with one filer entry instead of a table, as QEMU has it (HW 15.3).
+#[derive(Clone)]
+struct OneEntry(SimBus);
+
+impl Bus for OneEntry {
+    fn read(&self, at: u16) -> u32 {
+        self.0.read(at)
+    }
+    fn write(&self, at: u16, value: u32) {
+        if at != at::RQFAR {
+            self.0.write(at, value);
+        }
+    }
+    fn publish(&self) {
+        self.0.publish();
+    }
+    fn observe(&self) {
+        self.0.observe();
+    }
+}
+
+#[test]
+fn a_controller_without_a_filer_says_so_and_receives_without() {
+    let plan = plan(1, Switches::default());
+    let sim = Sim::new(plan.sim.clone());
+    let mut rig = Rig::through(&sim, &plan, OneEntry(sim.bus()));
+    let drop_all = Action::Reject;
+    assert_eq!(rig.port.set_rules(&[], drop_all), Err(FilerError::Port(Error::NoFiler)));
+    assert_eq!(rig.port.set_filer(&FilerTable::new(0)), Err(Error::NoFiler));
+    let mut live = rig.start();
+    let refused = live.port.set_rules(&[], drop_all, &mut live.delay);
+    assert_eq!(refused, Err(FilerError::Port(Error::NoFiler)));
+    assert_eq!(ring_of(&mut live, &udp(None, 1)), Some(0));
     live.finish();
 }
 

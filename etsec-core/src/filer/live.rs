@@ -112,6 +112,16 @@ impl<B: Bus> Port<B> {
         Ok(())
     }
 
+    /// Writes a whole table while nobody searches it. Whether there is one shows the first time.
+    fn load(&self, table: &FilerTable) -> Result<(), Error> {
+        table.load(self.bus());
+        if self.controller.filer.is_some() || table.is_kept(self.bus()) {
+            return Ok(());
+        }
+        self.controller.check_alive()?;
+        Err(Error::NoFiler)
+    }
+
     /// Writes what belongs to rules besides their entries, now and after each reset.
     fn set_registers(&mut self, placed: &Placed) {
         let settings = &mut self.controller.settings;
@@ -139,13 +149,14 @@ impl<B: Bus + Clone> Stopped<B> {
     /// dropped (HW 6).
     ///
     /// # Errors
-    /// [`Error::ParserOff`] unless [`Config::parser`](crate::Config::parser) is set.
+    /// [`Error::ParserOff`] unless [`Config::parser`](crate::Config::parser) is set,
+    /// [`Error::NoFiler`] if the controller has none.
     pub fn set_filer(&mut self, table: &FilerTable) -> Result<(), Error> {
         let port = &mut self.owner_mut().port;
         if !port.controller.config.parser {
             return Err(Error::ParserOff);
         }
-        table.load(port.bus());
+        port.load(table)?;
         let settings = &mut port.controller.settings;
         settings.put_all(RBIFX, table.rbifx);
         for (n, map) in table.rir.into_iter().enumerate() {
@@ -167,7 +178,7 @@ impl<B: Bus + Clone> Stopped<B> {
         port.check_rules(rules, default)?;
         let placed = Placed::anew(rules, default)?;
         port.check_maps(&placed, rules, default)?;
-        placed.table().load(port.bus());
+        port.load(&placed.table())?;
         port.set_registers(&placed);
         port.note(&placed);
         Ok(())
@@ -249,9 +260,9 @@ impl<B: Bus + Clone> Running<B> {
     ) -> Result<(), FilerError> {
         let (table, mut checked) = (placed.table(), Ok(()));
         self.while_deaf(delay, &mut |port| {
-            checked = port.check_maps(placed, rules, default);
+            let maps = port.check_maps(placed, rules, default);
+            checked = maps.and_then(|()| Ok(port.load(&table)?));
             if checked.is_ok() {
-                table.load(port.bus());
                 port.set_registers(placed);
                 port.note(placed);
                 IMASK.on(port.bus()).assign(port.controller.events);

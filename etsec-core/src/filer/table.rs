@@ -132,6 +132,12 @@ impl FilerTable {
         }
     }
 
+    /// Whether the hardware has these entries, but for bits that not every part may have.
+    pub(super) fn is_kept<B: Bus>(&self, bus: &B) -> bool {
+        let common = |entry: &FilerEntry| (entry.control & 0xFFFF, entry.property);
+        FilerTable::read(bus).entries.iter().map(common).eq(self.entries.iter().map(common))
+    }
+
     /// Reads what the hardware has.
     pub(crate) fn read<B: Bus>(bus: &B) -> Self {
         let mut table = FilerTable::new(0);
