@@ -75,7 +75,7 @@ impl List<'_> {
     }
 }
 
-/// Compiles rules and the default behind them. A rule that every frame matches ends them.
+/// Compiles rules and the default behind them.
 pub(super) fn compile(rules: &[Rule], default: Action, form: Form) -> Result<Program, FilerError> {
     let list = List(rules, default);
     let (entries, maps) = (heapless::Vec::new(), heapless::Vec::new());
@@ -99,9 +99,11 @@ pub(super) fn compile(rules: &[Rule], default: Action, form: Form) -> Result<Pro
         let done = program.rule(own, action, closes);
         done.and_then(|()| program.fits(before, n < rules.len()))
             .map_err(|error| FilerError::at(n, rules.len(), error))?;
-        if tests.is_empty() {
-            break;
-        }
+    }
+    if let Some(default) = program.entries.last_mut() {
+        // An entry without a property matches by either comparison (HW 6.1). Which it is tells the
+        // default from a rule without conditions.
+        default.control |= u32::from(Rqfcr::CMP::NotLess);
     }
     Ok(program)
 }
@@ -137,8 +139,8 @@ impl Program {
             Some(last) if !tests.is_empty() => {
                 last.control = last.control & !u32::from(Rqfcr::AND::SET) | end;
             }
-            // HW 6.1: matches always.
-            _ => self.push(u32::from(Rqfcr::CMP::NotLess) | end, 0),
+            // HW 6.1: a mask compared with itself matches always.
+            _ => self.push(u32::from(Rqfcr::CMP::Equal) | end, 0),
         }
         Ok(())
     }

@@ -43,9 +43,9 @@ pub struct Rules<'t> {
 }
 
 impl FilerTable {
-    /// The rules that frames are tried on, in normal form ([`Rule::normal`]). The last one has no
-    /// condition: it is the default. What stands behind such a rule, or in the part of the table
-    /// that is not in use, is not told.
+    /// The rules that frames are tried on, in normal form ([`Rule::normal`]). The last one is the
+    /// default: it has no condition. What is in the part of the table that is not in use is not
+    /// told.
     #[must_use]
     pub fn rules(&self) -> Rules<'_> {
         // HW 18.9: the mask is all ones at the start of a search.
@@ -141,7 +141,9 @@ impl Iterator for Rules<'_> {
                 None => {}
                 Some(None) => return Some(Err(self.unreadable())),
                 Some(Some(rule)) => {
-                    if rule.when.is_empty() {
+                    // The default differs from a rule without conditions: see `compile`.
+                    let by_default = Compare::of(chain.end) == Compare::NotLess;
+                    if rule.when.is_empty() && by_default {
                         self.at = ENTRIES;
                     }
                     return Some(Ok(rule));

@@ -38,15 +38,16 @@ fn worked_examples_come_out() {
     // The manual's own words: VLAN priority 1 to ring 6, TOS from 0xE0 on to queue 8.
     let words = entries(&["vlan-prio 1 queue 6", "tos 0xe0-0xff queue 8"], true);
     assert!(words.contains(&(0x1809, 1)) && words.contains(&(0x202A, 0xE0)), "{words:x?}");
-    assert_eq!(entries(&["drop"], true), [(0x120, 0)], "and nothing comes behind");
-    assert_eq!(entries(&["queue 63 interrupt"], true), [(0x8000_FC20, 0)]);
+    // HW 6.1: an entry without a property matches always.
+    assert_eq!(entries(&["drop"], true), [(0x100, 0), DEFAULT]);
+    assert_eq!(entries(&["queue 63 interrupt"], true), [(0x8000_FC00, 0), DEFAULT]);
 }
 
 #[test]
 fn neighbours_share_a_guard() {
     let texts = ["tcp dst-port 80 queue 1", "tcp dst-port 443 queue 2", "tcp drop", "udp queue 3"];
     let guard = [(0x80, 0x20), (0x281, 0x20)];
-    let inside = [ALL, (0x40E, 80), ALL, (0x80E, 443), (0x320, 0)];
+    let inside = [ALL, (0x40E, 80), ALL, (0x80E, 443), (0x300, 0)];
     let behind = [(0x80, 0x10), (0xC01, 0x10), DEFAULT];
     assert_eq!(entries(&texts, true), [&guard[..], &inside, &behind].concat());
     assert_eq!(entries(&texts, false).len(), 4 + 4 + 2 + 2 + 1);
@@ -55,8 +56,6 @@ fn neighbours_share_a_guard() {
 #[test]
 fn frames_are_spread_by_the_words_that_are_known() {
     // HW 6.5: what Linux writes to add a property, and its closing entry.
-    let spread = entries(&["ip4 spread 0,1 by dst-ip,src-port queue 1"][..0], true);
-    assert_eq!(spread, [DEFAULT]);
     let words = entries(&["ip4 spread 0,1 by dst-ip,src-port"], true);
     let flags = [(0x80, 0x200), (0x81, 0x200), ALL];
     let hash = [(0x3_00EC, u32::MAX), (0x3_00EF, u32::MAX), (0x2_0000, u32::MAX), DEFAULT];
@@ -287,4 +286,19 @@ fn foreign_tables_are_read_as_far_as_they_are_rules() {
     let mut endless = FilerTable::new(0);
     endless.set(255, FilerEntry { control: 0x80, property: 0 });
     assert_eq!(shown(&endless).len(), 1);
+}
+
+#[test]
+fn what_is_never_reached_is_kept_and_checked_all_the_same() {
+    let all = rules(&["tcp queue 1", "drop", "udp queue 2", "queue 3", "spread 1 by tos"]);
+    for default in ["queue 0", "drop", "spread 2,3 by vlan"] {
+        let table = FilerTable::compile(&all, default.parse().unwrap()).unwrap();
+        let read: Vec<_> = table.rules().map(Result::unwrap).collect();
+        assert_eq!(read[..5], all);
+        assert_eq!(read[5..], rules(&[default]));
+    }
+    let mut bad = all;
+    bad[4].when.vlan = Some(Number::Exactly(5000));
+    let error = FilerTable::compile(&bad, Action::to(0)).unwrap_err();
+    assert_eq!(error.to_string(), "rule 4: vlan 5000: 0 to 4095 are possible");
 }
