@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex};
 use embedded_hal::delay::DelayNs;
 use etsec_core::filer::{Action, Change, FilerError, Rule};
 use etsec_core::mib::Counter;
-use etsec_core::{Bus, Config, Error, Pages, Stopped};
+use etsec_core::{Bus, Error};
 use etsec_sim::{Fault, Sim, SimBus, SimDelay, Switches};
 use etsec_tests::at;
 use etsec_tests::filing::{plan, ring_of, rules, start, udp};
-use etsec_tests::rig::{PEER, Plan, Rig, STATION, config, frame};
+use etsec_tests::rig::{PEER, Plan, Rig, STATION, frame};
 use etsec_tests::search::{self, Outcome, Reading};
 use etsec_tests::trace::{Access, Traced};
 
@@ -290,27 +290,32 @@ fn other_bytes_need_a_stop_only_where_there_is_no_place_left() {
 }
 
 #[test]
-fn a_device_that_goes_away_is_told() {
+fn rules_set_again_after_the_device_was_gone_are_those_in_use() {
     let sim = Sim::default();
     let traced = Traced::new(sim.bus());
-    let mut delay = sim.delay();
-    let config = Config { parser: true, ..config() };
-    let port = Stopped::attach(Pages::single(traced.clone()), config, &mut delay).unwrap();
-    let mut port = port.start(&mut delay).map_err(|(_, error)| error).unwrap();
-    for turn in 0..2000 {
-        traced.die_after(turn);
-        let result = port.set_rules(&[], Action::Reject, &mut delay);
+    let rig = Rig::through(&sim, &plan(8, Switches::default()), traced.clone());
+    let mut live = rig.start();
+    let (mut outcomes, mut anew) = ([0; 2], 0);
+    for turn in 0..300 {
+        // Alternately from no filer, or a whole table, and beside rules in use.
+        let sets = [rules(&["udp queue 1", "byte frame+0 2 queue 2"]), rules(&["udp queue 3"])];
+        let set = &sets[turn % 2];
+        traced.die_after(turn as u64 * 7);
+        let result = live.port.set_rules(set, Action::to(4), &mut live.delay);
         traced.revive();
-        match result {
-            Err(error) => assert_eq!(error, FilerError::Port(Error::Gone)),
-            Ok(change) => {
-                assert_eq!(change, Change::Seamless);
-                port.tick(0, &mut delay).unwrap();
-                return;
-            }
+        if result.is_err() {
+            assert_eq!(result, Err(FilerError::Port(Error::Gone)), "turn {turn}");
+            live.port.tick(0, &mut live.delay).unwrap();
+            let change = live.port.set_rules(set, Action::to(4), &mut live.delay).unwrap();
+            anew += u32::from(change == Change::Stopped);
         }
-        port.tick(0, &mut delay).unwrap();
-        sim.advance(1);
+        outcomes[usize::from(result.is_ok())] += 1;
+        let rings = if turn % 2 == 0 { [1, 2] } else { [3, 4] };
+        assert_eq!(ring_of(&mut live, &udp(None, 1)), Some(rings[0]), "turn {turn}");
+        assert_eq!(ring_of(&mut live, &frame(STATION, PEER, 60, 1)), Some(rings[1]));
+        let _ = traced.take();
     }
-    panic!("it never came through");
+    // Which rules are in use was not known: they must not be written over as if it were.
+    assert!(outcomes.iter().all(|n| *n > 20) && anew > 20, "{outcomes:?}, {anew}");
+    live.finish();
 }

@@ -103,6 +103,7 @@ impl<B: Bus> Port<B> {
             let kept = RIR.nth(n).on(bus).get() == u32::MAX << 8;
             RIR.nth(n).on(bus).set(self.controller.settings.over(RIR.nth(n), 0));
             if !kept {
+                self.controller.check_alive()?;
                 let actions = rules.iter().map(|rule| rule.action).chain([default]);
                 let spreads = |action: &Action| matches!(action, Action::Spread(_));
                 let at = actions.take_while(|action| !spreads(action)).count();
@@ -160,7 +161,10 @@ impl<B: Bus + Clone> Stopped<B> {
         let settings = &mut port.controller.settings;
         settings.put_all(RBIFX, table.rbifx);
         for (n, map) in table.rir.into_iter().enumerate() {
-            settings.put_all(RIR.nth(n), map);
+            // Parts before the eTSEC2 have none (HW 2.3).
+            if settings.over(RIR.nth(n), 0) != map {
+                settings.put_all(RIR.nth(n), map);
+            }
         }
         settings.put(RCTRL, Rctrl::FILREN::SET);
         port.controller.filer = Some(Filer::new(Live::Whole, table.rbifx));
@@ -208,7 +212,7 @@ impl<B: Bus + Clone> Running<B> {
     ///
     /// # Errors
     /// [`FilerError`] that names the rule; nothing changes then. [`FilerError::Port`] if the device
-    /// does not answer.
+    /// does not answer: which rules it has is not known then, so set them again if it comes back.
     ///
     /// # Stack
     /// Tables of 2 KiB are made on it, up to four at a time.
@@ -225,13 +229,15 @@ impl<B: Bus + Clone> Running<B> {
         let beside = filer.and_then(|f| Placed::beside(f.live, f.places, rules, default));
         if let Some(placed) = beside {
             port.check_maps(&placed, rules, default)?;
-            port.switch(&placed, delay);
-            port.controller.check_alive()?;
+            port.switch(&placed, delay)?;
             return Ok(Change::Seamless);
         }
         let placed = Placed::anew(rules, default)?;
-        self.replace(&placed, rules, default, delay)?;
-        Ok(Change::Stopped)
+        let replaced = self.replace(&placed, rules, default, delay);
+        if let Err(FilerError::Port(_)) = replaced {
+            self.owner_mut().port.distrust();
+        }
+        replaced.map(|()| Change::Stopped)
     }
 
     /// As [`Stopped::set_single_queue`]; reception stops for the moment.
@@ -292,9 +298,18 @@ impl<B: Bus + Clone> Running<B> {
 }
 
 impl<B: Bus> Port<B> {
+    /// What is in the table is not known any more: the next rules are for a whole new one.
+    fn distrust(&mut self) {
+        if let Some(filer) = &mut self.controller.filer {
+            filer.live = Live::Whole;
+        }
+    }
+
     /// Writes rules beside those in use and switches over.
-    fn switch(&mut self, placed: &Placed, delay: &mut dyn DelayNs) {
-        let (Some(filer), Some(guard)) = (&self.controller.filer, placed.guard()) else { return };
+    fn switch(&mut self, placed: &Placed, delay: &mut dyn DelayNs) -> Result<(), Error> {
+        let (Some(filer), Some(guard)) = (&self.controller.filer, placed.guard()) else {
+            return Ok(());
+        };
         let before = filer.live;
         let looked_at = self.controller.settings.over(RBIFX, 0);
         self.set_registers(placed);
@@ -315,8 +330,14 @@ impl<B: Bus> Port<B> {
         RQFCR.on(bus).set(guard.control);
         // Read back, it has arrived; and after the longest search, nobody is left where the next
         // rules will be written.
-        let _ = RQFCR.on(bus).get();
+        let arrived = RQFCR.on(bus).get() == guard.control;
         delay.delay_us(SEARCH_US);
         IMASK.on(bus).assign(self.controller.events);
+        if arrived {
+            return Ok(());
+        }
+        self.distrust();
+        self.controller.check_alive()?;
+        Err(Error::NoFiler)
     }
 }
