@@ -80,17 +80,25 @@ pub trait Doorbell {
 /// A doorbell that is one bit of one register of a mapped page.
 #[derive(Debug, Clone, Copy)]
 pub struct PageBell<B> {
+    /// The page of the ring's group.
     bus: B,
+    /// The page of group 0.
+    main: B,
     at: u16,
     free_at: u16,
     mask: u32,
 }
 
-impl<B: Bus> PageBell<B> {
+impl<B: Bus + Clone> PageBell<B> {
     /// A bell that writes `mask` to the register at offset `at` of `bus`, and the last free
     /// descriptor to the one at `free_at`, if that is not 0.
-    pub(crate) const fn new(bus: B, at: u16, mask: u32, free_at: u16) -> Self {
-        PageBell { bus, at, free_at, mask }
+    pub(crate) fn new(bus: B, at: u16, mask: u32, free_at: u16) -> Self {
+        PageBell { main: bus.clone(), bus, at, free_at, mask }
+    }
+
+    /// Rings on the page of another group; the last free descriptor stays with `bus` (HW 1.3).
+    pub(crate) fn ring_through(&mut self, page: B) {
+        self.bus = page;
     }
 }
 
@@ -109,7 +117,7 @@ impl<B: Bus> Doorbell for PageBell<B> {
     }
     fn last_free(&self, bd: BusAddr) {
         if self.free_at != 0 {
-            self.bus.write(self.free_at, bd.low());
+            self.main.write(self.free_at, bd.low());
         }
     }
 }

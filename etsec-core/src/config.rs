@@ -2,6 +2,7 @@
 
 use crate::addr::AddressFilter;
 use crate::buf::MAX_CHAIN;
+use crate::errata::Errata;
 use crate::error::Error;
 use crate::fcb::RxFcb;
 use crate::link::{Duplex, Link, Speed};
@@ -9,9 +10,9 @@ use crate::schedule::Schedule;
 
 /// Ethernet header, one VLAN tag and FCS: what a frame has beyond its payload.
 const OVERHEAD: usize = 14 + 4 + 4;
-/// MAXFRM stays this far above the longest frame: at or over it frames count as truncated, and
-/// parts with erratum eTSEC74 begin one byte earlier (HW 4.2 TR, 14).
-const MARGIN: usize = 2;
+/// MAXFRM stays this far above the longest frame: at or over it frames count as truncated (HW 4.2
+/// TR); with erratum eTSEC74 one byte earlier, when they are received.
+const MARGIN: usize = 1;
 
 /// Configuration of a port.
 #[derive(Debug, Clone)]
@@ -38,6 +39,9 @@ pub struct Config {
     pub pause_time: u16,
     /// Whether the MAC's output is led back to its input.
     pub loopback: bool,
+    /// Errata that are worked around; all of them unless the part is known:
+    /// [`Part::errata`](crate::errata::Part::errata).
+    pub errata: Errata,
     /// Milliseconds after which a frame that is not sent counts as a hang of the transmitter.
     pub hang_ms: u32,
 }
@@ -61,6 +65,7 @@ impl Config {
             parser: false,
             pause_time: 0xFFFF,
             loopback: false,
+            errata: Errata::all(),
             hang_ms: 5000,
         }
     }
@@ -73,7 +78,8 @@ impl Config {
 
     /// Value of MAXFRM (HW 3.16).
     pub(crate) const fn maxfrm(&self) -> u32 {
-        (self.mtu + OVERHEAD + MARGIN) as u32
+        let margin = MARGIN + self.errata.contains(Errata::ETSEC74) as usize;
+        (self.mtu + OVERHEAD + margin) as u32
     }
 
     pub(crate) fn check(&self) -> Result<(), Error> {

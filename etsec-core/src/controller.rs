@@ -91,7 +91,7 @@ impl<B: Bus> Controller<B> {
         // Whoever had the controller before may have left it in any state: if it does not stop, the
         // reset will.
         let _ = self.quiesce(Sides::BOTH, delay);
-        self.soft_reset(delay);
+        self.reset_mac(delay);
         self.program();
         mib::zero(self.bus());
         self.check_alive()?;
@@ -123,8 +123,8 @@ impl<B: Bus> Controller<B> {
         self.program_mac();
         self.program_transmit();
         self.program_receive();
+        RCTRL.on(self.bus()).set(self.program_filter(&self.config.filter));
         self.settings.write(self.bus());
-        self.program_filter(&self.config.filter);
     }
 
     /// No line is raised from here on, and no event is left from before (HW 8.1 step 4, 8.3 step
@@ -149,15 +149,14 @@ impl<B: Bus> Controller<B> {
         );
         PTV.on(bus).write(Ptv::PT.val(config.pause_time.into()));
         TBIPA.on(bus).set(config.tbi_address.into());
-        if self.pages.group1.is_some() {
-            // HW 9.4: all rings interrupt through group 0.
-            ISRG.nth(0).on(bus).assign(Isrg::all());
-            ISRG.nth(1).on(bus).assign(Isrg::empty());
-            // HW 9.3: parts with groups have thresholds for each ring besides the common ones.
-            for n in 0..RINGS {
-                TXIC_RING.nth(n).on(bus).set(0);
-                RXIC_RING.nth(n).on(bus).set(0);
-            }
+        // HW 9.4: all rings interrupt through group 0, whatever an owner before us had steered. On
+        // parts without groups these offsets are reserved and ignore it (HW 2.6).
+        ISRG.nth(0).on(bus).assign(Isrg::all());
+        ISRG.nth(1).on(bus).assign(Isrg::empty());
+        // HW 9.3: parts with groups have thresholds for each ring besides the common ones.
+        for n in 0..RINGS {
+            TXIC_RING.nth(n).on(bus).set(0);
+            RXIC_RING.nth(n).on(bus).set(0);
         }
     }
 
@@ -181,9 +180,16 @@ impl<B: Bus> Controller<B> {
         RXIC.on(bus).set(0);
     }
 
-    /// Writes the address filter and RCTRL. RCTRL is changed only with the receiver stopped (HW
-    /// 3.11).
-    pub(crate) fn program_filter(&self, filter: &AddressFilter) {
+    /// Writes the address filter and RCTRL anew. RCTRL is changed only with the receiver stopped
+    /// (HW 3.11).
+    pub(crate) fn refilter(&self, filter: &AddressFilter) {
+        let usual = self.program_filter(filter);
+        RCTRL.on(self.bus()).set(self.settings.over(RCTRL, usual));
+    }
+
+    /// Writes the address filter; returns what RCTRL is to hold without options.
+    #[must_use]
+    fn program_filter(&self, filter: &AddressFilter) -> u32 {
         let bus = self.bus();
         let [station1, station2] = filter.station().to_registers();
         MACSTNADDR1.on(bus).set(station1);
@@ -199,7 +205,6 @@ impl<B: Bus> Controller<B> {
             GADDR.nth(n).on(bus).set(group);
         }
         let parsing = if self.config.parser { Rctrl::PRSDEP::L4 } else { Rctrl::PRSDEP::Off };
-        let usual = u32::from(parsing) | filter.rctrl();
-        RCTRL.on(bus).set(self.settings.over(RCTRL, usual));
+        u32::from(parsing) | filter.rctrl()
     }
 }

@@ -35,8 +35,10 @@ use crate::watch::{Transmitter, Watch};
 /// What both states hold: passing from one to the other moves it as it is.
 pub(crate) struct Owner<B> {
     pub port: Port<B>,
-    events: EventPort<B>,
+    pub events: EventPort<B>,
     watch: Watch,
+    /// Does what [`EventPort::recover`] does elsewhere, where rings are in two groups.
+    pub recover_groups: Option<fn(&mut Owner<B>) -> Event>,
     /// It was halted and not restarted: the device went away in between.
     halted: bool,
 }
@@ -63,7 +65,13 @@ impl<B: Bus + Clone> Stopped<B> {
         let events =
             EventPort::new(controller.pages.group0.clone(), Tstat::empty(), Rstat::empty());
         let port = Port::new(controller);
-        Ok(Stopped(Owner { port, events, watch: Watch::default(), halted: false }))
+        Ok(Stopped(Owner {
+            port,
+            events,
+            watch: Watch::default(),
+            recover_groups: None,
+            halted: false,
+        }))
     }
 
     /// Adds receive ring `n`, 0 to 7.
@@ -106,7 +114,7 @@ impl<B: Bus + Clone> Stopped<B> {
     /// [`Error::Gone`], [`Error::NotAnEtsec`] or [`Error::Draining`], with the port as it was.
     #[allow(clippy::result_large_err, reason = "the port is given back, and there is no heap")]
     pub fn start(mut self, delay: &mut dyn DelayNs) -> Result<Running<B>, (Self, Error)> {
-        let Owner { port, events, watch, halted } = &mut self.0;
+        let Owner { port, events, watch, halted, .. } = &mut self.0;
         if let Err(error) = port.controller.check_alive() {
             return Err((self, error));
         }
@@ -204,7 +212,10 @@ impl<B: Bus + Clone> Running<B> {
             // A stop that was broken off, or somebody else's reset.
             self.reset(delay)?;
         }
-        let events = self.0.events.recover();
+        let events = match self.0.recover_groups {
+            Some(recover) => recover(&mut self.0),
+            None => self.0.events.recover(),
+        };
         self.0.port.mib.collect(&self.0.port.controller.pages.group0);
         self.0.watch.check_receive(&self.0.port, events);
         let sent = self.0.port.mib.total(Counter::TPKT);
@@ -219,7 +230,7 @@ impl<B: Bus + Clone> Running<B> {
 
     /// The least of a [`Running::tick`], for who has no room for more: acknowledges errors and
     /// restarts halted rings, as [`EventPort::mend`]. Hangs are not found, counters not widened,
-    /// and queues not told where to go on.
+    /// and queues not told where to go on; a second interrupt group is left to its waiter.
     pub fn mend(&mut self) -> Event {
         self.0.events.mend()
     }
@@ -264,12 +275,13 @@ impl<B: Bus + Clone> Running<B> {
             // HW 3.11: RCTRL may not change under a receiver that runs. Erratum A002 ends here.
             return self.reset(delay);
         }
-        self.0.port.controller.program_filter(filter);
+        self.0.port.controller.refilter(filter);
         self.0.port.resume();
         self.0.port.controller.check_alive()
     }
 
-    /// A port for the events of this controller, for a thread of its own.
+    /// A port for the events of this controller, for a thread of its own. Where rings are in two
+    /// groups, take [`Running::group_events`].
     #[must_use]
     pub fn events(&self) -> EventPort<B> {
         let port = &self.0.port;

@@ -54,6 +54,10 @@ pub enum Error {
     RingTaken(Side, usize),
     /// A queue, in another thread, is being drained at this moment; start again afterwards.
     Draining,
+    /// The queue belongs to another port.
+    Stranger(Side),
+    /// The controller has one interrupt group: [`Pages::group1`](crate::Pages::group1) is `None`.
+    OneGroup,
     /// The filer needs [`Config::parser`] (HW 5.2).
     ParserOff,
     /// The controller does not keep a filer's table; QEMU's model has none (HW 15.3).
@@ -96,6 +100,8 @@ impl fmt::Display for Error {
             Self::NoFiler => f.write_str(
                 "this controller has no filer: its table does not keep what is written to it",
             ),
+            Self::Stranger(side) => write!(f, "the {side} queue belongs to another port"),
+            Self::OneGroup => f.write_str("the controller has one interrupt group, group 0"),
             Self::ParserOff => f.write_str("the filer needs the parser: set Config::parser"),
             Self::Window { port, ring } => write!(
                 f,

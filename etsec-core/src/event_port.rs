@@ -177,6 +177,12 @@ impl<B: Bus> EventPort<B> {
 }
 
 impl<B> EventPort<B> {
+    /// The same port on another bus.
+    pub(crate) fn on<C>(self, bus: C) -> EventPort<C> {
+        let EventPort { thlt, qhlt, stood, faults, .. } = self;
+        EventPort { bus, thlt, qhlt, stood, faults }
+    }
+
     /// What this port has acknowledged so far.
     #[must_use]
     pub fn faults(&self) -> &FaultCounters {

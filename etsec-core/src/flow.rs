@@ -10,8 +10,9 @@ use embedded_hal::delay::DelayNs;
 use crate::bus::{Bus, PageBell};
 use crate::controller::Controller;
 use crate::device::{Running, Stopped};
-use crate::error::Error;
+use crate::error::{Error, Side};
 use crate::event::Event;
+use crate::groups;
 use crate::halt::Sides;
 use crate::port::{Port, RINGS};
 use crate::regs::control::{IEVENT, PTV, Ptv};
@@ -37,8 +38,6 @@ pub enum FlowError {
     NotAllowed,
     /// The pause frame did not leave within 10 ms.
     NotSent,
-    /// The queue is not one of this port.
-    Stranger,
     /// Threshold out of range for the ring.
     Threshold {
         /// The ring.
@@ -68,7 +67,6 @@ impl fmt::Display for FlowError {
                 "the link does not let this port send pause frames: it needs full duplex and tx",
             ),
             Self::NotSent => f.write_str("the pause frame did not leave within 10 ms"),
-            Self::Stranger => f.write_str("the receive queue belongs to another port"),
             Self::Threshold { ring, threshold, len } => {
                 let most = (len - 1).min(255);
                 write!(
@@ -108,7 +106,7 @@ impl<B: Bus> Controller<B> {
 ///
 /// A ring that is not empty throughout must not be told by its own position: that would mean that
 /// it is (HW 11.2). One descriptor too many, where none or one is empty, is below any threshold.
-fn tell_free<B: Bus>(port: &Port<B>) {
+pub(crate) fn tell_free<B: Bus>(port: &Port<B>) {
     let bus = port.bus();
     for (n, view) in port.rx().iter().enumerate() {
         let Some(view) = view else { continue };
@@ -132,7 +130,7 @@ impl<B: Bus> Port<B> {
     ) -> Result<(), FlowError> {
         let ring = queue.number();
         let view = self.rx().get(ring).and_then(Option::as_ref);
-        let view = view.filter(|view| view.is_of(queue.ring())).ok_or(FlowError::Stranger)?;
+        let view = view.filter(|view| view.is_of(queue.ring())).ok_or(Error::Stranger(Side::Rx))?;
         let len = view.len();
         if let Some(threshold) = threshold {
             // HW 11.2: the difference of two positions is at most one less than the length, and the
@@ -145,7 +143,7 @@ impl<B: Bus> Port<B> {
             }
         }
         self.controller.put_threshold(ring, threshold.unwrap_or(0), len);
-        self.loaded = Some(tell_free);
+        self.loaded = Some(groups::ready);
         queue.set_lossless(threshold.is_some());
         Ok(())
     }
@@ -164,7 +162,7 @@ impl<B: Bus + Clone> Stopped<B> {
     ///
     /// # Errors
     /// [`FlowError::Threshold`] below 2, or not below the ring's length;
-    /// [`FlowError::Boundary`]; [`FlowError::Stranger`].
+    /// [`FlowError::Boundary`]; [`Error::Stranger`] for another port's queue.
     ///
     /// [`Config::pause_time`]: crate::Config::pause_time
     pub fn set_lossless(
@@ -226,6 +224,15 @@ impl<B: Bus + Clone> Running<B> {
             let _ = self.send_pause(0, delay);
         }
         Ok(self.owner_mut().port.controller.check_alive()?)
+    }
+
+    /// The threshold of a receive ring, 0 to 7, that is lossless.
+    #[must_use]
+    pub fn lossless(&self, ring: usize) -> Option<u8> {
+        let settings = &self.owner().port.controller.settings;
+        let parameters = if ring < RINGS { settings.over(RQPRM.nth(ring), 0) } else { 0 };
+        let [threshold, ..] = parameters.to_be_bytes();
+        (threshold != 0).then_some(threshold)
     }
 
     /// Changes the pause time of the pause frames this port sends, in units of 512 bit times.

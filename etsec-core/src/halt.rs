@@ -6,12 +6,13 @@ use embedded_hal::delay::DelayNs;
 use crate::bd::{Control, TxFlags};
 use crate::bus::Bus;
 use crate::controller::Controller;
+use crate::errata::Errata;
 use crate::event::Event;
 use crate::port::{Port, RINGS};
 use crate::regs::control::{DMACTRL, Dmactrl, IEVENT, IMASK};
 use crate::regs::mac::{MACCFG1, Maccfg1};
-use crate::regs::receive::{RBPTR, RSTAT};
-use crate::regs::transmit::{TBPTR, TSTAT};
+use crate::regs::receive::{A002_RX_STATE, RBPTR};
+use crate::regs::transmit::TBPTR;
 use crate::regs::{ReadWriteable, Readable, Writeable};
 use crate::report::warning;
 use crate::ring::RingView;
@@ -38,6 +39,10 @@ impl Sides {
 /// A frame of 9600 bytes at 10 Mb/s takes 7.7 ms; HW 8.1 allows 10 ms for frames in progress.
 const STOP_POLLS: u32 = 1000;
 const STOP_POLL_US: u32 = 10;
+/// A receiver that is idle stops at once (HW 8.3), unless erratum A002 has struck.
+const IDLE_POLLS: u32 = 10;
+/// The bits of the receiver's state whose halves are equal while it is idle (HW 14).
+const A002_MASK: u32 = 0x7F80_7F80;
 
 impl<B: Bus> Controller<B> {
     /// Asks for a graceful stop and waits for it, bounded. Returns what did not stop: pause frames,
@@ -52,14 +57,24 @@ impl<B: Bus> Controller<B> {
         IEVENT.on(bus).clear(wanted);
         DMACTRL.on(bus).modify(request);
         let mut missing = wanted;
-        for _ in 0..STOP_POLLS {
+        for polls in 0..STOP_POLLS {
             missing = wanted.difference(IEVENT.on(bus).peek());
-            if missing.is_empty() {
+            if missing.is_empty() || (missing == Event::GRSC && self.is_a002(polls)) {
                 break;
             }
             delay.delay_us(STOP_POLL_US);
         }
         missing
+    }
+
+    /// Whether GRSC has not come for a while, on a part where it may never come, although the
+    /// receiver is idle: it may be reset then (HW 14).
+    fn is_a002(&self, polls: u32) -> bool {
+        if polls < IDLE_POLLS || !self.config.errata.contains(Errata::A002) {
+            return false;
+        }
+        let state = A002_RX_STATE.on(self.bus()).get() & A002_MASK;
+        state & 0xFFFF == state >> 16
     }
 }
 
@@ -69,8 +84,7 @@ impl<B: Bus> Port<B> {
         let bus = self.bus();
         DMACTRL.on(bus).modify(Dmactrl::GRS::CLEAR + Dmactrl::GTS::CLEAR);
         IEVENT.on(bus).clear(Event::GRSC | Event::GTSC);
-        TSTAT.on(bus).clear(self.thlt());
-        RSTAT.on(bus).clear(self.qhlt());
+        self.controller.restart_rings(self.thlt(), self.qhlt());
     }
 
     /// Stops DMA for good: gracefully if that works, by a reset of the MAC if not. Positions are
@@ -78,6 +92,9 @@ impl<B: Bus> Port<B> {
     pub(crate) fn halt(&self, delay: &mut dyn DelayNs) -> Lost {
         let bus = self.bus();
         IMASK.on(bus).assign(Event::empty());
+        if let Some(page) = &self.controller.pages.group1 {
+            IMASK.on(page).assign(Event::empty());
+        }
         let missing = self.controller.quiesce(Sides::BOTH, delay);
         MACCFG1.on(bus).modify(Maccfg1::RX_EN::CLEAR + Maccfg1::TX_EN::CLEAR);
         if !missing.is_empty() {

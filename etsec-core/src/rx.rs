@@ -94,8 +94,8 @@ pub struct RxQueue<D: Doorbell> {
     /// The kind of buffers last found fit; 0: none. Not their pool: another may come to lie where
     /// it was.
     known: u32,
-    /// Tells the last empty descriptor with each commit, under lossless flow control.
-    tell: Option<fn(&RxQueue<D>)>,
+    /// Rings the bell under lossless flow control; returns the count it is given.
+    told: Option<fn(&RxQueue<D>, usize) -> usize>,
     assembly: Assembly,
     /// A frame just put together, on its way to the caller: so that those that come in one buffer
     /// need no memory on theirs.
@@ -119,7 +119,7 @@ impl<D: Doorbell> RxQueue<D> {
             staged: 0,
             limits,
             known: 0,
-            tell: None,
+            told: None,
             assembly: Assembly::default(),
             assembled: None,
             asked_at: NOWHERE,
@@ -210,15 +210,14 @@ impl<D: Doorbell> RxQueue<D> {
         first.iter().for_each(|bd| bd.set_control(Control::rx(EMPTY)));
         second.iter().for_each(|bd| bd.set_control(Control::rx(EMPTY)));
         self.bell.publish();
-        if let Some(tell) = self.tell {
-            // Before a halted ring goes on, so that its position stands still.
-            tell(self);
-        }
-        // HW 8.6 BSY: refill first, then clear QHLT, halted or not.
-        self.bell.ring();
-        let count = self.staged;
+        let count = self.staged as usize;
         self.staged = 0;
-        count as usize
+        // HW 8.6 BSY: refill first, then clear QHLT, halted or not.
+        if let Some(ring) = self.told {
+            return ring(self, count);
+        }
+        self.bell.ring();
+        count
     }
 
     /// Takes back any buffer, filled or not, once the device has stopped; `None` while it runs and

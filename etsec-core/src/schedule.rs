@@ -44,15 +44,15 @@ impl<B: Bus> Controller<B> {
     /// Writes the weights, and returns what TCTRL is to hold: it must not choose by weights that
     /// are not there yet.
     pub(crate) fn program_weights(&self) -> Tctrl::TXSCHED::Value {
+        if let Schedule::RoundRobin([w0, w1, w2, w3, w4, w5, w6, w7]) = self.config.schedule {
+            let bus = self.bus();
+            TR03WT.on(bus).set(u32::from_be_bytes([w0, w1, w2, w3]));
+            TR47WT.on(bus).set(u32::from_be_bytes([w4, w5, w6, w7]));
+        }
         match self.config.schedule {
             Schedule::Single => Tctrl::TXSCHED::Value::Single,
             Schedule::Priority => Tctrl::TXSCHED::Value::Priority,
-            Schedule::RoundRobin([w0, w1, w2, w3, w4, w5, w6, w7]) => {
-                let bus = self.bus();
-                TR03WT.on(bus).set(u32::from_be_bytes([w0, w1, w2, w3]));
-                TR47WT.on(bus).set(u32::from_be_bytes([w4, w5, w6, w7]));
-                Tctrl::TXSCHED::Value::RoundRobin
-            }
+            Schedule::RoundRobin(_) => Tctrl::TXSCHED::Value::RoundRobin,
         }
     }
 }

@@ -257,6 +257,15 @@ impl<D: Doorbell> TxQueue<D> {
         self.tail = self.head;
     }
 
+    pub(crate) fn bell_mut(&mut self) -> &mut D {
+        &mut self.bell
+    }
+
+    /// For the options of a port: the ring in memory.
+    pub(crate) fn ring(&self) -> &RingMemory {
+        &self.ring
+    }
+
     /// The ring's number at its controller.
     #[must_use]
     pub fn number(&self) -> usize {

@@ -10,8 +10,8 @@ use crate::event::Event;
 use crate::halt::close_frame;
 use crate::port::{Port, RINGS};
 use crate::regs::Readable;
-use crate::regs::receive::{RBPTR, RSTAT, Rstat};
-use crate::regs::transmit::{TBPTR, TCTRL, TSTAT, Tctrl, Tstat};
+use crate::regs::receive::{RBPTR, Rstat};
+use crate::regs::transmit::{TBPTR, TCTRL, Tctrl, Tstat};
 use crate::report::warning;
 
 /// How often in a row a ring is found halted at one ready descriptor before its frame is given up.
@@ -70,7 +70,7 @@ impl Watch {
         sent: u64,
     ) -> Transmitter {
         let bus = port.bus();
-        let halted = TSTAT.on(bus).peek();
+        let (halted, _) = port.controller.halts();
         // A pause frame holds the transmitter up rightly (HW 11.1).
         let mut moved = TCTRL.on(bus).is_set(Tctrl::RFC_PAUSE) || self.sent != sent;
         self.sent = sent;
@@ -86,7 +86,7 @@ impl Watch {
                 progress.strikes = if again { progress.strikes.saturating_add(1) } else { 0 };
                 halting = halting.or((progress.strikes >= STRIKES).then_some(n));
                 // Harmless while the ring runs (HW 8.5), and the cure for a kick that was lost.
-                TSTAT.on(bus).clear(Tstat::thlt(n));
+                port.controller.restart_rings(Tstat::thlt(n), Rstat::empty());
             }
             waits |= at.is_some();
         }
@@ -126,7 +126,7 @@ impl Watch {
     /// Tells queues to check their position where it may be wrong, and answers those that ask.
     pub(crate) fn check_receive<B: Bus>(&mut self, port: &Port<B>, events: Event) {
         let bus = port.bus();
-        let halted = RSTAT.on(bus).peek();
+        let (_, halted) = port.controller.halts();
         for n in 0..RINGS {
             let Some(view) = &port.rx()[n] else { continue };
             let question = view.question();
@@ -147,7 +147,7 @@ impl Watch {
             let here = place(at);
             let idle = mem::replace(&mut self.rx[n], here) == here;
             if (idle || halted.contains(Rstat::qhlt(n))) && view.bd(at).is_owned() {
-                RSTAT.on(bus).clear(Rstat::qhlt(n));
+                port.controller.restart_rings(Tstat::empty(), Rstat::qhlt(n));
             }
         }
     }

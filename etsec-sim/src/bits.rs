@@ -75,6 +75,8 @@ pub(crate) mod at {
     pub const TMR_FIPER3: u16 = 0xE88;
     pub const TMR_ETTS1_H: u16 = 0xEA0;
     pub const TMR_LAST: u16 = 0xEAC;
+    pub const ISRG0: u16 = 0xEB0;
+    pub const RX_STATE: u16 = 0xD1C;
     pub const RXIC0: u16 = 0xED0;
     pub const RXIC7: u16 = 0xEEC;
     pub const TXIC0: u16 = 0xF10;

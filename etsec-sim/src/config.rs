@@ -110,10 +110,17 @@ pub struct Switches {
     /// BD, the last BD's own length, no pad bytes without the parser; on a full ring no BSY, the
     /// frame kept, RBPTRn one too far, and two RSTAT writes to get going again.
     pub qemu: bool,
+    /// Erratum eTSEC74: frames of MAXFRM and MAXFRM − 1 bytes are marked truncated (HW 14).
+    pub etsec74: bool,
+    /// Erratum NMG_eTSEC129: after a reset of the MAC the receiver is deaf until Rx_EN was off for
+    /// a millisecond (HW 14).
+    pub nmg129: bool,
     /// Lossless flow control: when reception has gone past RFBPTRn, the difference of HW 11.2 is
     /// taken as it stands, and nearly all of the ring counts as free. Off: none of it, until
     /// software writes RFBPTRn.
     pub free_wraps: bool,
     /// No pause frame with time 0 ends a pause of lossless flow control (HW 11.2).
     pub no_xon: bool,
+    /// Events that belong to no ring show in group 0 only. Off: in both groups (HW 9.4).
+    pub errors_in_group0: bool,
 }

@@ -38,9 +38,20 @@ impl Model {
         !dead && self.reg(at::IEVENT) & self.reg(at::IMASK) & events != 0
     }
 
-    /// Sets events.
+    /// The level of a line of the second interrupt group (HW 9.4).
+    pub fn second_line(&self, line: Line) -> bool {
+        let dead = self.faults.is(Fault::BusDead);
+        !dead
+            && self.second.ievent & self.second.imask & line.events(self.config.switches.fgpi_on_rx)
+                != 0
+    }
+
+    /// Sets events that belong to no ring.
     pub(crate) fn raise(&mut self, events: u32) {
         self.set_reg(at::IEVENT, self.reg(at::IEVENT) | events);
+        if self.config.etsec2 && !self.config.switches.errors_in_group0 {
+            self.second.ievent |= events;
+        }
     }
 
     /// Sets the frame event of a ring.
@@ -50,11 +61,6 @@ impl Model {
             Direction::Rx => ievent::RXF,
         };
         self.raise_ring(direction, ring, event);
-    }
-
-    /// Sets events of a ring.
-    pub(crate) fn raise_ring(&mut self, _: Direction, _: usize, events: u32) {
-        self.raise(events);
     }
 
     pub(crate) fn write_ecntrl(&mut self, value: u32) {
@@ -134,9 +140,9 @@ impl Model {
         value
     }
 
-    /// TSTAT or RSTAT; who reads a halt knows it.
-    pub(crate) fn read_status(&mut self, at: u16) -> u32 {
-        let value = self.reg(at);
+    /// TSTAT or RSTAT of a group's page; who reads a halt knows it.
+    pub(crate) fn read_status(&mut self, at: u16, group: usize) -> u32 {
+        let value = self.reg(at) & self.status_mask(at, group);
         let (direction, halts) = match at {
             at::TSTAT => (Direction::Tx, value >> 24),
             _ => (Direction::Rx, value >> 16),
@@ -145,14 +151,18 @@ impl Model {
         value
     }
 
-    pub(crate) fn write_tstat(&mut self, value: u32) {
+    /// Writes TSTAT in a group's page: rings of the other are left alone (HW 9.4).
+    pub(crate) fn write_tstat(&mut self, value: u32, group: usize) {
+        let value = value & self.status_mask(at::TSTAT, group);
         self.ring_doorbells(Direction::Tx, (value >> 24) as u8);
         self.store(at::TSTAT, value);
         self.restart_tx(value & 0xFF00_0000);
         self.run_transmitter();
     }
 
-    pub(crate) fn write_rstat(&mut self, value: u32) {
+    /// Writes RSTAT, likewise.
+    pub(crate) fn write_rstat(&mut self, value: u32, group: usize) {
+        let value = value & self.status_mask(at::RSTAT, group);
         self.ring_doorbells(Direction::Rx, (value >> 16) as u8);
         let halted = self.reg(at::RSTAT);
         self.store(at::RSTAT, value);

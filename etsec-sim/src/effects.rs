@@ -75,7 +75,6 @@ pub static STORED: &[Idle] = &[
     idle("HAFDUP", 0x00FF_F3FF, NO_COLLISIONS),
     idle("ATTR", 0x0000_6CC0, COHERENT),
     idle("ATTRELI", 0x3FF8_3FC0, COHERENT),
-    idle("ISRGn", 0xFFFF_0000, "all rings interrupt through group 0, the only one"),
     idle("TMR_CTRL", 0xC000_4CC0, PINS),
     idle("TMR_PRSC", 0x0000_FFFF, PINS),
 ];
@@ -99,7 +98,11 @@ pub static NEVER: &[Idle] = &[
     idle("TSCL", 0xFFFF_FFFF, NO_COLLISIONS),
     idle("TMCL", 0xFFFF_FFFF, NO_COLLISIONS),
     idle("IFSTAT", 0x0000_0200, NO_COLLISIONS),
-    idle("RX_STATE", 0xFFFF_FFFF, "what is in it is known to nobody (HW 2.6)"),
+    idle(
+        "RX_STATE",
+        0xFF7F_FEFF,
+        "what is in it but whether it is idle is known to nobody (HW 14)",
+    ),
     idle("TMR_STAT", 0x0300_0000, "newer parts have a queue of trigger stamps (HW 3.23)"),
 ];
 

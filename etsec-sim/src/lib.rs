@@ -33,6 +33,7 @@ pub mod fault;
 pub mod filer;
 mod filing;
 mod filter;
+mod groups;
 mod lines;
 mod lossless;
 mod mac;

@@ -8,6 +8,8 @@ use crate::violation::{Breach, Direction, Violation, Who};
 
 /// Sync'd_Rx_EN and Sync'd_Tx_EN follow their enables after this long (HW 18.4).
 const SYNC_NS: u64 = 200;
+/// How long Rx_EN is off in the work-around of erratum NMG_eTSEC129 (HW 14).
+const REST_NS: u64 = 1_000_000;
 
 impl Model {
     pub(crate) fn write_mac(&mut self, at: u16, value: u32) {
@@ -31,6 +33,21 @@ impl Model {
         self.store(at::MACCFG1, value);
         let new = self.reg(at::MACCFG1);
         let held = |word: u32| word & maccfg1::SOFT_RESET != 0;
+        let enable = maccfg1::RX_EN;
+        if old & enable != 0 && new & enable == 0 {
+            self.rx.off_since = self.now;
+        }
+        if old & enable == 0
+            && new & enable != 0
+            && self.now.saturating_sub(self.rx.off_since) >= REST_NS
+        {
+            self.rx.deaf = false;
+        }
+        if held(new) {
+            // Until it has been enabled, and had its rest.
+            self.rx.deaf = self.config.switches.nmg129;
+            self.rx.off_since = u64::MAX;
+        }
         for (side, enable) in [(0, maccfg1::TX_EN), (1, maccfg1::RX_EN)] {
             let was = old & enable != 0 && !held(old);
             if new & enable != 0 && !held(new) && !was {

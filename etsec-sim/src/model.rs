@@ -11,6 +11,7 @@ use crate::coalesce::Coalescer;
 use crate::config::{SimConfig, WireSpeed};
 use crate::effects::Account;
 use crate::fault::{Fault, Faults};
+use crate::groups::Second;
 use crate::memory::{Memory, SimRegion};
 use crate::miim::Miim;
 use crate::receive::Receiver;
@@ -31,6 +32,7 @@ pub struct Model {
     pub(crate) tx: Transmitter,
     pub(crate) rx: Receiver,
     pub(crate) coalescer: Coalescer,
+    pub(crate) second: Second,
     pub(crate) sent: Sent,
     pub(crate) faults: Faults,
     pub(crate) miim: Miim,
@@ -80,6 +82,7 @@ impl Model {
             tx: Transmitter::default(),
             rx: Receiver::default(),
             coalescer: Coalescer::default(),
+            second: Second::default(),
             sent: Sent::default(),
             faults: Faults::default(),
             miim: Miim::new(config.phy_address),
@@ -120,13 +123,15 @@ impl Model {
         }
         match at {
             at::TCTRL => self.read_tctrl(),
-            at::TSTAT | at::RSTAT => self.read_status(at),
+            at::TSTAT | at::RSTAT => self.read_status(at, 0),
             at::MACCFG1 => self.read_maccfg1(),
             at::RQFCR => self.filer[self.filer_entry()].0,
             at::RQFPR => self.filer[self.filer_entry()].1,
             at::MIIMCFG..=at::MIIMIND => self.read_miim(at),
             at::COUNTERS..=at::COUNTERS_END | at::RREJ => self.read_counter(at),
             at::TMR_CTRL..=at::TMR_LAST => self.read_timer(at),
+            // Idle is equal halves (HW 14); in the middle of a frame they differ.
+            at::RX_STATE if self.faults.is(Fault::GrsNeverCompletes) => 0x0080_0100,
             _ => self.reg(at),
         }
     }
@@ -141,8 +146,8 @@ impl Model {
             at::ECNTRL => self.write_ecntrl(value),
             at::DMACTRL => self.write_dmactrl(value),
             at::TCTRL => self.write_tctrl(value),
-            at::TSTAT => self.write_tstat(value),
-            at::RSTAT => self.write_rstat(value),
+            at::TSTAT => self.write_tstat(value, 0),
+            at::RSTAT => self.write_rstat(value, 0),
             at::RCTRL => self.write_rctrl(value),
             at::TQUEUE => {
                 self.store(at, value);
@@ -194,7 +199,7 @@ impl Model {
     }
 
     /// Aligned and within the page; anything else is the driver's error (HW 18.1).
-    fn proper(&mut self, at: u16) -> bool {
+    pub(crate) fn proper(&mut self, at: u16) -> bool {
         let proper = at < 0x1000 && at.is_multiple_of(4);
         if !proper {
             self.report(Violation { who: Who::Register(at), at: 0, what: Breach::BadAccess });

@@ -21,6 +21,10 @@ const QUEUED: usize = 10_000;
 #[derive(Debug, Default)]
 pub(crate) struct Receiver {
     pub stop_pending: bool,
+    /// Erratum NMG_eTSEC129 has struck.
+    pub deaf: bool,
+    /// When Rx_EN was last cleared.
+    pub off_since: u64,
     /// The table's unmasked rule has been reported.
     pub lint_given: bool,
     /// The frame QEMU's model keeps until the ring is restarted, and those that queue up behind it
@@ -73,7 +77,7 @@ pub(crate) struct Accepted<'a> {
 impl Model {
     /// A frame arrives at the MAC, from the wire or looped back.
     pub(crate) fn arrive(&mut self, mut frame: Incoming<'_>) {
-        if !self.mac_runs(Direction::Rx) {
+        if !self.mac_runs(Direction::Rx) || self.rx.deaf {
             return;
         }
         if !self.rx.kept.is_empty() {
@@ -134,6 +138,10 @@ impl Model {
             if self.reg(at::MACCFG2) & maccfg2::HUGE_FRAME == 0 {
                 status |= rxbd::TR;
             }
+        }
+        let huge = self.reg(at::MACCFG2) & maccfg2::HUGE_FRAME != 0;
+        if self.config.switches.etsec74 && !huge && len + 1 >= self.max_frame() {
+            status |= rxbd::TR;
         }
         Some(status)
     }

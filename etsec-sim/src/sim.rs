@@ -70,6 +70,11 @@ impl Sim {
         SimBus { shared: Arc::clone(self.shared()), page: Page::Group0 }
     }
 
+    /// The page of the second interrupt group of an eTSEC2 (HW 9.4).
+    pub fn second_bus(&self) -> SimBus {
+        SimBus { shared: Arc::clone(self.shared()), page: Page::Group1 }
+    }
+
     /// The page an eTSEC2 has for MDIO (HW 1.3): MII registers at 0x520–0x534 that reach the
     /// same bus.
     pub fn mdio_bus(&self) -> SimBus {
@@ -159,6 +164,11 @@ impl Sim {
         self.with(|model| model.line(line))
     }
 
+    /// The level of an interrupt line of the second group.
+    pub fn second_line(&self, line: Line) -> bool {
+        self.with(|model| model.second_line(line))
+    }
+
     /// Injects a fault once; a lasting one until [`Sim::mend`].
     pub fn inject(&self, fault: Fault) {
         self.inject_times(fault, 1);
@@ -209,6 +219,7 @@ impl Sim {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Page {
     Group0,
+    Group1,
     Mdio,
 }
 
@@ -224,6 +235,7 @@ impl Bus for SimBus {
         let mut model = self.shared.lock();
         match self.page {
             Page::Group0 => model.read(at),
+            Page::Group1 => model.read_second(at),
             Page::Mdio => model.read_mdio(at),
         }
     }
@@ -233,6 +245,7 @@ impl Bus for SimBus {
         model.set_caller(std::thread::current().id());
         match self.page {
             Page::Group0 => model.write(at, value),
+            Page::Group1 => model.write_second(at, value),
             Page::Mdio => model.write_mdio(at, value),
         }
     }

@@ -186,7 +186,7 @@ impl Model {
                 // A ring that is halted by an error but has descriptors is not busy.
                 let at = self.bus_address(at::RBASEH, pointer_at(Direction::Rx, ring));
                 if self.memory.descriptor(at).is_ok_and(|bd| !bd.live()) {
-                    self.raise(ievent::BSY);
+                    self.raise_ring(Direction::Rx, ring, ievent::BSY);
                 }
             }
             Stop::Bus => {
@@ -213,7 +213,7 @@ impl Model {
     fn prefetch(&mut self, ring: usize) {
         let at = self.bus_address(at::RBASEH, pointer_at(Direction::Rx, ring));
         if self.memory.descriptor(at).is_ok_and(|bd| !bd.live()) {
-            self.raise(ievent::BSY);
+            self.raise_ring(Direction::Rx, ring, ievent::BSY);
             self.fail_rx(ring);
         }
     }

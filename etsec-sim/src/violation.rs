@@ -167,6 +167,8 @@ pub enum Breach {
         /// The entry.
         entry: u8,
     },
+    /// A write to the second group's page of a register that is in the first only (HW 1.3).
+    NotInGroup,
     /// RFBPTRn was made equal to RBPTRn in a ring that is not empty throughout: it counts as empty
     /// (HW 11.2).
     FreeAmbiguous,
@@ -226,6 +228,7 @@ impl fmt::Display for Breach {
             Breach::UnmaskedRule { entry } => {
                 write!(f, "filer entry {entry} has RQFPR bits outside its mask")
             }
+            Breach::NotInGroup => f.write_str("written through the page of group 1"),
             Breach::FreeAmbiguous => {
                 f.write_str("points at the next descriptor, so the whole ring counts as empty")
             }

@@ -113,7 +113,14 @@ impl Rig {
     /// The same in memory of [`Plan::bytes`] that is there already.
     #[must_use]
     pub fn in_region(sim: &Sim, plan: &Plan, region: SimRegion) -> Rig {
-        Rig::build(sim, plan, sim.bus(), region)
+        Rig::build(sim, plan, Pages::single(sim.bus()), region)
+    }
+
+    /// The same with the pages of both interrupt groups.
+    #[must_use]
+    pub fn grouped(sim: &Sim, plan: &Plan) -> Rig {
+        let pages = Pages { group1: Some(sim.second_bus()), ..Pages::single(sim.bus()) };
+        Rig::build(sim, plan, pages, sim.region(plan.bytes()))
     }
 }
 
@@ -121,14 +128,13 @@ impl<B: Bus + Clone> Rig<B> {
     /// The same with `bus` in front of the model's registers.
     #[must_use]
     pub fn through(sim: &Sim, plan: &Plan, bus: B) -> Rig<B> {
-        Rig::build(sim, plan, bus, sim.region(plan.bytes()))
+        Rig::build(sim, plan, Pages::single(bus), sim.region(plan.bytes()))
     }
 
-    fn build(sim: &Sim, plan: &Plan, bus: B, region: SimRegion) -> Rig<B> {
+    fn build(sim: &Sim, plan: &Plan, pages: Pages<B>, region: SimRegion) -> Rig<B> {
         let mut arena = Arena::new(region).map_err(|(_, e)| e).expect("a good region");
         let mut delay = sim.delay();
-        let mut port =
-            Stopped::attach(Pages::single(bus), plan.config.clone(), &mut delay).expect("an eTSEC");
+        let mut port = Stopped::attach(pages, plan.config.clone(), &mut delay).expect("an eTSEC");
         let rings: Vec<_> = plan.rx.iter().map(|&len| arena.ring(len).expect("a ring")).collect();
         let rx = rings.into_iter().enumerate().map(|(n, ring)| port.add_rx(n, ring));
         let mut rx: Vec<Rx<B>> = rx.collect::<Result<_, _>>().expect("receive rings");

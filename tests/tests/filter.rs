@@ -196,7 +196,10 @@ fn frames_that_come_while_the_filter_changes_are_counted_and_not_garbled() {
         let dropped = live.port.mib().total(Counter::RDRP);
         match never {
             false => assert_eq!((arrived, dropped), (100, 100)),
-            true => assert!(dropped > 1000 && arrived >= dropped, "{arrived}, {dropped}"),
+            // And the receiver, idle again, is not waited for (HW 14).
+            true => {
+                assert!((100..200).contains(&dropped) && arrived >= dropped, "{arrived} {dropped}");
+            }
         }
         assert_eq!(live.port.faults().resets, u64::from(never));
         assert_eq!(live.receive(0), Some(before));

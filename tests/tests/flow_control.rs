@@ -2,10 +2,11 @@
 //! 11)
 
 use embedded_hal::delay::DelayNs;
+use etsec_core::error::Side;
 use etsec_core::flow::FlowError;
 use etsec_core::link::{FlowControl, Pause};
 use etsec_core::mib::Counter;
-use etsec_core::{AddressFilter, Bus as _, Config, Event, Link, Running};
+use etsec_core::{AddressFilter, Bus as _, Config, Error, Event, Link, Running};
 use etsec_sim::cable::{Cable, CableConfig};
 use etsec_sim::{Fcs, Sim, SimBus, SimConfig, Switches, WireFrame, WireSpeed};
 use etsec_tests::all_rings::{self, talker};
@@ -294,6 +295,9 @@ fn only_rings_with_a_threshold_hold_the_partner_back() {
         rig.port.set_lossless(&mut rig.rx[ring], Some(threshold)).unwrap();
     }
     let mut live = rig.start();
+    let set: Vec<_> = (0..9).map(|ring| live.port.lossless(ring)).collect();
+    assert_eq!((set[3], set[5]), (Some(5), Some(2)));
+    assert_eq!(set.iter().flatten().count(), 2);
     // Ring 2 runs full, and over.
     for n in 0..12 {
         live.sim.receive(&frame(STATION, talker(2), 60, n));
@@ -328,7 +332,7 @@ fn thresholds_out_of_range_change_nothing() {
     }
     let mut other = Live::new();
     let refused = live.port.set_lossless(&mut other.rx[0], Some(4), &mut live.delay);
-    assert_eq!(refused, Err(FlowError::Stranger));
+    assert_eq!(refused, Err(FlowError::Port(Error::Stranger(Side::Rx))));
     assert_eq!(live.sim.bus().read(at::RCTRL), before);
     assert_eq!(live.sim.bus().read(RQPRM0), 0);
     let free = live.sim.bus().read(RFBPTR0);

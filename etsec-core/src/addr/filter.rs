@@ -295,10 +295,10 @@ impl AddressFilter {
 
     /// IGADDRn and GADDRn.
     pub(crate) fn hash_words(&self, n: usize) -> [u32; 2] {
-        let word = |table: &[u32; 8], full| if full { !0 } else { table[n % 8] };
+        let word = |table: &[u32; 8], full| table[n % 8] | u32::from(full).wrapping_neg();
         // In split mode IGADDR is the hash of individual addresses: all ones would be promiscuous.
         let all = self.all_multicast;
-        [word(&self.individual, all && self.mode == HashMode::Group), word(&self.group, all)]
+        [word(&self.individual, all & (self.mode == HashMode::Group)), word(&self.group, all)]
     }
 
     /// As [`FilterRegisters::rctrl`].

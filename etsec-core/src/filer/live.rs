@@ -291,7 +291,7 @@ impl<B: Bus + Clone> Running<B> {
         }
         let port = &mut self.owner_mut().port;
         what(port);
-        port.controller.program_filter(&port.controller.config.filter);
+        port.controller.refilter(&port.controller.config.filter);
         port.resume();
         port.controller.check_alive()
     }

@@ -8,7 +8,11 @@ use crate::ring::RingMemory;
 impl<D: Doorbell> RxQueue<D> {
     /// Whether each commit tells the last empty descriptor from now on.
     pub(crate) fn set_lossless(&mut self, on: bool) {
-        self.tell = if on { Some(tell_last_free) } else { None };
+        self.told = if on { Some(ring_and_tell) } else { None };
+    }
+
+    pub(crate) fn bell_mut(&mut self) -> &mut D {
+        &mut self.bell
     }
 
     /// For the options of a port: the ring in memory.
@@ -17,12 +21,17 @@ impl<D: Doorbell> RxQueue<D> {
     }
 }
 
-/// Tells the descriptor last made empty, unless it may be the one the hardware stands at: that
-/// would mean that the whole ring is empty (HW 11.2). It stands there only if it has filled the one
-/// before; then the next commit tells.
-fn tell_last_free<D: Doorbell>(queue: &RxQueue<D>) {
+/// Tells the descriptor last made empty and rings the bell: in this order, so that the position of
+/// a halted ring stands still meanwhile.
+///
+/// A descriptor that may be the one the hardware stands at is not told: that would mean that the
+/// whole ring is empty (HW 11.2). The hardware stands there only if it has filled the one before;
+/// then the next commit tells.
+fn ring_and_tell<D: Doorbell>(queue: &RxQueue<D>, count: usize) -> usize {
     let before = queue.ring.back(queue.tail, 2);
     if queue.ring.bd(before).is_owned() {
         queue.bell.last_free(queue.ring.bd_bus(queue.ring.back(queue.tail, 1)));
     }
+    queue.bell.ring();
+    count
 }

@@ -1,0 +1,165 @@
+//! Is each erratum worked around where the part has it, and does the work-around matter? (HW 14)
+//!
+//! Each test shows what goes wrong on a model with the erratum when the work-around is off, that
+//! nothing does when it is on, and that it does no harm on a model without the erratum.
+
+use embedded_hal::delay::DelayNs;
+use etsec_core::errata::{Errata, Part};
+use etsec_core::mib::Counter;
+use etsec_core::reception::ReceptionError;
+use etsec_core::{AddressFilter, Config};
+use etsec_sim::{Fault, Sim, SimConfig, Switches, WireSpeed};
+use etsec_tests::rig::{Live, PEER, Plan, Rig, STATION, config, frame};
+
+fn live(errata: Errata, switches: Switches) -> Live {
+    let config = Config { errata, ..config() };
+    let sim = SimConfig { switches, wire: WireSpeed::Link, ..SimConfig::default() };
+    Rig::new(&Plan { sim, config, ..Plan::default() }).start()
+}
+
+fn none() -> Switches {
+    Switches::default()
+}
+
+#[test]
+fn a_part_says_which_work_arounds_there_are() {
+    let p1020 = Part::from_svr(0x80EC_0011).errata();
+    let live = live(p1020, none());
+    assert_eq!(live.port.config().errata, Errata::A002 | Errata::VLN);
+    live.finish();
+    assert_eq!(config().errata, Errata::all(), "of a part that is not known");
+}
+
+#[test]
+fn etsec74_a_frame_of_the_largest_size_is_received() {
+    let etsec74 = Switches { etsec74: true, ..none() };
+    for (errata, switches, whole) in [
+        (Errata::ETSEC74, etsec74, true),
+        (Errata::all(), etsec74, true),
+        (Errata::empty(), etsec74, false),
+        (Errata::all() - Errata::ETSEC74, etsec74, false),
+        (Errata::ETSEC74, none(), true),
+        (Errata::empty(), none(), true),
+    ] {
+        let mut live = live(errata, switches);
+        let most = live.port.config().frame_max();
+        for len in [most, most - 1] {
+            let largest = frame(STATION, PEER, len, 1);
+            live.sim.receive(&largest);
+            let expected = (whole || len != most).then_some(largest);
+            assert_eq!(live.receive(0), expected, "{errata:?} {len}");
+            let out = frame(PEER, STATION, len, 2);
+            live.send(0, &out);
+            live.delay_us(20);
+            assert_eq!(live.sim.transmitted(), Some(out), "{errata:?} {len}");
+            live.reap();
+        }
+        live.rx[0].commit();
+        assert_eq!(live.rx[0].counters().too_long, u64::from(!whole), "{errata:?}");
+        live.finish();
+    }
+}
+
+/// Time in which a frame arrives every 100 µs.
+struct Busy {
+    sim: Sim,
+    next_ns: u64,
+}
+
+impl DelayNs for Busy {
+    fn delay_ns(&mut self, ns: u32) {
+        self.sim.advance(ns.into());
+        while self.next_ns <= self.sim.now_ns() {
+            self.sim.receive(&frame(STATION, PEER, 60, 0));
+            self.next_ns += 100_000;
+        }
+    }
+}
+
+/// How long a change of the address filter takes under traffic in µs, and how many frames it
+/// costs.
+fn filter_change(live: &mut Live) -> (u64, u64) {
+    let filter = AddressFilter::new(STATION).unwrap();
+    let (lost, now) = (live.port.mib().total(Counter::RDRP), live.sim.now_ns());
+    let mut busy = Busy { sim: live.sim.clone(), next_ns: now };
+    live.port.set_filter(&filter, &mut busy).unwrap();
+    let took = live.sim.now_ns() - now;
+    while live.receive(0).is_some() {}
+    (took / 1000, live.port.mib().total(Counter::RDRP) - lost)
+}
+
+#[test]
+fn a002_a_receiver_that_is_idle_is_not_waited_for() {
+    let a002 = Switches { a002: true, ..none() };
+    for (errata, switches, quick, resets) in [
+        (Errata::A002, a002, true, 1),
+        (Errata::empty(), a002, false, 1),
+        (Errata::A002, none(), true, 0),
+        (Errata::empty(), none(), true, 0),
+    ] {
+        let mut live = live(errata, switches);
+        let (us, lost) = filter_change(&mut live);
+        assert_eq!(us < 300, quick, "{errata:?} {us} µs");
+        assert_eq!(us >= 10_000, !quick, "{errata:?} {us} µs");
+        assert_eq!(lost < 5, quick, "{errata:?} {lost} lost");
+        assert_eq!(live.port.faults().resets, resets, "{errata:?}");
+        live.exchange(1);
+        live.finish();
+    }
+}
+
+#[test]
+fn a002_a_receiver_that_is_not_idle_gets_its_time() {
+    let mut live = live(Errata::A002, none());
+    live.sim.inject(Fault::GrsNeverCompletes);
+    let (us, _) = filter_change(&mut live);
+    assert!(us >= 10_000, "{us} µs");
+    live.sim.mend(Fault::GrsNeverCompletes);
+    live.exchange(1);
+    live.finish();
+}
+
+fn prove(live: &mut Live) -> Result<u32, ReceptionError> {
+    let Live { port, tx, rx, pool, delay, .. } = live;
+    let proved = port.prove_reception(&mut tx[0], &mut rx[0], pool, delay);
+    assert!(live.sim.transmitted().is_none(), "a test frame on the wire");
+    proved
+}
+
+#[test]
+fn nmg129_a_receiver_that_was_not_initialised_is_enabled_again() {
+    let nmg129 = Switches { nmg129: true, ..none() };
+    for (errata, switches, proved, hears) in [
+        (Errata::NMG129, nmg129, 1, true),
+        (Errata::empty(), nmg129, 0, false),
+        (Errata::NMG129, none(), 0, true),
+        (Errata::empty(), none(), 0, true),
+    ] {
+        let mut live = live(errata, switches);
+        // Each reset is another occasion.
+        for _ in 0..2 {
+            assert_eq!(prove(&mut live), Ok(proved), "{errata:?}");
+            let come = frame(STATION, PEER, 60, 1);
+            live.sim.receive(&come);
+            assert_eq!(live.receive(0), hears.then_some(come), "{errata:?}");
+            // What the test had changed is as before.
+            live.sim.receive(&frame(PEER, PEER, 60, 2));
+            assert_eq!(live.receive(0), None);
+            live.port.reset(&mut live.delay).unwrap();
+        }
+        live.finish();
+    }
+}
+
+#[test]
+fn nmg129_a_receiver_that_stays_deaf_is_an_error_that_ends() {
+    let mut live = live(Errata::NMG129, none());
+    live.sim.inject_times(Fault::CrcError, 100);
+    let before = live.sim.now_ns();
+    assert_eq!(prove(&mut live), Err(ReceptionError::Deaf));
+    assert!(live.sim.now_ns() - before < 50_000_000);
+    live.sim.mend(Fault::CrcError);
+    assert_eq!(prove(&mut live), Ok(0));
+    live.exchange(1);
+    live.finish();
+}
