@@ -1,6 +1,7 @@
 //! Does a sleeping port wake for the right frames, and go on as if nothing had been? (HW 13.3)
 
 use etsec_core::device::{SleepError, Sleeping, Wake, WakeFrames};
+use etsec_core::groups::Group;
 use etsec_core::link::Pause;
 use etsec_core::{Bus, MacAddr};
 use etsec_sim::{Fault, Line, Sim, SimBus, SimConfig, Switches, WireSpeed};
@@ -270,4 +271,25 @@ fn time_asleep_is_no_hang() {
     assert_eq!(live.port.faults().transmit_hangs, 0);
     assert_eq!(live.reap(), 1);
     live.finish();
+}
+
+#[test]
+fn rings_of_the_second_group_wake_as_well() {
+    for errors_in_group0 in [false, true] {
+        let mut config = config();
+        config.parser = true;
+        let switches = Switches { errors_in_group0, ..Switches::default() };
+        let sim = SimConfig { switches, ..SimConfig::default() };
+        let plan = Plan { sim, config, ..Plan::default() };
+        let sim = Sim::new(plan.sim.clone());
+        let mut rig = Rig::grouped(&sim, &plan);
+        rig.port.set_rx_group(&mut rig.rx[0], Group::One).unwrap();
+        let mut asleep = sleep(rig.start(), Wake::Frames(WakeFrames::UNICAST));
+        asleep.woken_by(&[], &frame(STATION, PEER, 100, 1));
+        assert!(!sim.second_line(Line::Err), "acknowledged there, too");
+        let mut live = asleep.wake();
+        assert_eq!(live.receive(0), Some(frame(STATION, PEER, 100, 1)));
+        live.exchange(1);
+        live.finish();
+    }
 }

@@ -9,7 +9,7 @@ use bitflags::bitflags;
 use embedded_hal::delay::DelayNs;
 
 use super::Running;
-use crate::bus::Bus;
+use crate::bus::{Bus, Pages};
 use crate::error::Error;
 use crate::event::Event;
 use crate::filer::FilerEntry;
@@ -17,7 +17,8 @@ use crate::port::Port;
 use crate::regs::control::{DMACTRL, Dmactrl, IEVENT, IMASK};
 use crate::regs::filer::{RQFAR, RQFCR, RQFPR, Rqfcr};
 use crate::regs::mac::{MACCFG1, MACCFG2, Maccfg1, Maccfg2};
-use crate::regs::receive::{RCTRL, RSTAT, Rctrl};
+use crate::regs::receive::{RCTRL, Rctrl};
+use crate::regs::transmit::Tstat;
 use crate::regs::{ReadWriteable, Readable, Writeable};
 use crate::watch::Watch;
 
@@ -130,7 +131,9 @@ impl<B: Bus + Clone> Running<B> {
             Wake::Frames(_) => file(port, &rules),
         };
         MACCFG1.on(port.bus()).modify(Maccfg1::RX_EN::SET + Maccfg1::TX_EN::CLEAR);
-        IMASK.on(port.bus()).assign(WAKING);
+        for page in pages(port) {
+            IMASK.on(page).assign(WAKING);
+        }
         match port.controller.check_alive() {
             Ok(()) => Ok(Sleeping { port: self, covered }),
             Err(error) => Err((self, SleepError::Device(error))),
@@ -154,6 +157,13 @@ impl<B: Bus + Clone> Running<B> {
 
 /// Events of which a sleeping port's owner is told.
 const WAKING: Event = Event::MAG.union(Event::FGPI);
+
+/// Both pages of a port whose rings interrupt in two groups: which of them shows FGPI is not known
+/// (HW 9.4).
+fn pages<B>(port: &Port<B>) -> impl Iterator<Item = &B> {
+    let Pages { group0, group1, .. } = &port.controller.pages;
+    core::iter::once(group0).chain(group1)
+}
 
 /// Compares the property `pid` under a mask; more is to follow.
 fn masked(rules: &mut Rules, pid: u32, mask: u32, value: u32, last: FilerEntry) {
@@ -212,7 +222,7 @@ fn file<B: Bus>(port: &Port<B>, rules: &Rules) -> Rules {
     RCTRL.on(bus).modify(filing);
     DMACTRL.on(bus).modify(Dmactrl::GRS::CLEAR);
     IEVENT.on(bus).clear(Event::GRSC);
-    RSTAT.on(bus).clear(port.qhlt());
+    port.controller.restart_rings(Tstat::empty(), port.qhlt());
     covered
 }
 
@@ -222,13 +232,16 @@ impl<B: Bus + Clone> Sleeping<B> {
     /// An [`EventPort`](crate::EventPort) that takes the event of its line knows it as well, and
     /// then this does not.
     pub fn woken(&mut self) -> bool {
-        let seen = IEVENT.on(self.port.0.port.bus()).peek();
-        // All ones is a bus without a device.
-        if !seen.intersects(WAKING) || seen.bits() == u32::MAX {
-            return false;
+        let mut woken = false;
+        for page in pages(&self.port.0.port) {
+            let seen = IEVENT.on(page).peek();
+            // All ones is a bus without a device.
+            if seen.intersects(WAKING) && seen.bits() != u32::MAX {
+                IEVENT.on(page).clear(seen & WAKING);
+                woken = true;
+            }
         }
-        IEVENT.on(self.port.0.port.bus()).clear(seen & WAKING);
-        true
+        woken
     }
 
     /// Goes on where [`Running::sleep`] stopped, woken or not: frames in descriptors are sent, and
