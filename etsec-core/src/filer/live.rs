@@ -215,7 +215,7 @@ impl<B: Bus + Clone> Running<B> {
     /// does not answer: which rules it has is not known then, so set them again if it comes back.
     ///
     /// # Stack
-    /// Tables of 2 KiB are made on it, up to four at a time.
+    /// Tables of 2 KiB are made on it, several at a time: leave 12 KiB.
     pub fn set_rules(
         &mut self,
         rules: &[Rule],
