@@ -76,7 +76,7 @@ fn open_second<B: Bus>(port: &Port<B>) {
     {
         TSTAT.on(page).clear(port.thlt());
         RSTAT.on(page).clear(port.qhlt());
-        IMASK.on(page).assign(Event::DEFAULT_MASK);
+        IMASK.on(page).assign(port.controller.events);
     }
 }
 

@@ -3,7 +3,7 @@
 use etsec_core::device::{Wake, WakeFrames};
 use etsec_core::filer::{Action, Change, FilerError, FilerTable, Rule, RuleError};
 use etsec_core::mib::Counter;
-use etsec_core::{Bus, Error, Event, Line, MacAddr};
+use etsec_core::{Bus, Error, Event, Group, Line, MacAddr};
 use etsec_sim::{Fault, Line as Wire, Sim, SimBus, Switches};
 use etsec_tests::at;
 use etsec_tests::filing::{plan, ring_of, rules, start, udp};
@@ -61,6 +61,38 @@ fn a_rule_tells_of_its_frames_by_an_event_on_whichever_line() {
         // Without such a rule, the event is not listened to any more.
         live.port.set_rules(&[], Action::to(0), &mut live.delay).unwrap();
         assert_eq!(live.sim.bus().read(at::IMASK), Event::DEFAULT_MASK.bits());
+        live.finish();
+    }
+}
+
+#[test]
+fn both_groups_listen_to_it_if_both_raise_lines() {
+    let told = (Event::DEFAULT_MASK | Event::FGPI).bits();
+    for steered in [false, true] {
+        let plan = plan(2, Switches::default());
+        let mut rig = Rig::grouped(&Sim::new(plan.sim.clone()), &plan);
+        if steered {
+            rig.port.set_rx_group(&mut rig.rx[1], Group::One).unwrap();
+        }
+        rig.port.set_rules(&rules(&["udp queue 1 interrupt"]), Action::to(0)).unwrap();
+        let mut live = rig.start();
+        let masks = |live: &Live| {
+            let second = live.port.pages().group1.as_ref().map(|page| page.read(at::IMASK));
+            [live.sim.bus().read(at::IMASK), second.unwrap()]
+        };
+        let second = |events: u32| if steered { events } else { 0 };
+        assert_eq!(masks(&live), [told, second(told)]);
+        live.port.set_rules(&[], Action::to(0), &mut live.delay).unwrap();
+        let usual = Event::DEFAULT_MASK.bits();
+        assert_eq!(masks(&live), [usual, second(usual)]);
+        live.port
+            .set_rules(
+                &rules(&["udp drop", "ip4 queue 0 interrupt"]),
+                Action::to(0),
+                &mut live.delay,
+            )
+            .unwrap();
+        assert_eq!(masks(&live), [told, second(told)]);
         live.finish();
     }
 }

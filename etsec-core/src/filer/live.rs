@@ -51,6 +51,17 @@ fn reset_around_table<B: Bus>(controller: &Controller<B>, delay: &mut dyn DelayN
 }
 
 impl<B: Bus> Controller<B> {
+    /// Lets these events raise lines while the port runs. In which group FGPI shows is not told (HW
+    /// 9.4): in each that raises any.
+    fn listen(&self, events: Event) {
+        IMASK.on(self.bus()).assign(events);
+        if let Some(page) = &self.pages.group1
+            && !IMASK.on(page).flags().is_empty()
+        {
+            IMASK.on(page).assign(events);
+        }
+    }
+
     /// Microseconds that the longest frame takes, preamble included.
     fn frame_us(&self) -> u32 {
         (self.config.maxfrm() + 8) * 8 / self.config.link.speed.mbps() + 1
@@ -271,7 +282,7 @@ impl<B: Bus + Clone> Running<B> {
             if checked.is_ok() {
                 port.set_registers(placed);
                 port.note(placed);
-                IMASK.on(port.bus()).assign(port.controller.events);
+                port.controller.listen(port.controller.events);
             }
         })?;
         checked
@@ -324,7 +335,7 @@ impl<B: Bus> Port<B> {
         let had = self.controller.events;
         self.note(placed);
         let bus = self.bus();
-        IMASK.on(bus).assign(had | self.controller.events);
+        self.controller.listen(had | self.controller.events);
         // The one store. The property word stays 0, whichever part is in use.
         RQFAR.on(bus).set(0);
         RQFCR.on(bus).set(guard.control);
@@ -332,7 +343,7 @@ impl<B: Bus> Port<B> {
         // rules will be written.
         let arrived = RQFCR.on(bus).get() == guard.control;
         delay.delay_us(SEARCH_US);
-        IMASK.on(bus).assign(self.controller.events);
+        self.controller.listen(self.controller.events);
         if arrived {
             return Ok(());
         }
