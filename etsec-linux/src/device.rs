@@ -20,6 +20,7 @@ use crate::link::LinkMonitor;
 use crate::mdio::SharedMdio;
 use crate::memory::{Memory, Supply};
 use crate::options::{Options, Sizes};
+use crate::part;
 use crate::spec::Spec;
 use crate::time::Delay;
 use crate::wait::Waiter;
@@ -246,6 +247,7 @@ fn settings(
     if let Some(address) = config.tbi_address {
         settings.tbi_address = address;
     }
+    settings.errata = part::find(&options.roots).errata();
     Ok(settings)
 }
 

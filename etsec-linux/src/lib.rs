@@ -24,6 +24,7 @@ mod names;
 pub mod observer;
 pub mod options;
 pub mod pagemap;
+pub mod part;
 pub mod platform;
 pub mod port;
 pub mod region;
