@@ -111,6 +111,12 @@ impl Control {
         Control((flags.bits() as u32) << 16 | len as u32)
     }
 
+    /// The same with so many bytes more, which do not overflow the length.
+    #[inline(always)]
+    pub(crate) const fn longer_by(self, len: u16) -> Self {
+        Control(self.0 + len as u32)
+    }
+
     #[inline(always)]
     pub(crate) const fn rx(flags: RxFlags) -> Self {
         Control((flags.bits() as u32) << 16)
@@ -133,12 +139,36 @@ impl Control {
 }
 
 impl Control {
-    /// Whether a closed receive descriptor ends a frame without an error.
+    /// Whether a closed receive descriptor ends a frame and has none of the errors in `looked_at`,
+    /// which holds L, too.
     #[inline(always)]
-    pub(crate) const fn is_whole(self) -> bool {
-        let looked_at = RxFlags::L.union(RxFlags::ERRORS);
-        self.0 & Control::rx(looked_at).0 == Control::rx(RxFlags::L).0
+    pub(crate) const fn is_whole(self, looked_at: Control) -> bool {
+        self.0 & looked_at.0 == Control::rx(RxFlags::L).0
     }
+}
+
+/// What makes a transmit descriptor that ends its frame more than a sent one: a mask of its first
+/// word, in memory order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Unsent(u32);
+
+impl Unsent {
+    const fn of(flags: TxFlags) -> Self {
+        Unsent(Control::tx(flags.union(TxFlags::R), 0).0.to_be())
+    }
+
+    /// Those of the flags that count.
+    pub(crate) fn of_these(self, flags: TxFlags) -> TxFlags {
+        flags.intersection(Control(u32::from_be(self.0)).tx_flags())
+    }
+
+    /// It is the device's, or an error.
+    pub(crate) const USUAL: Unsent = Unsent::of(TxFlags::ERRORS);
+    /// The same where the bit of UN may be a TOE that the device left there (HW 4.2).
+    pub(crate) const TOE_STAYS: Unsent =
+        Unsent::of(TxFlags::LC.union(TxFlags::RL).union(TxFlags::TR));
+    /// Every one is to be looked at closely.
+    pub(crate) const ANY: Unsent = Unsent::of(TxFlags::ERRORS.union(TxFlags::L));
 }
 
 /// R and E are the same bit: set means that the device owns the descriptor. In memory order.
@@ -190,9 +220,8 @@ impl Bd {
 
     /// Whether it was a transmit descriptor that the device has closed without an error.
     #[inline(always)]
-    pub(crate) fn is_sent(&self) -> bool {
-        const OPEN_OR_FAILED: u32 = Control::tx(TxFlags::R.union(TxFlags::ERRORS), 0).0.to_be();
-        self.control.load() & OPEN_OR_FAILED == 0
+    pub(crate) fn is_sent(&self, unsent: Unsent) -> bool {
+        self.control.load() & unsent.0 == 0
     }
 
     /// Hands a prepared transmit descriptor to the device.

@@ -10,6 +10,7 @@ use core::ops::{Deref, DerefMut};
 use core::ptr::{self, NonNull};
 use core::slice;
 
+use crate::fcb::TxFcb;
 use crate::pool::{HEADROOM, PoolHeader, PoolRef};
 
 /// Most buffers of one frame: 9600 bytes in buffers of 64 are 150. One without the feature
@@ -24,12 +25,21 @@ pub struct Buf {
     /// From the pool's header to this buffer, in bytes: a multiple of 64, plus [`CHAINED`] if
     /// another buffer follows.
     at: u32,
-    /// From the buffer's start to its first byte.
-    offset: u16,
-    len: u16,
+    /// Where its bytes are: their offset from the buffer's start in the high half, their number in
+    /// the low one.
+    span: u32,
 }
 
 const CHAINED: u32 = 1;
+/// Where the bytes of an empty buffer are: behind all its headroom.
+const EMPTY: u32 = (HEADROOM as u32) << 16;
+/// Only in a ring's slot: the frame's control block has a descriptor of its own in front of it.
+const APART: u32 = 2;
+
+/// The place `skip` bytes behind the headroom, for [`Buf::describe_behind`].
+pub(crate) const fn behind(skip: u16) -> u32 {
+    EMPTY + ((skip as u32) << 16)
+}
 
 // SAFETY: a `Buf` is the only owner of its buffers; the pool's shared state is atomic.
 unsafe impl Send for Buf {}
@@ -40,7 +50,7 @@ impl Buf {
     /// # Safety
     /// `at` is where a buffer of that pool begins, and it belongs to nobody else.
     pub(crate) unsafe fn new(pool: NonNull<PoolHeader>, at: u32) -> Buf {
-        Buf { pool, at, offset: HEADROOM as u16, len: 0 }
+        Buf { pool, at, span: EMPTY }
     }
 
     #[inline(always)]
@@ -52,7 +62,7 @@ impl Buf {
     /// Low half of the device's address of the first byte.
     #[inline(always)]
     pub(crate) fn bus_low(&self) -> u32 {
-        self.pool().bus_low(self.place() + u32::from(self.offset))
+        self.pool().bus_low(self.place() + self.offset())
     }
 
     #[inline(always)]
@@ -64,8 +74,7 @@ impl Buf {
     #[inline(always)]
     pub(crate) fn reset(&mut self) {
         debug_assert!(!self.is_chain());
-        self.offset = HEADROOM as u16;
-        self.len = 0;
+        self.span = EMPTY;
     }
 
     /// The buffer, empty and with all its headroom: as [`Buf::reset`] for one that is on its way
@@ -74,15 +83,14 @@ impl Buf {
     pub(crate) fn emptied(self) -> Buf {
         debug_assert!(!self.is_chain());
         let buf = ManuallyDrop::new(self);
-        Buf { pool: buf.pool, at: buf.at, offset: HEADROOM as u16, len: 0 }
+        Buf { pool: buf.pool, at: buf.at, span: EMPTY }
     }
 
     /// The buffer as words.
     #[inline(always)]
     pub(crate) fn pack(self) -> Packed {
         let buf = ManuallyDrop::new(self);
-        let span = u32::from(buf.offset) << 16 | u32::from(buf.len);
-        Packed { pool: buf.pool, at: buf.at, span }
+        Packed { pool: buf.pool, at: buf.at, span: buf.span }
     }
 
     /// Describes what the device stored: `len` bytes, of which the first `skip` are not the
@@ -90,8 +98,70 @@ impl Buf {
     #[inline(always)]
     pub(crate) fn describe(&mut self, skip: u16, len: u16) {
         debug_assert!(usize::from(skip) + usize::from(len) <= self.pool().size() + HEADROOM);
-        self.offset = HEADROOM as u16 + skip;
-        self.len = len;
+        self.span = EMPTY + (u32::from(skip) << 16) + u32::from(len);
+    }
+
+    /// The same for `len` bytes, no more than 65,535, behind a place that [`behind`] made.
+    #[inline(always)]
+    pub(crate) fn describe_behind(&mut self, place: u32, len: u32) {
+        debug_assert!(len <= 0xFFFF && place & 0xFFFF == 0);
+        self.span = place + len;
+    }
+
+    /// Where its bytes are: their offset from the buffer's start in the high half, their number in
+    /// the low one.
+    #[inline(always)]
+    pub(crate) fn span(&self) -> u32 {
+        self.span
+    }
+
+    /// From the buffer's start to its first byte.
+    #[inline(always)]
+    fn offset(&self) -> u32 {
+        self.span >> 16
+    }
+
+    fn set_len_to(&mut self, len: u16) {
+        self.span = self.span & !0xFFFF | u32::from(len);
+    }
+
+    /// The first bytes of the part that the device writes. Any buffer has that many.
+    #[inline(always)]
+    pub(crate) fn front(&self) -> [u8; 8] {
+        debug_assert!(!self.is_chain());
+        let at = self.pool().cpu(self.at).wrapping_add(HEADROOM);
+        // SAFETY: inside the buffer, whose bytes are initialised and owned.
+        unsafe { at.cast::<[u8; 8]>().read_unaligned() }
+    }
+
+    /// Whether a transmit control block can lie right in front of the first byte: there is room for
+    /// it, and not at the places where erratum eTSEC12 spoils checksums, 25 to 31 bytes behind a
+    /// multiple of 32 (HW 14). Buffers begin at such multiples.
+    #[inline(always)]
+    pub(crate) fn takes_fcb(&self) -> bool {
+        // Without room the difference wraps to a number with the highest bit set.
+        self.offset().wrapping_sub(TxFcb::LEN as u32) & 0x8000_001F <= 0x18
+    }
+
+    /// Writes a control block right in front of the first byte, where `takes_fcb` saw that it may
+    /// lie, and returns the low half of its address.
+    #[inline(always)]
+    pub(crate) fn put_fcb(&mut self, fcb: TxFcb) -> u32 {
+        debug_assert!(self.takes_fcb());
+        let at = (self.place() + self.offset()).wrapping_sub(TxFcb::LEN as u32);
+        // SAFETY: the headroom is this buffer's, which is owned, and it is that large.
+        unsafe { self.pool().cpu(at).cast::<[u8; 8]>().write_unaligned(fcb.bytes()) };
+        self.pool().bus_low(at)
+    }
+
+    /// Writes a control block into the headroom where it has a place of its own, a multiple of 8
+    /// (HW 4.4, 14), and returns the low half of its address; `None` without room.
+    pub(crate) fn put_fcb_apart(&mut self, fcb: TxFcb) -> Option<u32> {
+        let at = (self.offset() as usize).checked_sub(TxFcb::LEN)? & !7;
+        let place = self.pool().cpu(self.place() + at as u32);
+        // SAFETY: between the buffer's start and its first byte; the buffer is owned.
+        unsafe { place.cast::<[u8; 8]>().write_unaligned(fcb.bytes()) };
+        Some(self.pool().bus_low(self.place() + at as u32))
     }
 
     /// Bytes of the first buffer of the frame.
@@ -99,7 +169,7 @@ impl Buf {
     #[must_use]
     #[allow(clippy::len_without_is_empty, reason = "comes with Deref<Target = [u8]>")]
     pub fn len(&self) -> usize {
-        usize::from(self.len)
+        (self.span & 0xFFFF) as usize
     }
 
     /// Bytes of the whole frame.
@@ -151,13 +221,13 @@ impl Buf {
     #[must_use]
     pub fn capacity(&self) -> usize {
         // The device may have written into the spare behind the buffer, and the start may be there.
-        (HEADROOM + self.pool().size()).saturating_sub(usize::from(self.offset))
+        (HEADROOM + self.pool().size()).saturating_sub(self.headroom())
     }
 
     /// Bytes that can still be put in front.
     #[must_use]
     pub fn headroom(&self) -> usize {
-        usize::from(self.offset)
+        self.offset() as usize
     }
 
     /// Sets the number of bytes in the first buffer, at most [`Buf::capacity`]: a larger number
@@ -165,7 +235,7 @@ impl Buf {
     ///
     /// New bytes are whatever the buffer held before.
     pub fn set_len(&mut self, len: usize) {
-        self.len = len.min(self.capacity()) as u16;
+        self.set_len_to(len.min(self.capacity()) as u16);
     }
 
     /// Makes room for `n` more bytes in front and returns them; `None` if the headroom is smaller.
@@ -173,16 +243,15 @@ impl Buf {
         if n > self.headroom() {
             return None;
         }
-        self.offset -= n as u16;
-        self.len += n as u16;
+        // From the one half to the other.
+        self.span = self.span - ((n as u32) << 16) + n as u32;
         Some(&mut self[..n])
     }
 
     /// Drops up to `n` bytes at the front of the first buffer.
     pub fn trim_front(&mut self, n: usize) {
-        let n = n.min(self.len()) as u16;
-        self.offset += n;
-        self.len -= n;
+        let n = n.min(self.len()) as u32;
+        self.span = self.span + (n << 16) - n;
     }
 
     /// Shortens the frame to `len` bytes, sending home buffers that are no longer needed. A longer
@@ -196,7 +265,7 @@ impl Buf {
                 None => return,
             }
         }
-        part.len = left as u16;
+        part.set_len_to(left as u16);
         drop(part.split());
     }
 
@@ -242,15 +311,7 @@ impl Buf {
 
     #[inline(always)]
     fn start(&self) -> *mut u8 {
-        self.pool().cpu(self.place() + u32::from(self.offset))
-    }
-
-    #[cold]
-    fn drop_rest(&mut self) {
-        let mut rest = self.split();
-        while let Some(mut buf) = rest {
-            rest = buf.split();
-        }
+        self.pool().cpu(self.place() + self.offset())
     }
 }
 
@@ -258,7 +319,7 @@ impl Deref for Buf {
     type Target = [u8];
     #[inline(always)]
     fn deref(&self) -> &[u8] {
-        // SAFETY: `offset` and `len` stay inside the buffer, whose bytes are initialised and owned.
+        // SAFETY: offset and length stay inside the buffer, whose bytes are initialised and owned.
         unsafe { slice::from_raw_parts(self.start(), self.len()) }
     }
 }
@@ -274,10 +335,21 @@ impl DerefMut for Buf {
 impl Drop for Buf {
     fn drop(&mut self) {
         if self.is_chain() {
-            self.drop_rest();
+            // SAFETY: the frame is owned, and gone after this.
+            return drop_chain(unsafe { ptr::read(self) }.pack());
         }
         // SAFETY: the buffer is owned, and gone after this.
         unsafe { self.pool().put(self.at) };
+    }
+}
+
+/// Sends the buffers of a chain home. It is given as words, so that a frame that is none need not
+/// be in memory to be dropped.
+#[cold]
+fn drop_chain(chain: Packed) {
+    let mut rest = Some(chain.unpack());
+    while let Some(mut buf) = rest {
+        rest = buf.split();
     }
 }
 
@@ -324,7 +396,7 @@ impl<'a> Iterator for Segments<'a> {
 pub(crate) struct Packed {
     pool: NonNull<PoolHeader>,
     at: u32,
-    /// Offset in the high half, length in the low one.
+    /// As in a [`Buf`].
     span: u32,
 }
 
@@ -332,8 +404,7 @@ impl Packed {
     /// The buffer again.
     #[inline(always)]
     pub(crate) fn unpack(self) -> Buf {
-        let (offset, len) = ((self.span >> 16) as u16, self.span as u16);
-        Buf { pool: self.pool, at: self.at, offset, len }
+        Buf { pool: self.pool, at: self.at, span: self.span }
     }
 }
 
@@ -359,7 +430,7 @@ impl Slot {
     /// Moves the buffer out.
     ///
     /// # Safety
-    /// One was put in since the last one was taken.
+    /// One was put in since the last one was taken, and no note of a control block is left.
     #[inline(always)]
     pub(crate) unsafe fn take(self) -> Buf {
         // SAFETY: the caller promises that there is one.
@@ -367,14 +438,46 @@ impl Slot {
         Packed { pool, at, span }.unpack()
     }
 
-    /// Whether the frame in it has more than one buffer.
+    /// Whether the frame in it has more than one descriptor.
     ///
     /// # Safety
     /// As for [`Slot::take`].
     #[inline(always)]
-    pub(crate) unsafe fn is_chain(self) -> bool {
+    pub(crate) unsafe fn has_more(self) -> bool {
         // SAFETY: the caller promises that there is one.
-        MAX_CHAIN > 1 && unsafe { self.0.as_ref().at & CHAINED != 0 }
+        MAX_CHAIN > 1 && unsafe { self.0.as_ref().at & (CHAINED | APART) != 0 }
+    }
+
+    /// Moves a frame in that has a descriptor for its control block, too.
+    pub(crate) fn put_apart(self, buf: Buf) {
+        let Packed { pool, at, span } = buf.pack();
+        // SAFETY: `new` promises the place.
+        unsafe { ptr::write(self.0.as_ptr(), Packed { pool, at: at | APART, span }) };
+    }
+
+    /// Whether the frame in it has such a descriptor. It can be taken afterwards, or be marked
+    /// again.
+    ///
+    /// # Safety
+    /// As for [`Slot::take`].
+    pub(crate) unsafe fn clear_apart(mut self) -> bool {
+        if MAX_CHAIN == 1 {
+            return false;
+        }
+        // SAFETY: the caller promises that there is one.
+        let at = unsafe { &mut self.0.as_mut().at };
+        let apart = *at & APART != 0;
+        *at &= !APART;
+        apart
+    }
+
+    /// Marks the frame again.
+    ///
+    /// # Safety
+    /// As for [`Slot::take`].
+    pub(crate) unsafe fn set_apart(mut self) {
+        // SAFETY: the caller promises that there is one.
+        unsafe { self.0.as_mut().at |= APART };
     }
 
     /// Bytes of the first buffer of the frame in it.

@@ -89,13 +89,19 @@ impl Config {
         if !crate::pool::size_is_valid(self.buffer_size) {
             return Err(Error::BufferSize(self.buffer_size));
         }
-        let least = self.maxfrm() as usize + if self.parser { RxFcb::LEN } else { 0 };
-        if MAX_CHAIN == 1 && self.buffer_size < least {
-            return Err(Error::Scatter { buffer_size: self.buffer_size, least });
-        }
+        self.check_room(if self.parser { RxFcb::LEN } else { 0 })?;
         if self.tbi_address > 31 {
             return Err(Error::TbiAddress(self.tbi_address));
         }
         self.link.check().map_err(Error::Link)
+    }
+    /// Whether the longest frame, with `front` bytes in front of it, fits into the buffers it may
+    /// take.
+    pub(crate) fn check_room(&self, front: usize) -> Result<(), Error> {
+        let least = self.maxfrm() as usize + front;
+        if MAX_CHAIN == 1 && self.buffer_size < least {
+            return Err(Error::Scatter { buffer_size: self.buffer_size, least });
+        }
+        Ok(())
     }
 }

@@ -29,6 +29,7 @@ use crate::regs::receive::{ATTR, ATTRELI, Attr, MRBLR, RCTRL, RQUEUE, RXIC, Rctr
 use crate::regs::transmit::{DFVLAN, TCTRL, TQUEUE, TXIC, Tctrl, Tqueue};
 use crate::regs::{ReadWriteable, Readable, Writeable};
 use crate::report::info;
+use crate::rx_form::RxForm;
 use crate::settings::Settings;
 
 /// Every eTSEC has this ID (HW 3.1).
@@ -51,6 +52,10 @@ pub(crate) struct Controller<B> {
     pub coalescing: Wanted,
     /// What an option does once the link has changed.
     pub relinked: Option<fn(&mut Controller<B>)>,
+    /// How received frames are stored.
+    pub rx_form: RxForm,
+    /// Longest frame whose checksums transmit queues may ask for; 0: they may ask for nothing.
+    pub summed: u32,
 }
 
 fn mask_events<B: Bus>(page: &B) {
@@ -62,8 +67,18 @@ impl<B> Controller<B> {
     /// Nothing is read or written.
     pub(crate) fn new(pages: Pages<B>, config: Config) -> Self {
         let (settings, coalescing) = (Settings::default(), Wanted::NONE);
-        let events = Event::DEFAULT_MASK;
-        Controller { pages, config, filer: None, events, settings, coalescing, relinked: None }
+        let (events, relinked) = (Event::DEFAULT_MASK, None);
+        Controller {
+            pages,
+            config,
+            filer: None,
+            events,
+            settings,
+            coalescing,
+            relinked,
+            rx_form: RxForm::default(),
+            summed: 0,
+        }
     }
 }
 

@@ -29,7 +29,7 @@ use crate::regs::transmit::{TSTAT, Tstat};
 use crate::regs::{ReadWriteable, Readable, mac::MACCFG1, mac::MACCFG2};
 use crate::ring::RingMemory;
 use crate::rx::{RxLimits, RxQueue};
-use crate::tx::{TxLimits, TxQueue};
+use crate::tx::{Offload, TxLimits, TxQueue};
 use crate::watch::{Transmitter, Watch};
 
 /// What both states hold: passing from one to the other moves it as it is.
@@ -81,9 +81,8 @@ impl<B: Bus + Clone> Stopped<B> {
     /// to its arena then.
     pub fn add_rx(&mut self, n: usize, ring: RingMemory) -> Result<RxQueue<PageBell<B>>, Error> {
         self.0.port.add(Side::Rx, n, &ring)?;
-        let config = &self.0.port.controller.config;
-        let window = ring.bus().window();
-        let limits = RxLimits::new(config.buffer_size as u16, config.parser, window);
+        let Controller { config, rx_form, .. } = &self.0.port.controller;
+        let limits = RxLimits::new(config, *rx_form, ring.bus().window());
         let bell = PageBell::new(
             self.bell_page(),
             RSTAT.offset(),
@@ -99,12 +98,11 @@ impl<B: Bus + Clone> Stopped<B> {
     /// As [`Stopped::add_rx`].
     pub fn add_tx(&mut self, n: usize, ring: RingMemory) -> Result<TxQueue<PageBell<B>>, Error> {
         self.0.port.add(Side::Tx, n, &ring)?;
-        let limits = TxLimits {
-            frame: self.0.port.controller.config.frame_max() as u32,
-            window: ring.bus().window(),
-        };
+        let Controller { config, summed, .. } = &self.0.port.controller;
+        let limits = TxLimits { frame: config.frame_max() as u32, window: ring.bus().window() };
+        let offload = Offload::new(*summed);
         let bell = PageBell::new(self.bell_page(), TSTAT.offset(), Tstat::thlt(n).bits(), 0);
-        Ok(TxQueue::new(ring, bell, n as u8, limits))
+        Ok(TxQueue::new(ring, bell, n as u8, limits, offload))
     }
 
     /// Lets the controller run (HW 8.2). Frames still in descriptors from before a stop are sent
@@ -144,6 +142,11 @@ impl<B: Bus + Clone> Stopped<B> {
 }
 
 impl<B> Stopped<B> {
+    /// For the options of a port, which are in files of their own.
+    pub(crate) fn owner(&self) -> &Owner<B> {
+        &self.0
+    }
+
     /// For the options of a port, which are in files of their own.
     pub(crate) fn owner_mut(&mut self) -> &mut Owner<B> {
         &mut self.0
@@ -271,11 +274,20 @@ impl<B: Bus + Clone> Running<B> {
     ) -> Result<(), Error> {
         self.0.port.controller.check_alive()?;
         self.0.port.controller.config.filter = *filter;
+        self.program_stopped_receiver(delay)
+    }
+
+    /// Writes address filter and RCTRL anew, with the receiver stopped for the moment.
+    pub(crate) fn program_stopped_receiver(
+        &mut self,
+        delay: &mut dyn DelayNs,
+    ) -> Result<(), Error> {
         if !self.0.port.controller.quiesce(Sides::RX, delay).is_empty() {
             // HW 3.11: RCTRL may not change under a receiver that runs. Erratum A002 ends here.
             return self.reset(delay);
         }
-        self.0.port.controller.refilter(filter);
+        let controller = &self.0.port.controller;
+        controller.refilter(&controller.config.filter);
         self.0.port.resume();
         self.0.port.controller.check_alive()
     }

@@ -58,10 +58,14 @@ pub enum Error {
     Stranger(Side),
     /// The controller has one interrupt group: [`Pages::group1`](crate::Pages::group1) is `None`.
     OneGroup,
-    /// The filer needs [`Config::parser`] (HW 5.2).
+    /// Filer and receive offloads need [`Config::parser`] (HW 5.2).
     ParserOff,
     /// The controller does not keep a filer's table; QEMU's model has none (HW 15.3).
     NoFiler,
+    /// More padding of received frames than there can be.
+    Padding(u8),
+    /// Queues of this side are there already, which would not know of the change.
+    HasQueues(Side),
     /// The ring lies in another 4 GiB window of bus addresses than the port's first one (HW 4.5).
     Window {
         /// Window of the port's rings.
@@ -102,7 +106,13 @@ impl fmt::Display for Error {
             ),
             Self::Stranger(side) => write!(f, "the {side} queue belongs to another port"),
             Self::OneGroup => f.write_str("the controller has one interrupt group, group 0"),
-            Self::ParserOff => f.write_str("the filer needs the parser: set Config::parser"),
+            Self::ParserOff => {
+                f.write_str("filer and receive offloads need the parser: set Config::parser")
+            }
+            Self::Padding(n) => write!(f, "padding of {n} bytes: 0 to 31 are possible"),
+            Self::HasQueues(side) => {
+                write!(f, "this is chosen before the first {side} queue is made")
+            }
             Self::Window { port, ring } => write!(
                 f,
                 "the ring lies in the 4 GiB window {ring:#x} of bus addresses, \

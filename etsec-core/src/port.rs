@@ -76,6 +76,12 @@ impl<B: Bus> Port<B> {
         Ok(())
     }
 
+    /// Whether there are rings on that side.
+    pub(crate) fn has(&self, side: Side) -> bool {
+        let rings = if side == Side::Tx { self.tx() } else { self.rx() };
+        rings.iter().any(Option::is_some)
+    }
+
     pub(crate) fn bus(&self) -> &B {
         self.controller.bus()
     }

@@ -4,14 +4,17 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::vec::Vec;
 
+use crate::addr::{AddressFilter, MacAddr};
 use crate::arena::Arena;
 use crate::bd::{Control, RxFlags, TxFlags};
 use crate::bus::Doorbell;
+use crate::config::Config;
 use crate::pool::Pool;
 use crate::ring::RingView;
 use crate::rx::{RxLimits, RxQueue};
+use crate::rx_form::RxForm;
 use crate::testing::Heap;
-use crate::tx::{Reason, TxLimits, TxQueue};
+use crate::tx::{Offload, Reason, TxLimits, TxQueue};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Call {
@@ -54,14 +57,17 @@ fn tx(arena: &mut Arena<Heap>, len: usize) -> (TxQueue<Bell>, RingView, Bell) {
     let ring = arena.ring(len).unwrap();
     let (view, bell) = (ring.view(), Bell::default());
     let limits = TxLimits { frame: 300, window: 1 };
+    let offload = Offload::new(200);
     view.set_live(LIVE);
-    (TxQueue::new(ring, bell.clone(), 0, limits), view, bell)
+    (TxQueue::new(ring, bell.clone(), 0, limits, offload), view, bell)
 }
 
 fn rx(arena: &mut Arena<Heap>, len: usize, fcb: bool) -> (RxQueue<Bell>, RingView, Bell) {
     let ring = arena.ring(len).unwrap();
     let (view, bell) = (ring.view(), Bell::default());
-    let limits = RxLimits::new(128, fcb, 1);
+    let filter = AddressFilter::new(MacAddr([2, 0, 0, 0, 0, 1])).unwrap();
+    let config = Config { parser: fcb, buffer_size: 128, ..Config::new(filter) };
+    let limits = RxLimits::new(&config, RxForm::default(), 1);
     view.set_live(LIVE);
     (RxQueue::new(ring, bell.clone(), 0, limits), view, bell)
 }
@@ -173,7 +179,7 @@ fn received_frames_lose_their_fcs_and_control_block() {
     fill(&view, 0, RxFlags::L | RxFlags::F | RxFlags::BC, 8 + 60 + 4);
     fill(&view, 1, RxFlags::L | RxFlags::F, 8 + 64 + 4);
     let (buf, meta) = rx.next().unwrap();
-    assert_eq!((buf.len(), meta.fcb.unwrap().queue), (60, 0));
+    assert_eq!((buf.len(), meta.fcb.queue()), (60, 0));
     assert!(meta.flags.contains(RxFlags::BC));
     assert_eq!(rx.next().unwrap().0.len(), 64);
     assert!(rx.next().is_none());

@@ -5,78 +5,28 @@
 
 mod burst;
 mod lossless;
+mod stored;
 
 use core::fmt;
 
 pub use self::burst::{Arrived, Refiller};
+pub use self::stored::RxMeta;
+pub(crate) use self::stored::{FCS, RxLimits};
 use crate::bd::{Control, RxFlags};
 use crate::buf::{Buf, MAX_CHAIN, Packed};
 use crate::bus::Doorbell;
 use crate::fcb::RxFcb;
-use crate::pool::{Pool, SPARE};
+use crate::pool::Pool;
 use crate::ring::RingMemory;
 pub use crate::rx_counters::RxCounters;
 use crate::rx_frame::{Assembly, Outcome};
 use crate::tx::{Reason, Refused};
-
-/// Bytes of the frame check sequence, which the device delivers and the queue cuts off (HW 4.4).
-pub(crate) const FCS: u16 = 4;
 
 /// Before any question: no queue stands there.
 const NOWHERE: [u32; 2] = [u32::MAX; 2];
 
 /// A descriptor handed to the device: all status cleared (HW 4.3).
 const EMPTY: RxFlags = RxFlags::E.union(RxFlags::I);
-
-/// What the device says of a received frame.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[non_exhaustive]
-pub struct RxMeta {
-    /// Flags of the frame's last descriptor: how the address filter accepted it.
-    pub flags: RxFlags,
-    /// The frame control block, if the parser is on (HW 5.3).
-    pub fcb: Option<RxFcb>,
-}
-
-/// What of the port a queue must know.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct RxLimits {
-    /// Bytes the device may write into one buffer (MRBLR).
-    pub mrblr: u16,
-    /// Bytes of a buffer it may be found to have written: QEMU's model goes a little beyond MRBLR
-    /// (HW 15.3).
-    pub room: u16,
-    /// Bytes in front of the frame: frame control block and padding (HW 5.4).
-    pub skip: u16,
-    /// Bytes stored that are not the frame's payload: `skip` and FCS.
-    cut: u32,
-    /// Largest payload of a frame in one buffer.
-    most: u32,
-    /// Whether each frame begins with a frame control block.
-    pub fcb: bool,
-    /// The 4 GiB window of all receive buffers.
-    pub window: u32,
-}
-
-impl RxLimits {
-    /// For buffers of `mrblr` bytes in `window`, with a control block before each frame or without.
-    pub(crate) fn new(mrblr: u16, fcb: bool, window: u32) -> Self {
-        let skip = if fcb { RxFcb::LEN as u16 } else { 0 };
-        let (room, cut) = (mrblr + SPARE as u16, skip + FCS);
-        RxLimits { mrblr, room, skip, cut: cut.into(), most: (room - cut).into(), fcb, window }
-    }
-
-    /// The frame control block at the start of a frame of which `len` bytes are in `buf`.
-    #[inline(always)]
-    pub(crate) fn read_fcb(&self, buf: &mut Buf, len: u16) -> Option<RxFcb> {
-        if !self.fcb {
-            return None;
-        }
-        buf.describe(0, len);
-        RxFcb::parse(buf)
-    }
-}
 
 /// One of a controller's receive rings.
 ///
@@ -149,12 +99,12 @@ impl<D: Doorbell> RxQueue<D> {
             // One comparison for both ends: what is too short wraps to a large number.
             let payload = u32::from(len).wrapping_sub(self.limits.cut);
             let fits = payload.wrapping_sub(1) < self.limits.most;
-            if control.is_whole() && fits && self.assembly.is_idle() {
-                let fcb = self.limits.read_fcb(&mut buf, len);
-                buf.describe(self.limits.skip, payload as u16);
+            if self.limits.is_whole(control) && fits && self.assembly.is_idle() {
+                let meta = self.limits.meta(RxFcb::new(buf.front()), flags);
+                buf.describe_behind(self.limits.place, payload);
                 self.counters.frames += 1;
                 self.counters.bytes += u64::from(payload);
-                return Some((buf, RxMeta { flags, fcb }));
+                return Some((buf, meta));
             }
             self.assemble(buf.pack(), flags, len);
             if let Some(frame) = self.take_assembled() {
@@ -275,6 +225,13 @@ impl<D: Doorbell> RxQueue<D> {
     #[must_use]
     pub fn pending(&self) -> usize {
         self.used as usize
+    }
+
+    /// Whether the port was to verify all checksums when the queue was made. What was verified of a
+    /// frame is in its [`RxMeta`].
+    #[must_use]
+    pub fn verifies(&self) -> bool {
+        self.limits.verifies()
     }
 
     /// What the queue has done so far.

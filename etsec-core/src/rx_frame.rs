@@ -38,7 +38,8 @@ pub(crate) struct Assembly {
     open: Option<Buf>,
     /// Bytes stored for it so far, control block and padding included.
     stored: u32,
-    fcb: Option<RxFcb>,
+    /// The control block at its start.
+    block: RxFcb,
 }
 
 impl Assembly {
@@ -79,8 +80,8 @@ impl Assembly {
             Err(buf) => Outcome::Broken(buf, Some(Cause::TooLong)),
             Ok(mut frame) if last => {
                 // The FCS may straddle buffers; one left without bytes goes home.
-                frame.truncate((stored - u32::from(limits.skip + FCS)) as usize);
-                Outcome::Frame(frame, RxMeta { flags, fcb: self.fcb.take() })
+                frame.truncate((stored - u32::from(limits.skip() + FCS)) as usize);
+                Outcome::Frame(frame, limits.meta(self.block, flags))
             }
             Ok(frame) => {
                 self.open = Some(frame);
@@ -94,7 +95,7 @@ impl Assembly {
     fn fault(&self, flags: RxFlags, own: u32, stored: u32, limits: &RxLimits) -> Option<Cause> {
         let last = flags.contains(RxFlags::L);
         // Errors are written with the last descriptor only (HW 4.3).
-        let error = if last { Cause::of(flags) } else { None };
+        let error = if last { Cause::of(flags.intersection(limits.looked_at())) } else { None };
         if MAX_CHAIN == 1 {
             // A good frame in one buffer does not come here: its queue has delivered it. MAXFRM
             // keeps frames shorter than a buffer, so one without its end is the hardware's fault;
@@ -102,12 +103,12 @@ impl Assembly {
             return error.or(Some(if last { Cause::BadLength } else { Cause::TooLong }));
         }
         let headless = !last && self.open.is_none() && !flags.contains(RxFlags::F);
-        let least = if last { limits.skip + FCS } else { limits.skip };
+        let least = if last { limits.skip() + FCS } else { limits.skip() };
         if error.is_some() {
             error
         } else if headless {
             Some(Cause::Incomplete)
-        } else if own == 0 || own > limits.room.into() || stored <= least.into() {
+        } else if own == 0 || own > limits.room().into() || stored <= least.into() {
             Some(Cause::BadLength)
         } else if stored > u16::MAX.into() {
             // More than the length field of the last descriptor could say.
@@ -123,8 +124,8 @@ impl Assembly {
     /// The buffer, where the frame would have too many; what is open stays open.
     fn append(&mut self, mut buf: Buf, own: u16, limits: &RxLimits) -> Result<Buf, Buf> {
         let Some(mut frame) = self.take_open() else {
-            self.fcb = limits.read_fcb(&mut buf, own);
-            buf.describe(limits.skip, own - limits.skip);
+            self.block = RxFcb::new(buf.front());
+            buf.describe(limits.skip(), own - limits.skip());
             return Ok(buf);
         };
         buf.describe(0, own);

@@ -7,7 +7,7 @@
 use tock_registers::fields::FieldValue;
 
 use crate::bus::Bus;
-use crate::regs::{CanRead, CanWrite, Reg, RegisterLongName};
+use crate::regs::{CanRead, CanWrite, Reg, RegisterLongName, Strobe};
 
 /// More than there are registers that options set.
 const MOST: usize = 64;
@@ -38,6 +38,19 @@ impl Settings {
         A: CanRead + CanWrite,
     {
         self.merge(Setting { at: reg.offset(), mask: fields.mask(), value: fields.value });
+    }
+
+    /// As [`Settings::put`] for a register with bits that do something when written, which are
+    /// always written as 0.
+    pub(crate) fn put_beside<L, const STROBES: u32>(
+        &mut self,
+        reg: Reg<L, Strobe<STROBES>>,
+        fields: FieldValue<u32, L>,
+    ) where
+        L: RegisterLongName,
+    {
+        let mask = fields.mask() | STROBES;
+        self.merge(Setting { at: reg.offset(), mask, value: fields.value & !STROBES });
     }
 
     /// Sets a whole register, from the next reset on.
@@ -74,7 +87,7 @@ impl Settings {
 mod tests {
     use super::*;
     use crate::regs::mac::{MACCFG2, Maccfg2};
-    use crate::regs::transmit::{TR03WT, TXIC};
+    use crate::regs::transmit::{TCTRL, TR03WT, TXIC, Tctrl};
 
     #[test]
     fn fields_of_a_register_are_gathered_and_the_last_word_counts() {
@@ -84,5 +97,7 @@ mod tests {
         settings.put_all(TXIC, 5);
         assert_eq!(settings.over(MACCFG2, 0x0000_F007 | 1 << 2), 0x0000_3003);
         assert_eq!((settings.over(TXIC, 9), settings.over(TR03WT, 9)), (5, 9));
+        settings.put_beside(TCTRL, Tctrl::VLINS::SET);
+        assert_eq!(settings.over(TCTRL, 0x000A), 0x1002, "the strobe is not written again");
     }
 }

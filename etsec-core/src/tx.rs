@@ -3,12 +3,14 @@
 //! It moves buffers and rings a [`Doorbell`]; it reads no register and knows no controller.
 
 mod burst;
+mod offload;
 
 use core::fmt;
 use core::mem::ManuallyDrop;
 
 pub use self::burst::{Sent, Stager};
-use crate::bd::{Bd, Control, TxFlags};
+pub(crate) use self::offload::Offload;
+use crate::bd::{Bd, Control, TxFlags, Unsent};
 use crate::buf::{Buf, Packed};
 use crate::bus::Doorbell;
 use crate::ring::RingMemory;
@@ -30,6 +32,12 @@ pub enum Reason {
     TooSmall,
     /// The buffer lies in another 4 GiB window than the ring (HW 4.5).
     Window,
+    /// The port does not permit control blocks (HW 5.2).
+    NotPermitted,
+    /// There is no place for a control block in front of the frame (HW 5.1, 14).
+    Headroom,
+    /// The controller makes no checksums of frames that long (erratum eTSEC76, HW 14).
+    TooLongToSum,
 }
 
 impl fmt::Display for Reason {
@@ -41,6 +49,12 @@ impl fmt::Display for Reason {
             Self::Chain => "a receive ring takes single buffers, not chains",
             Self::TooSmall => "the buffer is smaller than the ring's receive buffers",
             Self::Window => "the buffer lies in another 4 GiB window of bus addresses",
+            Self::NotPermitted => "the port does no transmit offload: see Stopped::set_tx_offload",
+            Self::Headroom => {
+                "the frame's control block needs 8 bytes of headroom, 15 where it may not lie \
+                 right in front; and then the feature `scatter`"
+            }
+            Self::TooLongToSum => "the controller makes no checksums of frames that long",
         })
     }
 }
@@ -112,12 +126,21 @@ pub struct TxQueue<D: Doorbell> {
     /// has ended.
     capacity: u32,
     limits: TxLimits,
+    offload: Offload,
+    /// What of a closed descriptor asks for a closer look.
+    unsent: Unsent,
     number: u8,
     counters: TxCounters,
 }
 
 impl<D: Doorbell> TxQueue<D> {
-    pub(crate) fn new(ring: RingMemory, bell: D, number: u8, limits: TxLimits) -> Self {
+    pub(crate) fn new(
+        ring: RingMemory,
+        bell: D,
+        number: u8,
+        limits: TxLimits,
+        offload: Offload,
+    ) -> Self {
         TxQueue {
             capacity: ring.len() as u32,
             ring,
@@ -128,6 +151,8 @@ impl<D: Doorbell> TxQueue<D> {
             staged: 0,
             staged_more: 0,
             limits,
+            offload,
+            unsent: Unsent::USUAL,
             number,
             counters: TxCounters::default(),
         }
@@ -146,7 +171,9 @@ impl<D: Doorbell> TxQueue<D> {
         if buf.is_chain() || !fits || !room || buf.pool().window() != self.limits.window {
             return self.stage_slowly(buf.pack());
         }
-        self.describe(&buf, TxFlags::L);
+        let bd = self.ring.bd(self.tail);
+        bd.set_pointer(buf.bus_low());
+        bd.set_control(Control::tx(TxFlags::L, buf.len() as u16));
         self.ring.slot(self.tail).put(buf);
         self.tail += 1;
         self.staged += 1;
@@ -191,10 +218,10 @@ impl<D: Doorbell> TxQueue<D> {
         }
         let slot = self.ring.slot(self.head);
         // SAFETY: `sent` is not 0, so the slot at `head` is filled.
-        let (is_chain, len) = unsafe { (slot.is_chain(), slot.len()) };
+        let (has_more, len) = unsafe { (slot.has_more(), slot.len()) };
         // No barrier: the buffer is only written from here on, and no store goes ahead of the load
         // that allows it.
-        if !is_chain && self.ring.bd(self.head).is_sent() {
+        if !has_more && self.ring.bd(self.head).is_sent(self.unsent) {
             self.counters.frames += 1;
             self.counters.bytes += u64::from(len);
             self.pass(self.head, 1);
@@ -227,9 +254,11 @@ impl<D: Doorbell> TxQueue<D> {
             self.restart();
             return None;
         }
+        self.forget_lesson();
+        let slot = self.ring.slot(self.head);
         // SAFETY: the ring is not empty, so the slot at `head` is filled.
-        let buf = unsafe { self.ring.slot(self.head).take() };
-        let bds = buf.buffers() as u32;
+        let (apart, buf) = unsafe { (slot.clear_apart(), slot.take()) };
+        let bds = buf.buffers() as u32 + u32::from(apart);
         for _ in 0..bds {
             self.ring.bd(self.head).clear(self.ring.is_last(self.head));
             self.head = self.ring.next(self.head);
@@ -292,13 +321,14 @@ impl<D: Doorbell> TxQueue<D> {
         &self.counters
     }
 
-    /// Every flag is written anew; only W is the ring's (HW 4.2).
-    #[inline(always)]
-    fn describe(&mut self, buf: &Buf, flags: TxFlags) {
+    /// Writes the next descriptor. Every flag is written anew; only W is the ring's (HW 4.2).
+    fn describe(&mut self, low: u32, len: u16, flags: TxFlags) {
         let wrap = if self.ring.is_last(self.tail) { TxFlags::W } else { TxFlags::empty() };
         let bd = self.ring.bd(self.tail);
-        bd.set_pointer(buf.bus_low());
-        bd.set_control(Control::tx(flags | wrap, buf.len() as u16));
+        bd.set_pointer(low);
+        bd.set_control(Control::tx(flags | wrap, len));
+        self.tail = self.ring.next(self.tail);
+        self.staged += 1;
     }
 
     /// A chain, the ring's last descriptor, or a frame that cannot be taken.
@@ -306,27 +336,45 @@ impl<D: Doorbell> TxQueue<D> {
     #[inline(never)]
     fn stage_slowly(&mut self, buf: Packed) -> Result<(), Refused> {
         let buf = buf.unpack();
-        if let Err(why) = self.check(&buf) {
-            let full = why == Reason::Full;
-            let count = if full { &mut self.counters.full } else { &mut self.counters.refused };
-            *count += 1;
-            return Err(Refused { buf, why });
+        if let Err(why) = self.check(&buf, 0) {
+            return self.refuse(buf, why);
         }
-        // The whole frame stays in the slot of its first descriptor; the others' slots stay empty.
         let slot = self.ring.slot(self.tail);
-        let mut last = &buf;
-        while let Some(next) = last.next() {
-            self.add(last, TxFlags::empty());
-            self.staged_more += 1;
-            last = next;
-        }
-        self.add(last, TxFlags::L);
+        self.describe_frame(&buf, 0);
         slot.put(buf);
         Ok(())
     }
 
-    fn check(&self, buf: &Buf) -> Result<(), Reason> {
-        let (mut room, mut left) = (self.space(), self.limits.frame as usize);
+    /// Describes a frame that fits, with `front` bytes of a control block right in front of it.
+    ///
+    /// The whole frame stays in the slot of its first descriptor; the others' slots stay empty.
+    #[inline(always)]
+    fn describe_frame(&mut self, frame: &Buf, front: u16) {
+        let (mut part, mut front) = (frame, front);
+        loop {
+            let low = part.bus_low().wrapping_sub(front.into());
+            let toe = if front == 0 { TxFlags::empty() } else { TxFlags::TOE };
+            let next = part.next();
+            let end = if next.is_none() { TxFlags::L } else { TxFlags::empty() };
+            self.describe(low, part.len() as u16 + front, toe | end);
+            let Some(next) = next else { return };
+            self.staged_more += 1;
+            (part, front) = (next, 0);
+        }
+    }
+
+    /// Gives a frame back, and counts it.
+    fn refuse(&mut self, buf: Buf, why: Reason) -> Result<(), Refused> {
+        let full = why == Reason::Full;
+        let count = if full { &mut self.counters.full } else { &mut self.counters.refused };
+        *count += 1;
+        Err(Refused { buf, why })
+    }
+
+    /// Whether a frame fits that takes `more` descriptors beside those of its buffers.
+    #[inline(always)]
+    fn check(&self, buf: &Buf, more: usize) -> Result<(), Reason> {
+        let (mut room, mut left) = (self.space().saturating_sub(more), self.limits.frame as usize);
         let mut part = buf;
         loop {
             if room == 0 {
@@ -347,12 +395,6 @@ impl<D: Doorbell> TxQueue<D> {
         }
     }
 
-    fn add(&mut self, part: &Buf, flags: TxFlags) {
-        self.describe(part, flags);
-        self.tail = self.ring.next(self.tail);
-        self.staged += 1;
-    }
-
     /// Leaves behind the frame at the head, which ends at `last`.
     #[inline(always)]
     fn pass(&mut self, last: u32, bds: u32) {
@@ -368,14 +410,24 @@ impl<D: Doorbell> TxQueue<D> {
         if self.sent == 0 {
             return false;
         }
+        let slot = self.ring.slot(self.head);
         // SAFETY: `sent` is not 0, so the slot at `head` is filled; the frame stays there.
-        let frame = ManuallyDrop::new(unsafe { self.ring.slot(self.head).take() });
-        let bds = frame.buffers() as u32;
+        let (apart, frame) = unsafe { (slot.clear_apart(), ManuallyDrop::new(slot.take())) };
+        let bds = frame.buffers() as u32 + u32::from(apart);
         let last = (1..bds).fold(self.head, |at, _| self.ring.next(at));
         // A frame is done when its last descriptor is (HW 8.5), also when it failed before that.
-        let flags = self.ring.bd(last).control().tx_flags();
+        let mut flags = self.ring.bd(last).control().tx_flags();
         if flags.contains(TxFlags::R) {
+            if apart {
+                // SAFETY: it is still there.
+                unsafe { slot.set_apart() };
+            }
             return false;
+        }
+        if last == self.head {
+            // Of a frame's first descriptor the bit of UN may be the frame's own TOE (HW 4.2).
+            self.learn(flags);
+            flags = self.unsent.of_these(flags);
         }
         if flags.intersects(TxFlags::ERRORS) {
             self.count_error(flags);

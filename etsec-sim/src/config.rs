@@ -98,6 +98,8 @@ pub struct Switches {
     pub a002: bool,
     /// A TxBD keeps TOE after a good frame; the bit then reads as UN (HW 4.2).
     pub toe_stays: bool,
+    /// Erratum eTSEC12: wrong checksums where the TxFCB's address modulo 32 is above 24 (HW 14).
+    pub etsec12: bool,
     /// A TxBD whose data met a bus error is left ready, so that the error recurs until it is mended
     /// (HW 3.7). Off: it is closed with UN (HW 8.6).
     pub bus_error_recurs: bool,

@@ -16,6 +16,13 @@ const CTU: u8 = 0x02;
 const NPH: u8 = 0x01;
 const PTP: u8 = 0x01;
 
+/// Makes the TCP or UDP checksum that an FCB asks for a wrong one.
+pub(crate) fn spoil(fcb: &mut [u8; FCB]) {
+    fcb[0] |= NPH;
+    fcb[4] ^= 0xA5;
+    fcb[5] ^= 0x3C;
+}
+
 /// Does to a frame what its FCB asks for and TCTRL permits.
 pub(crate) fn apply(frame: &mut Vec<u8>, fcb: [u8; FCB], control: u32, dfvlan: u32) {
     let [what, ptp, l4os, l3os, ..] = fcb;
@@ -54,10 +61,12 @@ fn sum_payload(frame: &mut [u8], l3: usize, l4: usize, what: u8, pseudo: Option<
     if l4 + field + 2 > end {
         return;
     }
-    let len = (end - l4) as u32;
     let start = match pseudo {
         Some(sum) => u32::from(sum),
         None => {
+            // HW 5.1 TUP: no extension headers assumed. With some the sum is wrong unless it is
+            // given (5.2).
+            let len = if what & IP6 != 0 { end - (l3 + 40) } else { end - l4 } as u32;
             let addresses = if what & IP6 != 0 { l3 + 8..l3 + 40 } else { l3 + 12..l3 + 20 };
             let Some(addresses) = frame.get(addresses) else { return };
             add(addresses) + protocol + len

@@ -22,6 +22,11 @@ impl Model {
         if let Some(fcb) = fcb {
             self.stamp_sending(fcb);
             let (control, dfvlan) = (self.reg(at::TCTRL), self.reg(at::DFVLAN));
+            let first = self.tx.bds.first().map_or(0, |first| first.bd.pointer);
+            let mut fcb = fcb;
+            if self.config.switches.etsec12 && first % 32 > 24 {
+                offload::spoil(&mut fcb);
+            }
             offload::apply(&mut self.tx.frame, fcb, control, dfvlan);
         }
         let pads = two & maccfg2::PAD_CRC != 0 || flags & txbd::PAD_CRC != 0;

@@ -26,7 +26,14 @@ pub fn plan(sim: SimConfig) -> Plan {
     let mut config = config();
     config.parser = true;
     config.hang_ms = 100;
-    Plan { sim, config, rx: vec![LEN; RINGS], tx: vec![LEN; RINGS], buffers: 3 * RINGS * LEN }
+    Plan {
+        sim,
+        config,
+        rx: vec![LEN; RINGS],
+        tx: vec![LEN; RINGS],
+        buffers: 3 * RINGS * LEN,
+        ..Plan::default()
+    }
 }
 
 /// Loads the rules that steer the talkers' frames; everything else goes to ring 0.

@@ -7,5 +7,6 @@ pub mod reference;
 pub mod rig;
 pub mod rules;
 pub mod search;
+pub mod shapes;
 pub mod still;
 pub mod trace;

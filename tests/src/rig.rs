@@ -1,8 +1,8 @@
 //! A driver on a model, ready to use: what most tests begin with.
 
 use etsec_core::{
-    AddressFilter, Arena, Buf, Bus, Config, MacAddr, PageBell, Pages, Pool, Running, RxQueue,
-    Stopped, TxQueue, arena,
+    AddressFilter, Arena, Buf, Bus, Config, MacAddr, PageBell, Pages, Pool, Running, RxOffload,
+    RxQueue, Stopped, TxOffload, TxQueue, arena,
 };
 use etsec_sim::{Sim, SimBus, SimConfig, SimDelay, SimRegion};
 
@@ -29,6 +29,10 @@ pub struct Plan {
     pub tx: Vec<usize>,
     /// Buffers in the pool.
     pub buffers: usize,
+    /// What is done to received frames.
+    pub rx_offload: RxOffload,
+    /// What may be asked for frames that are sent.
+    pub tx_offload: TxOffload,
 }
 
 impl Default for Plan {
@@ -39,6 +43,8 @@ impl Default for Plan {
             rx: vec![16],
             tx: vec![16],
             buffers: 64,
+            rx_offload: RxOffload::default(),
+            tx_offload: TxOffload::Off,
         }
     }
 }
@@ -135,6 +141,8 @@ impl<B: Bus + Clone> Rig<B> {
         let mut arena = Arena::new(region).map_err(|(_, e)| e).expect("a good region");
         let mut delay = sim.delay();
         let mut port = Stopped::attach(pages, plan.config.clone(), &mut delay).expect("an eTSEC");
+        port.set_rx_offload(plan.rx_offload).expect("a parser if there are offloads");
+        port.set_tx_offload(plan.tx_offload).expect("no queue yet");
         let rings: Vec<_> = plan.rx.iter().map(|&len| arena.ring(len).expect("a ring")).collect();
         let rx = rings.into_iter().enumerate().map(|(n, ring)| port.add_rx(n, ring));
         let mut rx: Vec<Rx<B>> = rx.collect::<Result<_, _>>().expect("receive rings");

@@ -10,7 +10,9 @@ use etsec_core::addr::{AddressFilter, MacAddr};
 use etsec_core::bus::PageBell;
 use etsec_core::config::Config;
 use etsec_core::device::{Running, Stopped};
-use etsec_core::{Arena, Buf, BusAddr, Mmio, Pages, Region, RxQueue, TxQueue};
+use etsec_core::{
+    Arena, Buf, BusAddr, Mmio, Pages, Region, RxOffload, RxQueue, TxFcb, TxOffload, TxQueue,
+};
 
 /// Descriptors in each ring: more than the two longest bursts that an echo has under way.
 const RING: usize = 512;
@@ -25,6 +27,10 @@ const WARM_UP: usize = 4;
 const DEVICE: u32 = 0x8000_0000;
 /// RxBD L and F: a whole frame in one buffer (HW 4.3).
 const WHOLE: u32 = 0x0C00_0000;
+/// What a control block takes, with padding that aligns the IP header (HW 5.4).
+const FRONT: u32 = 8 + 2;
+/// The first half of a block: UDP in IPv4, both checksums right, of ring 0 (HW 5.3).
+const VERIFIED: u32 = 0x5C00_0011;
 
 /// TSEC_ID of an eTSEC (HW 3.1).
 const ID: u32 = 0x0124_0000;
@@ -38,9 +44,13 @@ pub struct Still {
     pub rx: RxQueue<Bell>,
     /// Transmit ring 0.
     pub tx: TxQueue<Bell>,
+    /// What sent frames ask for, where that is measured: both checksums of UDP in IPv4.
+    pub fcb: TxFcb,
     /// Frames that the measured function has moved.
     pub done: usize,
     wanted: usize,
+    /// What a received frame's last descriptor says.
+    status: u32,
     rx_ring: Descriptors,
     tx_ring: Descriptors,
     _port: Running<Mmio>,
@@ -51,13 +61,13 @@ impl Still {
     pub fn received(burst: usize) -> Box<Self> {
         let mut port = Self::new(burst);
         for _ in 0..WARM_UP {
-            port.rx_ring.close(burst, WHOLE | FRAME_BYTES);
+            port.rx_ring.close(burst, port.status);
             while let Some((buf, _)) = port.rx.next() {
                 port.rx.refill(buf).expect("room for what just came out");
             }
             port.rx.commit();
         }
-        port.rx_ring.close(burst, WHOLE | FRAME_BYTES);
+        port.rx_ring.close(burst, port.status);
         port
     }
 
@@ -78,7 +88,17 @@ impl Still {
 
     /// With a burst of received frames, and one of transmitted frames.
     pub fn echoing(burst: usize) -> Box<Self> {
-        let mut port = Self::new(burst);
+        Self::new(burst).echo()
+    }
+
+    /// The same with checksums verified of what is received, and made of what is sent; IP headers
+    /// are aligned.
+    pub fn offloading(burst: usize) -> Box<Self> {
+        Self::with(burst, true).echo()
+    }
+
+    fn echo(self: Box<Self>) -> Box<Self> {
+        let (burst, mut port) = (self.wanted, self);
         let frames = port.receive(burst);
         port.transmit(frames);
         for _ in 0..WARM_UP {
@@ -90,7 +110,7 @@ impl Still {
             port.rx.commit();
             port.transmit(frames);
         }
-        port.rx_ring.close(burst, WHOLE | FRAME_BYTES);
+        port.rx_ring.close(burst, port.status);
         port
     }
 
@@ -105,6 +125,10 @@ impl Still {
     }
 
     fn new(burst: usize) -> Box<Self> {
+        Self::with(burst, false)
+    }
+
+    fn with(burst: usize, offload: bool) -> Box<Self> {
         let page = Block::leak(Mmio::SIZE);
         page.words[0].store(ID.to_be(), Ordering::Relaxed);
         let memory = Block::leak(4 << 20);
@@ -118,9 +142,19 @@ impl Still {
         // SAFETY: the page is plain memory, leaked, and reads and writes as words.
         let registers = unsafe { Mmio::new(page.words.as_ptr().cast_mut().cast()) };
         let station = MacAddr([2, 0, 0, 0, 0, 1]);
-        let config = Config::new(AddressFilter::new(station).expect("a unicast address"));
+        let mut config = Config::new(AddressFilter::new(station).expect("a unicast address"));
+        config.parser = offload;
         let mut port =
             Stopped::attach(Pages::single(registers), config, &mut NoDelay).expect("an eTSEC");
+        if offload {
+            let padding = RxOffload::ALIGN_IP;
+            let verify =
+                RxOffload { ip_checksum: true, l4_checksum: true, padding, ..RxOffload::default() };
+            port.set_rx_offload(verify).expect("a parser");
+            port.set_tx_offload(TxOffload::All).expect("no queue yet");
+        }
+        let fcb = TxFcb::ipv4(14, 20).header_checksum().udp_checksum();
+        let status = WHOLE | (FRAME_BYTES + if offload { FRONT } else { 0 });
         let mut rx = port.add_rx(0, rx_memory).expect("a free ring");
         let tx = port.add_tx(0, tx_memory).expect("a free ring");
         // Not quite full: the echo returns a burst before it has taken the next one.
@@ -130,12 +164,15 @@ impl Still {
         }
         rx.commit();
         let port = port.start(&mut NoDelay).map_err(|(_, why)| why).expect("a start");
-        Box::new(Self { rx, tx, done: 0, wanted: burst, rx_ring, tx_ring, _port: port })
+        let mut still =
+            Self { rx, tx, fcb, done: 0, wanted: burst, status, rx_ring, tx_ring, _port: port };
+        still.rx_ring.blocks = offload;
+        Box::new(still)
     }
 
     /// The device receives a burst, and the driver hands it out.
     fn receive(&mut self, burst: usize) -> Vec<Buf> {
-        self.rx_ring.close(burst, WHOLE | FRAME_BYTES);
+        self.rx_ring.close(burst, self.status);
         let frames: Vec<Buf> = std::iter::from_fn(|| self.rx.next()).map(|(buf, _)| buf).collect();
         assert_eq!(frames.len(), burst, "frames received");
         frames
@@ -145,7 +182,12 @@ impl Still {
     fn transmit(&mut self, frames: Vec<Buf>) {
         let burst = frames.len();
         for buf in frames {
-            self.tx.stage(buf).expect("room in the ring");
+            let staged = if self.status == WHOLE | FRAME_BYTES {
+                self.tx.stage(buf)
+            } else {
+                self.tx.stage_with(buf, self.fcb)
+            };
+            staged.expect("room in the ring");
         }
         assert_eq!(self.tx.commit(), burst, "frames committed");
         self.tx_ring.close_sent(burst);
@@ -157,13 +199,16 @@ impl Still {
 struct Descriptors {
     words: &'static [AtomicU32],
     at: usize,
+    /// Where the buffers are, and whether they begin with a control block.
+    memory: Block,
+    blocks: bool,
 }
 
 impl Descriptors {
     /// The ring at that address in `memory`.
     fn of(memory: Block, bus: BusAddr) -> Self {
         let first = (bus.low() - memory.bus().low()) as usize / 4;
-        Self { words: &memory.words[first..first + 2 * RING], at: 0 }
+        Self { words: &memory.words[first..first + 2 * RING], at: 0, memory, blocks: false }
     }
 
     /// Closes the next `count` descriptors: the first word becomes `status`, wrap and all else
@@ -173,6 +218,11 @@ impl Descriptors {
             let word = &self.words[2 * self.at];
             let old = u32::from_be(word.load(Ordering::Relaxed));
             assert_ne!(old & DEVICE, 0, "descriptor {} is not the device's", self.at);
+            if self.blocks {
+                let buffer = u32::from_be(self.words[2 * self.at + 1].load(Ordering::Relaxed));
+                let block = (buffer - self.memory.bus().low()) as usize / 4;
+                self.memory.words[block].store(VERIFIED.to_be(), Ordering::Relaxed);
+            }
             word.store((old & !DEVICE | status).to_be(), Ordering::Relaxed);
             self.at = (self.at + 1) % RING;
         }

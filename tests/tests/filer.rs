@@ -109,7 +109,7 @@ fn in_single_queue_mode_all_go_to_ring_0_and_tell_their_queue() {
     for (bytes, queue) in [(udp(None, 1), 42), (frame(STATION, PEER, 60, 1), 5)] {
         live.sim.receive(&bytes);
         let (buf, meta) = live.rx[0].next().unwrap();
-        assert_eq!((&buf[..], meta.fcb.map(|fcb| fcb.queue)), (&bytes[..], Some(queue)));
+        assert_eq!((&buf[..], meta.fcb.queue()), (&bytes[..], queue));
     }
     live.port.set_single_queue(false, &mut live.delay).unwrap();
     assert_eq!(ring_of(&mut live, &udp(None, 1)), None);

@@ -94,6 +94,7 @@ impl Pair {
             rx: vec![RING],
             tx: vec![RING],
             buffers: 4 * RING,
+            ..Plan::default()
         };
         let a = Rig::new(&plan(config.clone())).start();
         config.filter = AddressFilter::new(STATION).expect("a station address");

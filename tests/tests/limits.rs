@@ -2,7 +2,7 @@
 
 use etsec_core::bd::RxFlags;
 use etsec_core::mib::Counter;
-use etsec_core::{AddressFilter, Buf, Config, Error, MacAddr, Pages, Reason, Stopped};
+use etsec_core::{AddressFilter, Buf, Config, Error, MacAddr, Pages, Reason, RxFcb, Stopped};
 use etsec_sim::Sim;
 use etsec_tests::rig::{Live, PEER, Plan, Rig, STATION, bytes_of, config, frame};
 
@@ -126,7 +126,7 @@ fn a_frames_flags_tell_how_it_was_addressed() {
         live.sim.receive(&frame(to, PEER, 60, 0));
         let (_, meta) = live.rx[0].next().unwrap_or_else(|| panic!("no frame to {to:?}"));
         assert_eq!(meta.flags & seen, flags, "to {to:?}");
-        assert!(meta.flags.contains(RxFlags::F | RxFlags::L) && meta.fcb.is_none());
+        assert!(meta.flags.contains(RxFlags::F | RxFlags::L) && meta.fcb == RxFcb::NONE);
     }
     live.finish();
 }

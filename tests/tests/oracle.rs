@@ -130,7 +130,8 @@ impl World {
         let sim = SimConfig { wire: WireSpeed::Link, ..SimConfig::default() };
         let mut config = config();
         config.buffer_size = BUFFER;
-        let plan = Plan { sim, config, rx: vec![rx], tx: vec![tx], buffers: BUFFERS };
+        let plan =
+            Plan { sim, config, rx: vec![rx], tx: vec![tx], buffers: BUFFERS, ..Plan::default() };
         let Live { port, mut rx, mut tx, pool, arena, delay, sim } = Rig::new(&plan).start();
         let (rx, tx) = (rx.remove(0), tx.remove(0));
         let empty = rx.pending();

@@ -119,7 +119,7 @@ fn the_filer_chooses_the_ring_and_says_so() {
                 }
                 let (buf, meta) = live.rx[n].next().expect("a frame in its ring");
                 assert_eq!(&buf[..], &come[..]);
-                assert_eq!(meta.fcb.map(|fcb| u32::from(fcb.queue)), Some(offset + n as u32));
+                assert_eq!(u32::from(meta.fcb.queue()), offset + n as u32);
                 live.rx[n].refill(buf).unwrap();
                 live.rx[n].commit();
             }

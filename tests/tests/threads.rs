@@ -43,7 +43,7 @@ fn work(n: u8, mut rx: Rx, mut tx: Tx, pool: Pool) -> (Rx, Tx) {
         tx.commit();
         while let Some((buf, meta)) = rx.next() {
             assert_eq!(bytes_of(&buf), numbered(n, received), "ring {n}");
-            assert_eq!(meta.fcb.map(|fcb| fcb.queue), Some(n));
+            assert_eq!(meta.fcb.queue(), n);
             received += 1;
             rx.refill(buf).expect("room where it came from");
         }

@@ -6,19 +6,25 @@
 //!
 //! A received frame is lent to the stack where the device put it; a frame to send is built by the
 //! stack in the buffer that goes into the ring. Nothing is copied, nothing is allocated but from
-//! the pool. Checksums are the stack's work.
+//! the pool.
+//!
+//! Checksums of IPv4, TCP and UDP are the controller's work where the port does them, and else the
+//! stack's. Where the controller verifies, the stack no longer does: frames with a wrong one are
+//! dropped here, and those the controller says nothing of are verified in software.
 
 use core::fmt;
 
 use smoltcp::iface::{Interface, PollResult, SocketSet};
-use smoltcp::phy::{self, Device, DeviceCapabilities, Medium};
+use smoltcp::phy::{self, Checksum as Stack, Device, DeviceCapabilities, Medium};
 use smoltcp::time::Instant;
 
 use crate::buf::Buf;
 use crate::bus::Doorbell;
+use crate::checksum;
+use crate::fcb::{Checksum, TxFcb};
 use crate::pool::Pool;
-use crate::rx::RxQueue;
-use crate::tx::TxQueue;
+use crate::rx::{RxMeta, RxQueue};
+use crate::tx::{Refused, TxQueue};
 
 /// Destination, source and EtherType, which smoltcp counts as part of its MTU.
 const HEADER: usize = 14;
@@ -35,6 +41,12 @@ pub struct SmoltcpCounters {
     pub exhausted: u64,
     /// Frames built by the stack that the transmit queue did not take.
     pub refused: u64,
+    /// Received frames with a wrong IPv4, TCP or UDP checksum, dropped. Only where the controller
+    /// verifies: otherwise the stack drops them and counts nothing.
+    pub bad_checksums: u64,
+    /// Received frames dropped because nobody could have verified them: fragments, and packets with
+    /// a route before them. Only where the controller verifies.
+    pub unverifiable: u64,
 }
 
 /// A pool whose buffers are too small for the adapter: a frame would not fit into one.
@@ -200,11 +212,50 @@ impl<D: Doorbell> SmoltcpPort<D> {
         if self.built {
             self.built = false;
             if let Some(buf) = self.spare.take()
-                && self.tx.stage(buf).is_err()
+                && self.stage(buf).is_err()
             {
                 self.counters.refused += 1;
             }
         }
+    }
+
+    /// Stages a frame whose checksums the stack has left to the controller, if that makes any.
+    #[inline]
+    fn stage(&mut self, mut buf: Buf) -> Result<(), Refused> {
+        let most = self.tx.sums_up_to();
+        if most == 0 {
+            return self.tx.stage(buf);
+        }
+        if buf.len() > most {
+            checksum::fill(&mut buf);
+            return self.tx.stage(buf);
+        }
+        match TxFcb::of(&buf) {
+            Some(fcb) => self.tx.stage_with(buf, fcb),
+            None => self.tx.stage(buf),
+        }
+    }
+
+    /// Whether the stack may have a received frame whose checksums it will not verify.
+    #[inline]
+    fn is_sound(&mut self, buf: &Buf, meta: &RxMeta) -> bool {
+        meta.is_verified() || self.is_sound_in_software(buf, meta)
+    }
+
+    #[cold]
+    fn is_sound_in_software(&mut self, buf: &Buf, meta: &RxMeta) -> bool {
+        let mut found = [meta.ip_checksum(), meta.l4_checksum()];
+        if found.contains(&Checksum::Unchecked) {
+            let software = checksum::verify(buf);
+            for (found, software) in found.iter_mut().zip([software.ip, software.l4]) {
+                *found = if *found == Checksum::Unchecked { software } else { *found };
+            }
+        }
+        let bad = found.contains(&Checksum::Wrong);
+        let unverifiable = !bad && checksum::is_unverifiable(buf);
+        self.counters.bad_checksums += u64::from(bad);
+        self.counters.unverifiable += u64::from(unverifiable);
+        !bad && !unverifiable
     }
 
     /// Whether a frame can be built and staged: there is a buffer for it, and a descriptor.
@@ -265,12 +316,13 @@ impl<D: Doorbell> Device for SmoltcpPort<D> {
             return None;
         }
         let buf = loop {
-            let (buf, _) = self.rx.next()?;
+            let (buf, meta) = self.rx.next()?;
             self.budget = self.budget.saturating_sub(1);
-            if !buf.is_chain() {
+            if buf.is_chain() {
+                self.counters.in_pieces += 1;
+            } else if !self.rx.verifies() || self.is_sound(&buf, &meta) {
                 break buf;
             }
-            self.counters.in_pieces += 1;
         };
         let spare = self.spare.as_mut()?;
         Some((RxToken { buf, rx: &mut self.rx }, TxToken { spare, built: &mut self.built }))
@@ -290,6 +342,14 @@ impl<D: Doorbell> Device for SmoltcpPort<D> {
         // smoltcp bounds the TCP windows it announces by this: what may arrive at once must fit
         // into the ring.
         capabilities.max_burst_size = Some(self.level);
+        let sums = match (self.rx.verifies(), self.tx.sums_up_to() > 0) {
+            (false, false) => Stack::Both,
+            (true, false) => Stack::Tx,
+            (false, true) => Stack::Rx,
+            (true, true) => Stack::None,
+        };
+        let checksum = &mut capabilities.checksum;
+        (checksum.ipv4, checksum.tcp, checksum.udp) = (sums, sums, sums);
         capabilities
     }
 }

@@ -9,6 +9,7 @@ use core::fmt;
 use super::{RxMeta, RxQueue};
 use crate::buf::Buf;
 use crate::bus::Doorbell;
+use crate::fcb::RxFcb;
 use crate::ring::Walk;
 use crate::tx::Refused;
 
@@ -123,15 +124,16 @@ impl<D: Doorbell> Iterator for Arrived<'_, D> {
             let len = control.len();
             // One comparison for both ends: what is too short wraps to a large number.
             let payload = u32::from(len).wrapping_sub(self.cut);
-            if control.is_whole() && payload.wrapping_sub(1) < self.most {
+            if self.queue.limits.is_whole(control) && payload.wrapping_sub(1) < self.most {
                 // SAFETY: the walk is along descriptors that have been filled, whose slots hold
                 // buffers, and each is taken once.
                 let mut buf = unsafe { self.walk.slot().take() };
                 self.walk.step();
-                let fcb = self.queue.limits.read_fcb(&mut buf, len);
-                buf.describe(self.queue.limits.skip, payload as u16);
+                let block = RxFcb::new(buf.front());
+                let meta = self.queue.limits.meta(block, control.rx_flags());
+                buf.describe_behind(self.queue.limits.place, payload);
                 self.bytes += payload;
-                return Some((buf, RxMeta { flags: control.rx_flags(), fcb }));
+                return Some((buf, meta));
             }
             self.end();
             self.queue.take_piece();

@@ -5,6 +5,7 @@
 
 use core::fmt;
 
+use super::offload::Near;
 use super::{Refused, TxLimits, TxQueue};
 use crate::bd::{Control, TxFlags};
 use crate::buf::Buf;
@@ -14,13 +15,14 @@ use crate::ring::Walk;
 /// Stages frames, as [`TxQueue::stager`] makes it.
 #[must_use = "frames are staged one by one"]
 pub struct Stager<'a, D: Doorbell> {
-    queue: &'a mut TxQueue<D>,
+    pub(super) queue: &'a mut TxQueue<D>,
     /// Along free descriptors, up to the ring's last one, which is described with more care.
-    walk: Walk,
+    pub(super) walk: Walk,
     length: u32,
     /// As in the queue's limits.
     frame: u32,
-    window: u32,
+    pub(super) window: u32,
+    pub(super) near: Near,
 }
 
 /// Frames that were sent, as [`TxQueue::sent`] gives them.
@@ -47,7 +49,8 @@ impl<D: Doorbell> TxQueue<D> {
     pub fn stager(&mut self) -> Stager<'_, D> {
         let TxLimits { frame, window } = self.limits;
         let walk = self.free();
-        Stager { length: walk.left(), walk, frame, window, queue: self }
+        let near = self.offload.near;
+        Stager { length: walk.left(), walk, frame, window, near, queue: self }
     }
 
     /// The frames that were sent: the same as [`TxQueue::reap`] again and again.
@@ -99,8 +102,7 @@ impl<D: Doorbell> Stager<'_, D> {
         if buf.is_chain() || !fits || !room || buf.pool().window() != self.window {
             self.end();
             let staged = self.queue.stage_slowly(buf.pack());
-            self.walk = self.queue.free();
-            self.length = self.walk.left();
+            self.begin();
             return staged;
         }
         let bd = self.walk.bd();
@@ -126,7 +128,14 @@ impl<D: Doorbell> Stager<'_, D> {
     }
 
     #[inline(always)]
-    fn end(&mut self) {
+    pub(super) fn begin(&mut self) {
+        self.walk = self.queue.free();
+        self.length = self.walk.left();
+        self.near = self.queue.offload.near;
+    }
+
+    #[inline(always)]
+    pub(super) fn end(&mut self) {
         if self.length == 0 {
             return;
         }
@@ -184,9 +193,9 @@ impl<D: Doorbell> Iterator for Sent<'_, D> {
         let slot = self.walk.slot();
         // SAFETY: the walk is along frames that were sent, each from its first descriptor on, whose
         // slot holds it.
-        let (is_chain, len) = unsafe { (slot.is_chain(), slot.len()) };
+        let (has_more, len) = unsafe { (slot.has_more(), slot.len()) };
         // No barrier: see `TxQueue::reap`.
-        if !is_chain && self.walk.bd().is_sent() {
+        if !has_more && self.walk.bd().is_sent(self.queue.unsent) {
             self.bytes += len;
             self.walk.step();
         } else {
