@@ -78,6 +78,8 @@ pub fn readings() -> Vec<Switches> {
         Switches { a002: true, ..none },
         Switches { toe_stays: true, ..none },
         Switches { bus_error_recurs: true, ..none },
+        Switches { etsec74: true, ..none },
+        Switches { errors_in_group0: true, ..none },
         Switches { reset_spoils_filer: true, ..none },
         Switches { qemu: true, ..none },
         Switches {
@@ -86,6 +88,7 @@ pub fn readings() -> Vec<Switches> {
             a002: true,
             toe_stays: true,
             bus_error_recurs: true,
+            etsec74: true,
             fgpi_on_rx: true,
             reset_spoils_filer: true,
             ..none
