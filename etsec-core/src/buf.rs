@@ -4,12 +4,16 @@
 //! is. It is moved into a ring and moved back out; dropping it sends its buffers home. It knows no
 //! ring and no descriptor.
 
+mod chain;
+
 use core::fmt;
 use core::mem::ManuallyDrop;
 use core::ops::{Deref, DerefMut};
 use core::ptr::{self, NonNull};
 use core::slice;
 
+pub(crate) use self::chain::Chain;
+pub use self::chain::Segments;
 use crate::fcb::TxFcb;
 use crate::pool::{HEADROOM, PoolHeader, PoolRef};
 
@@ -134,6 +138,13 @@ impl Buf {
         unsafe { at.cast::<[u8; 8]>().read_unaligned() }
     }
 
+    /// Eight bytes from `at` on, in the headroom or right behind it: any buffer has them.
+    pub(crate) fn load(&self, at: usize) -> [u8; 8] {
+        debug_assert!(at <= HEADROOM + 8);
+        // SAFETY: inside the buffer, whose bytes are initialised and owned.
+        unsafe { self.pool().cpu(self.place() + at as u32).cast::<[u8; 8]>().read_unaligned() }
+    }
+
     /// Whether a transmit control block can lie right in front of the first byte: there is room for
     /// it, and not at the places where erratum eTSEC12 spoils checksums, 25 to 31 bytes behind a
     /// multiple of 32 (HW 14). Buffers begin at such multiples.
@@ -158,10 +169,16 @@ impl Buf {
     /// (HW 4.4, 14), and returns the low half of its address; `None` without room.
     pub(crate) fn put_fcb_apart(&mut self, fcb: TxFcb) -> Option<u32> {
         let at = (self.offset() as usize).checked_sub(TxFcb::LEN)? & !7;
-        let place = self.pool().cpu(self.place() + at as u32);
+        Some(self.store(at, fcb.bytes()))
+    }
+
+    /// Writes eight bytes in front of the first one; returns the low half of their address.
+    pub(crate) fn store(&mut self, at: usize, bytes: [u8; 8]) -> u32 {
+        debug_assert!(at + 8 <= self.offset() as usize);
+        let place = self.place() + at as u32;
         // SAFETY: between the buffer's start and its first byte; the buffer is owned.
-        unsafe { place.cast::<[u8; 8]>().write_unaligned(fcb.bytes()) };
-        Some(self.pool().bus_low(self.place() + at as u32))
+        unsafe { self.pool().cpu(place).cast::<[u8; 8]>().write_unaligned(bytes) };
+        self.pool().bus_low(place)
     }
 
     /// Bytes of the first buffer of the frame.
@@ -198,12 +215,12 @@ impl Buf {
     /// The frame's bytes, buffer by buffer.
     #[must_use]
     pub fn segments(&self) -> Segments<'_> {
-        Segments(self.chain())
+        Segments::of(self.chain())
     }
 
     /// The frame's buffers, each dereferencing to its own bytes.
     pub(crate) fn chain(&self) -> Chain<'_> {
-        Chain { next: Some(self) }
+        Chain::from(self)
     }
 
     /// Copies the frame to the front of `to` and returns its length; what does not fit is left out.
@@ -362,32 +379,6 @@ impl fmt::Debug for Buf {
             self.buffers(),
             self.bus_low()
         )
-    }
-}
-
-/// The buffers of a frame.
-#[derive(Debug, Clone)]
-pub(crate) struct Chain<'a> {
-    next: Option<&'a Buf>,
-}
-
-impl<'a> Iterator for Chain<'a> {
-    type Item = &'a Buf;
-    fn next(&mut self) -> Option<&'a Buf> {
-        let buf = self.next?;
-        self.next = buf.next();
-        Some(buf)
-    }
-}
-
-/// The bytes of a frame, buffer by buffer.
-#[derive(Debug, Clone)]
-pub struct Segments<'a>(Chain<'a>);
-
-impl<'a> Iterator for Segments<'a> {
-    type Item = &'a [u8];
-    fn next(&mut self) -> Option<&'a [u8]> {
-        self.0.next().map(|buf| &**buf)
     }
 }
 

@@ -62,6 +62,8 @@ pub enum Error {
     ParserOff,
     /// The controller does not keep a filer's table; QEMU's model has none (HW 15.3).
     NoFiler,
+    /// Time stamps of received frames need 8 bytes of padding; this is what there is.
+    StampPadding(u8),
     /// More padding of received frames than there can be.
     Padding(u8),
     /// Queues of this side are there already, which would not know of the change.
@@ -109,6 +111,11 @@ impl fmt::Display for Error {
             Self::ParserOff => {
                 f.write_str("filer and receive offloads need the parser: set Config::parser")
             }
+            Self::StampPadding(n) => write!(
+                f,
+                "time stamps of received frames need a padding of 8 bytes or more, not {n}: see \
+                 Stopped::set_rx_offload"
+            ),
             Self::Padding(n) => write!(f, "padding of {n} bytes: 0 to 31 are possible"),
             Self::HasQueues(side) => {
                 write!(f, "this is chosen before the first {side} queue is made")

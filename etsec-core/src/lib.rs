@@ -56,6 +56,7 @@ mod rx_form;
 mod rx_frame;
 pub mod schedule;
 mod settings;
+mod stamp;
 pub mod tbi;
 #[cfg(test)]
 mod testing;

@@ -106,6 +106,9 @@ impl<B> Controller<B> {
         if has_queues && (new.vlan_extract, new.padding) != (old.vlan_extract, old.padding) {
             return Err(Error::HasQueues(Side::Rx));
         }
+        if self.stamps() && new.padding < 8 {
+            return Err(Error::StampPadding(new.padding));
+        }
         let fcb = if self.config.parser { RxFcb::LEN } else { 0 };
         self.config.check_room(fcb + usize::from(new.padding))?;
         let fields = Rctrl::IPCSEN.val(new.ip_checksum.into())

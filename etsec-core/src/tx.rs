@@ -4,6 +4,7 @@
 
 mod burst;
 mod offload;
+mod stamp;
 
 use core::fmt;
 use core::mem::ManuallyDrop;
@@ -26,13 +27,13 @@ pub enum Reason {
     Empty,
     /// The frame, with its FCS, would not stay below MAXFRM (HW 4.2 TR).
     TooLong,
-    /// A receive ring takes single buffers.
+    /// A receive ring takes single buffers, and so does a stamp.
     Chain,
     /// The buffer is smaller than the ring's MRBLR.
     TooSmall,
     /// The buffer lies in another 4 GiB window than the ring (HW 4.5).
     Window,
-    /// The port does not permit control blocks (HW 5.2).
+    /// The port does not permit control blocks (HW 5.2), or the queue stamps.
     NotPermitted,
     /// There is no place for a control block in front of the frame (HW 5.1, 14).
     Headroom,
@@ -46,10 +47,13 @@ impl fmt::Display for Reason {
             Self::Full => "the ring is full",
             Self::Empty => "the frame has an empty buffer",
             Self::TooLong => "the frame is longer than the MTU allows",
-            Self::Chain => "a receive ring takes single buffers, not chains",
+            Self::Chain => "single buffers are taken here, not chains",
             Self::TooSmall => "the buffer is smaller than the ring's receive buffers",
             Self::Window => "the buffer lies in another 4 GiB window of bus addresses",
-            Self::NotPermitted => "the port does no transmit offload: see Stopped::set_tx_offload",
+            Self::NotPermitted => {
+                "the port does no transmit offload, or the queue no stamps: see \
+                 Stopped::set_tx_offload, TxQueue::permit_stamps"
+            }
             Self::Headroom => {
                 "the frame's control block needs 8 bytes of headroom, 15 where it may not lie \
                  right in front; and then the feature `scatter`"
@@ -127,6 +131,8 @@ pub struct TxQueue<D: Doorbell> {
     capacity: u32,
     limits: TxLimits,
     offload: Offload,
+    /// Whether frames may ask for a time stamp.
+    stamps: bool,
     /// What of a closed descriptor asks for a closer look.
     unsent: Unsent,
     number: u8,
@@ -152,6 +158,7 @@ impl<D: Doorbell> TxQueue<D> {
             staged_more: 0,
             limits,
             offload,
+            stamps: false,
             unsent: Unsent::USUAL,
             number,
             counters: TxCounters::default(),
@@ -428,6 +435,10 @@ impl<D: Doorbell> TxQueue<D> {
             // Of a frame's first descriptor the bit of UN may be the frame's own TOE (HW 4.2).
             self.learn(flags);
             flags = self.unsent.of_these(flags);
+        }
+        if apart {
+            // HW 12.4: a stamp is in memory before this descriptor is closed.
+            self.bell.observe();
         }
         if flags.intersects(TxFlags::ERRORS) {
             self.count_error(flags);

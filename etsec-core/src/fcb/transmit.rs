@@ -51,6 +51,9 @@ impl TxFcb {
     /// A block that asks for nothing.
     pub const NONE: TxFcb = TxFcb([0; 8]);
 
+    /// A block that asks for a time stamp, with its ID 0, and for nothing else.
+    pub(crate) const STAMPED: TxFcb = TxFcb::NONE.with(TxFcbFlags::PTP);
+
     /// For a frame whose IPv4 header, of `len` bytes with its options, begins `at` bytes from the
     /// frame's start: 14, or 18 behind a VLAN tag. A tag that the controller inserts does not
     /// count. It asks for nothing yet.
