@@ -1,10 +1,11 @@
 //! Does every bit of the control registers that is said to act change what a driver can see?
 //!
-//! Each is flipped alone in each of three settings, the same things happen every time, and at least
+//! Each is flipped alone in each of four settings, the same things happen every time, and at least
 //! once something else than before must come of it. Bits that the model does not act on are in
 //! `effects`, and this would find one that is missing there.
 
 mod rig;
+use etsec_core::Bus;
 use etsec_sim::effects::{self, Effect};
 use etsec_sim::{Fcs, SimConfig, WireFrame, WireSpeed, table};
 use rig::*;
@@ -12,10 +13,12 @@ use rig::*;
 const PTV: u16 = 0x028;
 const DFVLAN: u16 = 0x108;
 const TMR_CTRL: u16 = 0xE00;
+const ISRG0: u16 = 0xEB0;
+const ISRG1: u16 = 0xEB4;
 /// Registers whose bits are flipped, all of which the settings below write.
-const FLIPPED: [u16; 14] = [
+const FLIPPED: [u16; 16] = [
     ECNTRL, PTV, DMACTRL, TCTRL, DFVLAN, TQUEUE, RCTRL, RQUEUE, MACCFG1, MACCFG2, 0x540, 0x544,
-    0x548, TMR_CTRL,
+    0x548, TMR_CTRL, ISRG0, ISRG1,
 ];
 
 const EXACT: [u8; 6] = [0x02, 0, 0, 0, 0, 0x77];
@@ -53,6 +56,8 @@ fn all_on() -> Setting {
         (0xC00, 8),
         // TS, PAL 10, VLEX, FILREN, IPCSEN, TUCSEN, PRSDEP, EMEN.
         (RCTRL, 0x010A_33C2),
+        (ISRG0, 0),
+        (ISRG1, 0),
         (RQUEUE, 0x0000_00FF),
         (TQUEUE, 0x0000_FF00),
         (DMACTRL, 0x0000_00C3),
@@ -68,13 +73,15 @@ fn with(mut setting: Setting, values: &[(u16, u32)]) -> Setting {
     setting
 }
 
-fn settings() -> [Setting; 3] {
+fn settings() -> [Setting; 4] {
     [
         all_on(),
         // Nibbles at 100 Mb/s; the driver pads, the MAC appends the FCS; ring 0 alone, polled.
         with(all_on(), &[(ECNTRL, 0x1008), (MACCFG2, 0x7103), (TCTRL, 0), (RCTRL, 0)]),
         // A threshold that no ring has (FBTHR), and everything let in.
         with(all_on(), &[(0xC00, 0xFF00_0008), (RCTRL, 0x0000_000C), (TCTRL, 0x7004)]),
+        // Half of the rings in the second interrupt group.
+        with(all_on(), &[(ISRG0, 0xF0F0_0000), (ISRG1, 0x0F0F_0000)]),
     ]
 }
 
@@ -123,6 +130,9 @@ fn look(rig: &mut Rig, seen: &mut Vec<String>) {
     let registers: Vec<u32> =
         [IEVENT, TSTAT, RSTAT, 0xE04, 0xE1C, 0xEA4, 0xEAC].map(|at| rig.read(at)).into();
     seen.push(format!("{registers:x?}"));
+    let second = rig.sim.second_bus();
+    seen.push(format!("{:x?}", [IEVENT, TSTAT, RSTAT].map(|at| second.read(at))));
+    second.write(IEVENT, 0xFFFF_FFFF);
     rig.write(0xE04, 0xFFFF_FFFF);
     rig.clear_events();
     while let Some(frame) = rig.sim.transmitted_raw() {
