@@ -20,7 +20,18 @@ pub fn folder() -> Result<PathBuf> {
     let caches = named("XDG_CACHE_HOME").filter(|p| p.is_absolute());
     let caches = caches.or_else(|| named("HOME").map(|home| home.join(".cache")));
     let folder = named("ETSEC_CACHE").or_else(|| caches.map(|caches| caches.join("etsec")));
-    folder.context("no folder for what is kept: set ETSEC_CACHE to one")
+    let folder = folder.context("no folder for what is kept: set ETSEC_CACHE to one")?;
+    // Programs that are started elsewhere are told of it.
+    std::path::absolute(&folder).with_context(|| format!("ETSEC_CACHE: {}", folder.display()))
+}
+
+/// The folder `NAME-HASH` of the cache, if it is there; see [`supply`].
+///
+/// # Errors
+/// As [`folder`].
+pub fn kept(name: &str, key: &[String]) -> Result<Option<PathBuf>> {
+    let kept = folder()?.join(format!("{name}-{}", hash(key)));
+    Ok(kept.is_dir().then_some(kept))
 }
 
 /// The folder `NAME-HASH` of the cache, where the hash is that of all words of `key`. If it is not

@@ -23,9 +23,10 @@ const LIMIT: u64 = 8 << 10;
 const SHOWN: usize = 15;
 /// The board's part of the image, by the path or the beginning of its symbols' names.
 const BOARD: [&str; 2] = ["etsec_firmware::", "firmware_"];
-/// Sections with code, and with constants. The vectors and the first instructions are the board's.
+/// Sections with code, and with constants, of which the linker may put some beside variables. The
+/// vectors and the first instructions are the board's.
 const TEXT: &str = ".text";
-const RODATA: &str = ".rodata";
+const CONSTANTS: [&str; 2] = [".rodata", ".data"];
 
 /// Options of `size`.
 #[derive(Debug, Args)]
@@ -142,13 +143,16 @@ impl Size {
 
     /// From what `size -A` and `nm --print-size` say.
     fn read(sections: &str, symbols: &str) -> Option<Self> {
-        let section = |name: &str| {
+        let section = |name: &str| -> Option<u64> {
             let mut lines = sections.lines().map(str::split_whitespace);
             lines.find_map(|mut words| {
                 (words.next()? == name).then(|| words.next()?.parse().ok())?
             })
         };
-        let mut size = Size { rodata: section(RODATA).unwrap_or(0), ..Size::default() };
+        let mut size = Size {
+            rodata: CONSTANTS.iter().filter_map(|name| section(name)).sum::<u64>(),
+            ..Size::default()
+        };
         for line in symbols.lines() {
             let Some((bytes, name)) = function(line) else { continue };
             if is_board(&name) {

@@ -211,7 +211,10 @@ impl Findings {
 
 /// Whether a symbol, mangled or not, is one of those that end in a panic.
 fn is_panic(symbol: &str) -> bool {
-    ["panicking", "unwrap_failed", "expect_failed"].iter().any(|word| symbol.contains(word))
+    // What the core library calls where it cannot go on: `slice_index_fail`, `unwrap_failed` and
+    // their like.
+    let ends = ["_fail", "_failed"].iter().any(|word| short(symbol).ends_with(word));
+    ends || symbol.contains("panicking")
 }
 
 /// A function's own name, without the path to it.
@@ -234,6 +237,9 @@ mod tests {
         };
         let function = Some(Function { name: "push".into(), instructions: 60, calls: Vec::new() });
         let panics = vec!["_RNvNtCs1_4core9panicking5panic".to_owned()];
+        assert!(panics.iter().all(|symbol| is_panic(symbol)));
+        assert!(is_panic("_RNvNtNtCs1_4core5slice5index16slice_index_fail"));
+        assert!(is_panic("_RNvNtCs1_4core6option13unwrap_failed") && !is_panic("memcpy"));
         let found = Findings {
             files: vec![("etsec".into(), code)],
             steps: vec![

@@ -24,6 +24,8 @@ const CONFIGURE: &str = "--target=powerpc-linux-musl --disable-shared --disable-
 /// The unwinder.
 const UNWIND: &str = "xtask/targets/unwind.c";
 
+/// What the cache calls it.
+const NAME: &str = "musl-e500v2";
 /// The compiler.
 const GCC: &str = "powerpc-linux-gnu-gcc";
 
@@ -33,18 +35,21 @@ const GCC: &str = "powerpc-linux-gnu-gcc";
 /// # Errors
 /// Ctrl-C, a folder or log that cannot be written, a library that does not build.
 pub fn sysroot(session: &mut Session, log: &mut Log) -> Result<Result<PathBuf, String>> {
-    for tool in [DPKG_DEV, MAKE, APT] {
-        if let Err(missing) = tool.ensure(session)? {
-            return Ok(Err(missing));
-        }
-    }
     let unwind = std::fs::read_to_string(session.root.join(UNWIND))
         .with_context(|| format!("cannot read {UNWIND}"))?;
     let compiler = Command::new(GCC).arg("--version").output();
     let compiler = compiler.with_context(|| format!("cannot start {GCC}"))?.stdout;
     let compiler = String::from_utf8_lossy(&compiler).into_owned();
     let key = [FLAGS.to_owned(), CONFIGURE.to_owned(), unwind, compiler];
-    let made = cache::supply("musl-e500v2", &key, |work, result| {
+    if let Some(kept) = cache::kept(NAME, &key)? {
+        return Ok(Ok(kept));
+    }
+    for tool in [DPKG_DEV, MAKE, APT] {
+        if let Err(missing) = tool.ensure(session)? {
+            return Ok(Err(missing));
+        }
+    }
+    let made = cache::supply(NAME, &key, |work, result| {
         session.progress.say("building musl for soft float, once");
         let mut steps = Steps { session, log, work, result, failed: None };
         if steps.source()? && steps.library()? && steps.unwinder()? {

@@ -1,12 +1,12 @@
 //! A packet socket with mapped rings. It knows the calls, and nothing of what is in the rings.
 
-use std::io::{Error, Result as IoResult};
+use std::io::{Error, ErrorKind, Result as IoResult};
 use std::mem::{size_of, zeroed};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::ptr::{NonNull, null, null_mut};
 
 use anyhow::{Context, Result};
-use libc::{c_int, socklen_t, tpacket_req3};
+use libc::{c_int, c_short, socklen_t, tpacket_req3};
 
 use crate::area::Area;
 
@@ -80,16 +80,26 @@ impl Socket {
 
     /// Waits until frames were received.
     pub fn wait(&self) -> Result<()> {
-        let mut poll = libc::pollfd { fd: self.0.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+        self.poll(libc::POLLIN)
+    }
+
+    fn poll(&self, events: c_short) -> Result<()> {
+        let mut poll = libc::pollfd { fd: self.0.as_raw_fd(), events, revents: 0 };
         // SAFETY: one structure, valid during the call.
         check(unsafe { libc::poll(&raw mut poll, 1, -1) }).context("cannot wait").map(drop)
     }
 
-    /// Has the kernel send what is in the ring, without waiting until it was sent.
+    /// Has the kernel send what is in the ring, without waiting until it was sent; only for room to
+    /// do so, if that is short.
     pub fn kick(&self) -> Result<()> {
-        // SAFETY: no bytes are given: the ring has them.
-        let sent = unsafe { libc::send(self.0.as_raw_fd(), null(), 0, libc::MSG_DONTWAIT) };
-        check(sent as c_int).context("the kernel does not send").map(drop)
+        loop {
+            // SAFETY: no bytes are given: the ring has them.
+            let sent = unsafe { libc::send(self.0.as_raw_fd(), null(), 0, libc::MSG_DONTWAIT) };
+            match check(sent as c_int) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => self.poll(libc::POLLOUT)?,
+                sent => return sent.context("the kernel does not send").map(drop),
+            }
+        }
     }
 
     fn set<T>(&self, option: c_int, value: &T) -> IoResult<()> {

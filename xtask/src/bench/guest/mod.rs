@@ -23,7 +23,7 @@ use crate::qemu::machine;
 use crate::report::Verdict;
 use crate::run;
 use crate::session::Session;
-use crate::tools::{DTC, SETPRIV};
+use crate::tools::{DTC, POWERPC_BINUTILS, SETPRIV};
 use bed::{Bed, Cost, Driver, GIANFAR, GIANFAR_COALESCED};
 use paths::Path;
 use symbols::Symbols;
@@ -137,7 +137,7 @@ fn prepare(
     if let Err(wrong) = machine::available(session)? {
         return Ok(Err(wrong));
     }
-    for tool in [DTC, SETPRIV] {
+    for tool in [DTC, SETPRIV, POWERPC_BINUTILS] {
         if let Err(missing) = tool.ensure(session)? {
             return Ok(Err(missing));
         }

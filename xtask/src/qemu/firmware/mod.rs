@@ -20,6 +20,7 @@ use crate::log::Log;
 use crate::report::Verdict;
 use crate::run;
 use crate::session::Session;
+use crate::tools::SETPRIV;
 use guest::Guest;
 use summary::Summary;
 
@@ -123,6 +124,9 @@ fn image(
 /// The images, and a QEMU to run them; else what is missing, in one line.
 fn images(session: &mut Session, log: &mut Log) -> Result<Result<Images, String>> {
     if let Err(missing) = machine::available(session)? {
+        return Ok(Err(missing));
+    }
+    if let Err(missing) = SETPRIV.ensure(session)? {
         return Ok(Err(missing));
     }
     let kit = match Kit::find(Target::E500v2None, session, log)? {

@@ -13,6 +13,8 @@ use crate::run::POLL;
 const PINGS: u16 = 20;
 /// The longest payload of a ping in one frame.
 const PING_MAX: usize = 1472;
+/// Without an interrupt for so long, nothing is under way any more.
+const SETTLE: Duration = Duration::from_millis(300);
 /// For how long an idle server is watched.
 const IDLE: Duration = Duration::from_secs(1);
 /// Ticks of 10 ms that it may use meanwhile: it looks after its port twenty times a second.
@@ -69,6 +71,7 @@ pub fn interrupts(rig: &mut Rig) -> Result<String> {
         let answered = PEER.ping(&mut rig.wires[0], (mac, SERVER), n, b"awake?", LIMIT)?;
         ensure!(answered, "ping {n} was not answered");
     }
+    settle(rig)?;
     let (rx, tx) = (rig.interrupts("eth0-rx")? - rx, rig.interrupts("eth0-tx")? - tx);
     // One for the question who has the address, and one for each ping.
     let least = u64::from(PINGS);
@@ -108,6 +111,21 @@ pub fn blocking_read(rig: &mut Rig) -> Result<String> {
     ensure!(ended.status == Some(0), "the reader: {}", ended.err());
     rig.stop(server)?;
     Ok(format!("{PINGS} reads of /dev/{id} ended, one by each ping"))
+}
+
+/// Waits until what has been asked for is done with: no interrupt comes in a while.
+fn settle(rig: &mut Rig) -> Result<()> {
+    let until = Instant::now() + LIMIT;
+    let mut before = all_interrupts(rig)?;
+    loop {
+        std::thread::sleep(SETTLE);
+        let now = all_interrupts(rig)?;
+        if now == before {
+            return Ok(());
+        }
+        ensure!(Instant::now() < until, "interrupts do not end: {now:?}");
+        before = now;
+    }
 }
 
 fn all_interrupts(rig: &mut Rig) -> Result<[u64; 3]> {
