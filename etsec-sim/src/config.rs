@@ -112,6 +112,11 @@ pub struct Switches {
     /// BD, the last BD's own length, no pad bytes without the parser; on a full ring no BSY, the
     /// frame kept, RBPTRn one too far, and two RSTAT writes to get going again.
     pub qemu: bool,
+    /// Erratum eTSEC76: the transmitter runs dry in frames above 2500 bytes that ask for a checksum
+    /// (HW 14).
+    pub etsec76: bool,
+    /// RxFCB\[VLN\] is wrong in every other frame while tags are not extracted (HW 5.3, 14).
+    pub vln_noise: bool,
     /// Erratum eTSEC74: frames of MAXFRM and MAXFRM − 1 bytes are marked truncated (HW 14).
     pub etsec74: bool,
     /// Erratum NMG_eTSEC129: after a reset of the MAC the receiver is deaf until Rx_EN was off for

@@ -56,7 +56,11 @@ impl Model {
             parsed.set_framing_error();
         }
         let (queue, gpi) = self.search(&parsed, control)?;
-        let fcb = parsed.fcb(queue);
+        let mut fcb = parsed.fcb(queue);
+        let extracts = self.reg(at::RCTRL) & rctrl::VLEX != 0;
+        if self.config.switches.vln_noise && !extracts && data.len() % 2 == 1 {
+            fcb[0] ^= VLN;
+        }
         if u16::from_be_bytes([fcb[0], fcb[1]]) & PERR != 0 {
             self.raise(ievent::PERR);
         }
@@ -113,3 +117,5 @@ impl Model {
 
 /// RxFCB\[PERR\] (HW 5.3).
 const PERR: u16 = 0x000C;
+/// RxFCB\[VLN\], of the first byte.
+const VLN: u8 = 0x80;

@@ -23,6 +23,11 @@ pub(crate) fn spoil(fcb: &mut [u8; FCB]) {
     fcb[5] ^= 0x3C;
 }
 
+/// Whether an FCB asks for a checksum.
+pub(crate) fn sums(fcb: [u8; FCB]) -> bool {
+    fcb[0] & (CIP | CTU) != 0
+}
+
 /// Does to a frame what its FCB asks for and TCTRL permits.
 pub(crate) fn apply(frame: &mut Vec<u8>, fcb: [u8; FCB], control: u32, dfvlan: u32) {
     let [what, ptp, l4os, l3os, ..] = fcb;

@@ -8,6 +8,9 @@ use crate::offload::{self, FCB};
 use crate::transmit::Sending;
 use crate::wire::Fcs;
 
+/// The longest frame whose checksums erratum eTSEC76 leaves alone (HW 14).
+const ETSEC76_MOST: usize = 2500;
+
 impl Model {
     /// Turns gathered bytes into a frame on the wire (HW 4.2, 3.15).
     pub(crate) fn prepare_frame(&mut self, ring: usize) {
@@ -27,6 +30,8 @@ impl Model {
             if self.config.switches.etsec12 && first % 32 > 24 {
                 offload::spoil(&mut fcb);
             }
+            let sums = offload::sums(fcb) && self.tx.frame.len() > ETSEC76_MOST;
+            self.tx.starves = self.config.switches.etsec76 && sums;
             offload::apply(&mut self.tx.frame, fcb, control, dfvlan);
         }
         let pads = two & maccfg2::PAD_CRC != 0 || flags & txbd::PAD_CRC != 0;

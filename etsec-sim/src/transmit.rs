@@ -50,6 +50,8 @@ pub(crate) struct Transmitter {
     /// A pause frame of lossless flow control, with this time.
     pub flow_wanted: Option<u16>,
     pub stop_pending: bool,
+    /// Erratum eTSEC76 has struck the frame on the wire.
+    pub starves: bool,
     /// Rings halted by an error, 0x80 for ring 0.
     pub failed: u8,
     poll_at: u64,
@@ -260,7 +262,7 @@ impl Model {
             self.count(counter::TXCL, 1);
             self.count(counter::TNCL, 16);
             Some((txbd::RL | 15 << txbd::RC_SHIFT, ievent::CRL))
-        } else if self.faults.take(Fault::Underrun) {
+        } else if core::mem::take(&mut self.tx.starves) || self.faults.take(Fault::Underrun) {
             Some((txbd::UN, ievent::XFUN))
         } else {
             None

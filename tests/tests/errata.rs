@@ -5,9 +5,10 @@
 
 use embedded_hal::delay::DelayNs;
 use etsec_core::errata::{Errata, Part};
+use etsec_core::fcb::{RxFcbFlags, TxFcb};
 use etsec_core::mib::Counter;
 use etsec_core::reception::ReceptionError;
-use etsec_core::{AddressFilter, Config};
+use etsec_core::{AddressFilter, Config, Reason, TxOffload};
 use etsec_sim::{Fault, Sim, SimConfig, Switches, WireSpeed};
 use etsec_tests::rig::{Live, PEER, Plan, Rig, STATION, config, frame};
 
@@ -56,6 +57,69 @@ fn etsec74_a_frame_of_the_largest_size_is_received() {
         }
         live.rx[0].commit();
         assert_eq!(live.rx[0].counters().too_long, u64::from(!whole), "{errata:?}");
+        live.finish();
+    }
+}
+
+/// A UDP frame of `len` bytes without its checksums.
+fn datagram(len: usize) -> Vec<u8> {
+    let mut bytes = frame(PEER, STATION, len, 5);
+    bytes[12..34].fill(0);
+    bytes[12..16].copy_from_slice(&[0x08, 0x00, 0x45, 0x00]);
+    bytes[16..18].copy_from_slice(&(len as u16 - 14).to_be_bytes());
+    (bytes[22], bytes[23]) = (64, 17);
+    bytes[38..40].copy_from_slice(&(len as u16 - 34).to_be_bytes());
+    bytes[40..42].fill(0);
+    bytes
+}
+
+#[test]
+fn etsec76_long_frames_are_not_summed_by_the_controller() {
+    let etsec76 = Switches { etsec76: true, ..none() };
+    for (errata, switches, taken, sent) in [
+        (Errata::ETSEC76, etsec76, false, true),
+        (Errata::empty(), etsec76, true, false),
+        (Errata::ETSEC76, none(), false, true),
+        (Errata::empty(), none(), true, true),
+    ] {
+        let config = Config { errata, mtu: 4000, buffer_size: 4096, ..config() };
+        let sim = SimConfig { switches, ..SimConfig::default() };
+        let tx_offload = TxOffload::All;
+        let mut live = Rig::new(&Plan { sim, config, tx_offload, ..Plan::default() }).start();
+        for (len, whole) in [(2500, true), (2501, sent)] {
+            let bytes = datagram(len);
+            let fcb = TxFcb::of(&bytes).expect("a block");
+            let staged = live.tx[0].stage_with(live.pool.frame(&bytes).expect("room"), fcb);
+            assert_eq!(staged.is_ok(), taken || len == 2500, "{errata:?} {len}");
+            if let Err(refused) = staged {
+                // Then software sums it.
+                assert_eq!(refused.why, Reason::TooLongToSum);
+                live.tx[0].stage(refused.buf).expect("room");
+            }
+            live.tx[0].commit();
+            assert_eq!(live.sim.transmitted().is_some(), whole, "{errata:?} {len}");
+            live.settle(1);
+            assert_eq!(live.reap(), 1);
+        }
+        live.finish();
+    }
+}
+
+#[test]
+fn vln_is_believed_only_where_tags_are_extracted() {
+    for vln_noise in [false, true] {
+        let switches = Switches { vln_noise, ..none() };
+        let config = Config { parser: true, ..config() };
+        let sim = SimConfig { switches, ..SimConfig::default() };
+        let mut live = Rig::new(&Plan { sim, config, ..Plan::default() }).start();
+        for len in 60..70 {
+            live.sim.receive(&frame(STATION, PEER, len, 1));
+            let (buf, meta) = live.rx[0].next().expect("a frame");
+            let fcb = meta.fcb;
+            assert!(!fcb.flags().contains(RxFcbFlags::VLN), "{len}, {vln_noise}");
+            live.rx[0].refill(buf).expect("room");
+            live.rx[0].commit();
+        }
         live.finish();
     }
 }
