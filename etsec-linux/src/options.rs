@@ -5,6 +5,7 @@
 use etsec_core::arena::{HEADER_BYTES, pool_bytes, ring_bytes};
 use etsec_core::config::Config;
 use etsec_core::link::{FlowControl, Link, Pause};
+use etsec_core::offload::{RxOffload, TxOffload};
 
 use crate::config::PortConfig;
 use crate::error::Error;
@@ -41,6 +42,10 @@ pub struct Options {
     pub all_multicast: bool,
     /// Whether received frames are parsed (HW 5.3).
     pub parser: bool,
+    /// What the controller does to received frames; it needs `parser`.
+    pub rx_offload: RxOffload,
+    /// What the controller may do to frames that are sent.
+    pub tx_offload: TxOffload,
     /// Bytes of the huge pages to use; `None`: what suits (see
     /// [`mounts::choose`](crate::mounts::choose)).
     pub page_size: Option<usize>,
@@ -63,6 +68,8 @@ impl Default for Options {
             promiscuous: false,
             all_multicast: false,
             parser: false,
+            rx_offload: RxOffload::default(),
+            tx_offload: TxOffload::Off,
             page_size: None,
             roots: Roots::default(),
         }
@@ -127,8 +134,9 @@ impl Options {
         let wanted = (2 * self.rx_rings + self.tx_rings) * self.ring;
         let buffers = self.buffers.unwrap_or(wanted.min(BUFFERS.1));
         range("number of buffers", buffers, BUFFERS)?;
-        // A parsed frame comes behind a control block of 8 bytes (HW 5.3).
-        let frame = self.mtu + OVERHEAD + if self.parser { 8 } else { 0 };
+        // A parsed frame comes behind a control block of 8 bytes, and padding (HW 5.3, 5.4).
+        let before = if self.parser { 8 + usize::from(self.rx_offload.padding) } else { 0 };
+        let frame = self.mtu + OVERHEAD + before;
         let buffer_size = self.buffer_size.unwrap_or(frame.next_multiple_of(BUFFER_STEP));
         let in_range = (BUFFER_STEP..=BUFFER_MAX).contains(&buffer_size);
         if !in_range || !buffer_size.is_multiple_of(BUFFER_STEP) {

@@ -91,6 +91,7 @@ fn every_command_has_help() {
         "rings",
         "address",
         "filter",
+        "offload",
         "pause",
         "coalesce",
         "sched",

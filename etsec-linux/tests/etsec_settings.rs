@@ -101,6 +101,9 @@ fn a_running_port_shows_its_settings_and_takes_others() {
         ("sched", &["weights", "0,0,0,0,0,0,0,0"], 1, "sched.weights are all 0"),
         ("sched", &["weights", "1,2,4"], 1, "invalid length 3, expected an array of length 8"),
         ("sched", &["weights", "1,2,4,0,0,0,0,256"], 1, "256"),
+        ("offload", &["rx-checksum", "on"], 1, "offload"),
+        ("offload", &["tx-checksum", "on"], 1, "offload: tx-checksum cannot be changed"),
+        ("offload", &["rx-padding", "32"], 1, "offload.rx-padding is 32, but must be from 0 to 31"),
         ("coalesce", &["rx-frames", "256"], 1, "coalesce.rx-frames cannot be: "),
         ("coalesce", &["tx-frames", "1", "tx-usecs", "40000"], 1, "coalesce.tx-usecs cannot be: "),
         ("coalesce", &["rx-frames", "few"], 1, "a number, or a list with one for each ring"),
@@ -242,7 +245,8 @@ fn a_file_sets_a_port_and_options_go_over_it() {
     let device = format!("sim,wire=pcap:,{}/sent.pcap", dir.path().display());
     let contents = format!(
         "[port.\"{device}\"]\nmtu = 9000\nmac = \"02:00:00:00:00:77\"\n\
-         [port.\"{device}\".rings]\nrx = 3\ndescriptors = 32\nlossless = [8, 0, 4]\n"
+         [port.\"{device}\".rings]\nrx = 3\ndescriptors = 32\nlossless = [8, 0, 4]\n\
+         [port.\"{device}\".offload]\nrx-checksum = true\ntx-checksum = true\nrx-padding = 2\n"
     );
     std::fs::write(&file, contents).unwrap();
     let path = file.to_str().unwrap();
@@ -252,6 +256,8 @@ fn a_file_sets_a_port_and_options_go_over_it() {
     let owner = Owner::start(dir.path(), &["--config", path, "--ring", "64"]);
     let rings = owner.show("rings");
     assert_eq!((&rings["rx"], &rings["descriptors"]), (&3.into(), &64.into()));
+    assert_eq!(owner.show("offload")["rx-checksum"], true);
+    assert_eq!(code(&owner.set("offload", &["rx-checksum", "off"])), Some(0));
     let shown = run(&["config", "show", "--device", &owner.device]);
     let shown = text(&shown);
     assert!(shown.contains("mtu = 9000\n") && shown.contains("02:00:00:00:00:77"), "{shown}");

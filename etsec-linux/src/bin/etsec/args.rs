@@ -105,6 +105,8 @@ pub enum Command {
     /// Show or change which frames a running port receives: promiscuous on|off, all-multicast
     /// on|off.
     Address(Tune),
+    /// Show or change what a running port's controller does to frames: rx-checksum on|off.
+    Offload(Tune),
     /// Show or change flow control of a running port: autoneg, rx and tx on|off, time 0 to 65535.
     Pause(Tune),
     /// Show or change when frames of a running port interrupt: rx-frames, rx-usecs, tx-frames,

@@ -112,6 +112,7 @@ fn run(cli: &Cli) -> Result<()> {
         Command::Config(action) => config::run(action, context.out),
         Command::Rings(args) => tune::run("rings", args, context.out),
         Command::Address(args) => tune::run("address", args, context.out),
+        Command::Offload(args) => tune::run("offload", args, context.out),
         Command::Pause(args) => tune::run("pause", args, context.out),
         Command::Coalesce(args) => tune::run("coalesce", args, context.out),
         Command::Sched(args) => tune::run("sched", args, context.out),

@@ -107,7 +107,9 @@ impl Setup {
             },
             promiscuous: settings.address.promiscuous,
             all_multicast: settings.address.all_multicast,
-            parser: self.parser || settings.filter.enabled,
+            parser: self.parser || settings.filter.enabled || settings.offload.needs_parser(),
+            rx_offload: settings.offload.rx(),
+            tx_offload: settings.offload.tx(),
             flow_control: settings.pause.flow_control(),
             ..Options::default()
         }

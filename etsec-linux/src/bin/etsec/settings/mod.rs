@@ -7,6 +7,7 @@ mod address;
 mod coalesce;
 mod file;
 mod filter;
+mod offload;
 mod pause;
 mod ptp;
 mod rings;
@@ -26,6 +27,7 @@ pub use self::address::Address;
 pub use self::coalesce::Coalesce;
 pub use self::file::{File, of};
 pub use self::filter::Filter;
+pub use self::offload::Offload;
 pub use self::pause::Pause;
 pub use self::ptp::Ptp;
 pub use self::rings::Rings;
@@ -54,6 +56,8 @@ pub struct Settings {
     pub rings: Rings,
     /// Which frames are received.
     pub address: Address,
+    /// What the controller does to frames.
+    pub offload: Offload,
     /// Flow control.
     pub pause: Pause,
     /// When frames interrupt.
@@ -75,6 +79,7 @@ impl Default for Settings {
             phy: None,
             rings: Rings::default(),
             address: Address::default(),
+            offload: Offload::default(),
             pause: Pause::default(),
             coalesce: Coalesce::default(),
             sched: Sched::default(),
@@ -154,11 +159,12 @@ pub trait Section {
 
 impl Settings {
     /// The sections that are tables of their own, in the order in which a port is told.
-    fn sections(&self) -> [(&'static str, &dyn Section); 7] {
-        let Settings { rings, address, pause, coalesce, sched, ptp, filter, .. } = self;
+    fn sections(&self) -> [(&'static str, &dyn Section); 8] {
+        let Settings { rings, address, offload, pause, coalesce, sched, ptp, filter, .. } = self;
         [
             ("rings", rings),
             ("address", address),
+            ("offload", offload),
             ("pause", pause),
             ("coalesce", coalesce),
             ("sched", sched),

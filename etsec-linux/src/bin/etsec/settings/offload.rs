@@ -1,0 +1,59 @@
+//! Work that the controller takes off the processor: checksums, and padding that aligns headers.
+
+use anyhow::Result;
+use etsec_core::offload::{RxOffload, TxOffload};
+use etsec_linux::time::Delay;
+use serde::{Deserialize, Serialize};
+
+use super::{Live, Section, Wrong};
+
+/// Offloads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct Offload {
+    /// Checksums of received frames are verified, IP's and those of TCP and UDP.
+    pub rx_checksum: bool,
+    /// Checksums of frames that are sent may be left to the controller.
+    pub tx_checksum: bool,
+    /// Bytes before each received frame; 2 put an IP header at a multiple of 4.
+    pub rx_padding: u8,
+}
+
+impl Offload {
+    /// Whether the receiver has to parse frames for it.
+    pub fn needs_parser(self) -> bool {
+        self.rx() != RxOffload::default()
+    }
+
+    /// For received frames.
+    pub fn rx(self) -> RxOffload {
+        RxOffload {
+            ip_checksum: self.rx_checksum,
+            l4_checksum: self.rx_checksum,
+            padding: self.rx_padding,
+            ..RxOffload::default()
+        }
+    }
+
+    /// For frames that are sent.
+    pub fn tx(self) -> TxOffload {
+        if self.tx_checksum { TxOffload::All } else { TxOffload::Off }
+    }
+}
+
+impl Section for Offload {
+    fn check(&self) -> Result<(), Wrong> {
+        let most = RxOffload::PADDING_MAX.into();
+        Wrong::unless_in("offload.rx-padding", self.rx_padding.into(), (0, most))
+    }
+
+    // Queues are made for it: a device is opened with it.
+
+    fn change(&self, live: &mut Live<'_>) -> Result<()> {
+        anyhow::ensure!(
+            self.tx_checksum == (live.port.tx_offload() != TxOffload::Off),
+            "tx-checksum cannot be changed while the port runs; set it at the start with --config"
+        );
+        Ok(live.port.set_rx_offload(self.rx(), &mut Delay)?)
+    }
+}
