@@ -268,6 +268,33 @@ fn a_file_sets_a_port_and_options_go_over_it() {
 }
 
 #[test]
+fn checksums_are_left_to_the_controller() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("etsec.toml");
+    let device = "sim,wire=cable:checksums";
+    let contents = format!(
+        "[port.\"{device}\".offload]\nrx-checksum = true\ntx-checksum = true\nrx-padding = 2\n"
+    );
+    std::fs::write(&file, contents).unwrap();
+    let path = file.to_str().unwrap();
+    let output = run(&[
+        "--json",
+        "serve",
+        "-d",
+        device,
+        "-a",
+        "10.0.0.1/24",
+        "--self-test",
+        "--bytes",
+        "200000",
+        "--config",
+        path,
+    ]);
+    assert_eq!(code(&output), Some(0), "{}", said(&output));
+    assert_eq!(events(&output.stdout, "http")[0]["sha256_ok"], true);
+}
+
+#[test]
 fn a_mistake_in_a_file_is_named_with_its_place_before_anything_is_touched() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("etsec.toml");
