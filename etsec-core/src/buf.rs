@@ -41,8 +41,8 @@ const EMPTY: u32 = (HEADROOM as u32) << 16;
 const APART: u32 = 2;
 
 /// The place `skip` bytes behind the headroom, for [`Buf::describe_behind`].
-pub(crate) const fn behind(skip: u16) -> u32 {
-    EMPTY + ((skip as u32) << 16)
+pub(crate) const fn behind(skip: u32) -> u32 {
+    EMPTY + (skip << 16)
 }
 
 // SAFETY: a `Buf` is the only owner of its buffers; the pool's shared state is atomic.

@@ -54,7 +54,8 @@ pub(crate) struct Controller<B> {
     pub relinked: Option<fn(&mut Controller<B>)>,
     /// How received frames are stored.
     pub rx_form: RxForm,
-    /// Longest frame whose checksums transmit queues may ask for; 0: they may ask for nothing.
+    /// Longest frame whose checksums transmit queues may ask for; 0: they may ask for nothing. And
+    /// whether frames may have preambles of their own, as a bit.
     pub summed: u32,
 }
 

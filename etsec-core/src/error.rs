@@ -66,6 +66,15 @@ pub enum Error {
     StampPadding(u8),
     /// More padding of received frames than there can be.
     Padding(u8),
+    /// A part of frames that cannot be stashed.
+    Stash {
+        /// Bytes.
+        length: u16,
+        /// From which byte on.
+        index: u16,
+    },
+    /// A preamble that frames cannot have.
+    Preamble(u8),
     /// Queues of this side are there already, which would not know of the change.
     HasQueues(Side),
     /// The ring lies in another 4 GiB window of bus addresses than the port's first one (HW 4.5).
@@ -117,6 +126,12 @@ impl fmt::Display for Error {
                  Stopped::set_rx_offload"
             ),
             Self::Padding(n) => write!(f, "padding of {n} bytes: 0 to 31 are possible"),
+            Self::Stash { length, index } => write!(
+                f,
+                "stashing {length} bytes from {index} on: multiples of 8 up to 16376 from \
+                 multiples of 64 up to 16320 are possible"
+            ),
+            Self::Preamble(n) => write!(f, "preamble of {n} octets: 1 to 15 are possible"),
             Self::HasQueues(side) => {
                 write!(f, "this is chosen before the first {side} queue is made")
             }

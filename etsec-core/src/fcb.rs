@@ -147,25 +147,23 @@ impl RxFcb {
 }
 
 /// What of a receive frame control block can be believed: its flags in memory order, and the rest
-/// of it or nothing at all.
+/// of it or nothing at all, each in a half of a word.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Believed {
-    flags: u16,
-    rest: u16,
-}
+pub(crate) struct Believed(u32);
 
 impl Believed {
     /// Nothing at all: what is read is no block.
-    pub(crate) const NOTHING: Believed = Believed { flags: 0, rest: 0 };
+    pub(crate) const NOTHING: Believed = Believed(0);
 
     /// Of the flags only these, and everything else.
     pub(crate) const fn only(flags: RxFcbFlags) -> Self {
-        Believed { flags: flags.bits().to_be(), rest: u16::MAX }
+        let [high, low] = flags.bits().to_be_bytes();
+        Believed(u32::from_ne_bytes([high, low, 0xFF, 0xFF]))
     }
 
     #[inline(always)]
     fn bytes(self) -> [u8; 8] {
-        let ([f1, f0], [r1, r0]) = (self.flags.to_ne_bytes(), self.rest.to_ne_bytes());
+        let [f1, f0, r1, r0] = self.0.to_ne_bytes();
         [f1, f0, r1, r0, r1, r0, r1, r0]
     }
 }

@@ -32,6 +32,7 @@ pub mod event_port;
 pub mod fcb;
 pub mod filer;
 pub mod flow;
+pub mod frame_options;
 pub mod groups;
 mod halt;
 mod headers;
@@ -57,6 +58,7 @@ mod rx_frame;
 pub mod schedule;
 mod settings;
 mod stamp;
+pub mod stash;
 pub mod tbi;
 #[cfg(test)]
 mod testing;
@@ -76,6 +78,7 @@ pub use error::Error;
 pub use event::{Event, Line};
 pub use event_port::{EventPort, FaultCounters};
 pub use fcb::{Checksum, RxFcb, TxFcb};
+pub use frame_options::{Ending, FrameOptions};
 pub use groups::Group;
 pub use link::Link;
 pub use mib::Mib;
@@ -86,6 +89,7 @@ pub use queues::{Layout, Queues};
 pub use ring::RingMemory;
 pub use rx::{Arrived, Refiller, RxCounters, RxMeta, RxQueue};
 pub use schedule::Schedule;
+pub use stash::Stash;
 pub use tx::{Reason, Refused, Sent, Stager, TxCounters, TxQueue};
 
 // The example of the crate's front page is compiled with the other documentation tests.

@@ -6,16 +6,20 @@
 
 use embedded_hal::delay::DelayNs;
 
+use crate::bd::RxFlags;
 use crate::bus::Bus;
+use crate::config::Config;
 use crate::controller::Controller;
 use crate::device::{Running, Stopped};
 use crate::errata::Errata;
 use crate::error::{Error, Side};
 use crate::fcb::RxFcb;
+use crate::regs::mac::{MACCFG2, Maccfg2};
 use crate::regs::receive::{RCTRL, Rctrl};
 use crate::regs::transmit::{TCTRL, Tctrl};
 use crate::rx_form::RxForm;
 use crate::settings::Settings;
+use crate::tx::OWN_PREAMBLES;
 
 /// What the controller does to received frames. All of it needs
 /// [`Config::parser`](crate::Config::parser).
@@ -66,7 +70,7 @@ pub enum TxOffload {
 impl TxOffload {
     /// Longest frame whose checksums may be asked for.
     fn summed(self, errata: Errata) -> u32 {
-        let most = if errata.contains(Errata::ETSEC76) { ETSEC76_MOST } else { u32::MAX };
+        let most = if errata.contains(Errata::ETSEC76) { ETSEC76_MOST } else { !OWN_PREAMBLES };
         match self {
             TxOffload::Off => 0,
             TxOffload::All => most,
@@ -75,7 +79,7 @@ impl TxOffload {
     }
 
     fn of(summed: u32) -> Self {
-        match summed {
+        match summed & !OWN_PREAMBLES {
             0 => TxOffload::Off,
             most => u16::try_from(most).map_or(TxOffload::All, TxOffload::UpTo),
         }
@@ -91,6 +95,26 @@ fn rx_offload(settings: &Settings) -> RxOffload {
         vlan_extract: Rctrl::VLEX.is_set(set),
         padding: Rctrl::PAL.read(set) as u8,
     }
+}
+
+/// Bytes of a received preamble: seven octets and a status byte (HW 5.4).
+const PREAMBLE: u8 = 8;
+
+/// How received frames are stored with these settings.
+pub(crate) fn form(settings: &Settings) -> RxForm {
+    let set = rx_offload(settings);
+    let (control, mac) = (settings.over(RCTRL, 0), settings.over(MACCFG2, 0));
+    let preamble = if Maccfg2::PREAM_RXEN.is_set(mac) { PREAMBLE } else { 0 };
+    let mut tolerated = RxFlags::empty();
+    tolerated.set(RxFlags::SH, Rctrl::RSF.is_set(control));
+    tolerated.set(RxFlags::LG, Maccfg2::HUGE_FRAME.is_set(mac));
+    let verifies = set.ip_checksum && set.l4_checksum;
+    RxForm::new(set.padding + preamble, set.vlan_extract, verifies, tolerated)
+}
+
+/// Bytes in front of each received frame with these settings.
+pub(crate) fn skip(settings: &Settings, config: &Config) -> usize {
+    form(settings).more() as usize + if config.parser { RxFcb::LEN } else { 0 }
 }
 
 impl<B> Controller<B> {
@@ -109,16 +133,15 @@ impl<B> Controller<B> {
         if self.stamps() && new.padding < 8 {
             return Err(Error::StampPadding(new.padding));
         }
-        let fcb = if self.config.parser { RxFcb::LEN } else { 0 };
-        self.config.check_room(fcb + usize::from(new.padding))?;
         let fields = Rctrl::IPCSEN.val(new.ip_checksum.into())
             + Rctrl::TUCSEN.val(new.l4_checksum.into())
             + Rctrl::VLEX.val(new.vlan_extract.into())
             + Rctrl::PAL.val(new.padding.into());
-        self.settings.put(RCTRL, fields);
-        let verifies = new.ip_checksum && new.l4_checksum;
-        let tolerated = self.rx_form.tolerated();
-        self.rx_form = RxForm::new(new.padding, new.vlan_extract, verifies, tolerated);
+        let mut settings = self.settings.clone();
+        settings.put(RCTRL, fields);
+        self.config.check_room(skip(&settings, &self.config))?;
+        self.rx_form = form(&settings);
+        self.settings = settings;
         Ok(())
     }
 }
@@ -152,10 +175,11 @@ impl<B: Bus + Clone> Stopped<B> {
     pub fn set_tx_offload(&mut self, new: TxOffload) -> Result<(), Error> {
         let port = &mut self.owner_mut().port;
         let summed = new.summed(port.controller.config.errata);
-        if port.has(Side::Tx) && summed != port.controller.summed {
+        let old = port.controller.summed;
+        if port.has(Side::Tx) && summed != old & !OWN_PREAMBLES {
             return Err(Error::HasQueues(Side::Tx));
         }
-        port.controller.summed = summed;
+        port.controller.summed = summed | old & OWN_PREAMBLES;
         permit(&mut port.controller.settings, summed != 0);
         Ok(())
     }

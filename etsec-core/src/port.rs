@@ -128,7 +128,8 @@ impl<B: Bus> Port<B> {
         self.set_live(true);
         let (rx, tx) = (present(self.rx()), present(self.tx()));
         let (qhlt, thlt) = (Rstat::from_bits_retain(rx >> 8), Tstat::from_bits_retain(tx));
-        RQUEUE.on(bus).assign(Rqueue::from_bits_retain(rx >> 24));
+        // What is extracted for stashing stays as options have set it.
+        RQUEUE.on(bus).assign(RQUEUE.on(bus).flags() | Rqueue::from_bits_retain(rx >> 24));
         TQUEUE.on(bus).assign(Tqueue::from_bits_retain(tx >> 16));
         // HW 3.4: 0xC3, whatever an owner before us had set; GRS and GTS end with it.
         let snoop = Dmactrl::TDSEN::SET + Dmactrl::TBDSEN::SET;

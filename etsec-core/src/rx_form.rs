@@ -22,8 +22,8 @@ impl RxForm {
         RxForm(u32::from(tolerated.bits()) << 16 | flags | u32::from(more))
     }
 
-    pub(crate) fn more(self) -> u16 {
-        (self.0 & MORE) as u16
+    pub(crate) fn more(self) -> u32 {
+        self.0 & MORE
     }
 
     pub(crate) fn verifies(self) -> bool {

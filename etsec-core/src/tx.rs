@@ -4,13 +4,14 @@
 
 mod burst;
 mod offload;
+mod special;
 mod stamp;
 
 use core::fmt;
 use core::mem::ManuallyDrop;
 
 pub use self::burst::{Sent, Stager};
-pub(crate) use self::offload::Offload;
+pub(crate) use self::offload::{OWN_PREAMBLES, Offload};
 use crate::bd::{Bd, Control, TxFlags, Unsent};
 use crate::buf::{Buf, Packed};
 use crate::bus::Doorbell;
@@ -33,7 +34,8 @@ pub enum Reason {
     TooSmall,
     /// The buffer lies in another 4 GiB window than the ring (HW 4.5).
     Window,
-    /// The port does not permit control blocks (HW 5.2), or the queue stamps.
+    /// The port does not permit what the frame asks for (HW 3.15, 5.2), or the queue stamps no
+    /// frame.
     NotPermitted,
     /// There is no place for a control block in front of the frame (HW 5.1, 14).
     Headroom,
@@ -51,8 +53,8 @@ impl fmt::Display for Reason {
             Self::TooSmall => "the buffer is smaller than the ring's receive buffers",
             Self::Window => "the buffer lies in another 4 GiB window of bus addresses",
             Self::NotPermitted => {
-                "the port does no transmit offload, or the queue no stamps: see \
-                 Stopped::set_tx_offload, TxQueue::permit_stamps"
+                "the port does not permit what the frame asks for: see Stopped::set_tx_offload and \
+                 set_frame_options, TxQueue::permit_stamps"
             }
             Self::Headroom => {
                 "the frame's control block needs 8 bytes of headroom, 15 where it may not lie \

@@ -69,7 +69,6 @@ pub static STORED: &[Idle] = &[
         "the tag of time-stamped frames only, and that is unclear (HW 5.2)",
     ),
     idle("RQUEUE", 0x00FF_0000, COHERENT),
-    idle("MACCFG2", 0x0000_F000, "every frame has the usual preamble, or the driver's own"),
     idle("MACCFG2", 0x0000_0010, "lengths that do not fit are counted in any case (RFLR)"),
     idle("IPGIFG", 0x7F7F_FF7F, "frames follow each other with the usual gap of 12 bytes"),
     idle("HAFDUP", 0x00FF_F3FF, NO_COLLISIONS),

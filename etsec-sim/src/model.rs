@@ -395,7 +395,10 @@ impl Model {
     /// How long a frame of `len` bytes is on the wire.
     pub(crate) fn wire_ns(&self, len: usize) -> u64 {
         match (self.config.wire, self.mbps()) {
-            (WireSpeed::Link, Some(mbps)) => crate::wire::frame_ns(len, mbps),
+            (WireSpeed::Link, Some(mbps)) => {
+                let preamble = (self.reg(at::MACCFG2) >> 12 & 0xF) as usize;
+                crate::wire::frame_ns(len, preamble, mbps)
+            }
             _ => 0,
         }
     }

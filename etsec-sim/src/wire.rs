@@ -135,7 +135,8 @@ impl Sent {
     }
 }
 
-/// Nanoseconds a frame of `len` bytes (with FCS) takes: preamble and SFD 8 bytes, gap 12.
-pub(crate) fn frame_ns(len: usize, mbps: u32) -> u64 {
-    (len as u64 + 20) * 8_000 / u64::from(mbps)
+/// Nanoseconds a frame of `len` bytes (with FCS) takes behind that many octets of preamble: with
+/// the SFD and a gap of 12.
+pub(crate) fn frame_ns(len: usize, preamble: usize, mbps: u32) -> u64 {
+    (len + preamble + 1 + 12) as u64 * 8_000 / u64::from(mbps)
 }

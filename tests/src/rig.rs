@@ -1,8 +1,8 @@
 //! A driver on a model, ready to use: what most tests begin with.
 
 use etsec_core::{
-    AddressFilter, Arena, Buf, Bus, Config, MacAddr, PageBell, Pages, Pool, Running, RxOffload,
-    RxQueue, Stopped, TxOffload, TxQueue, arena,
+    AddressFilter, Arena, Buf, Bus, Config, FrameOptions, MacAddr, PageBell, Pages, Pool, Running,
+    RxOffload, RxQueue, Stopped, TxOffload, TxQueue, arena,
 };
 use etsec_sim::{Sim, SimBus, SimConfig, SimDelay, SimRegion};
 
@@ -33,6 +33,8 @@ pub struct Plan {
     pub rx_offload: RxOffload,
     /// What may be asked for frames that are sent.
     pub tx_offload: TxOffload,
+    /// Options of the MAC for frames.
+    pub frame_options: FrameOptions,
 }
 
 impl Default for Plan {
@@ -45,6 +47,7 @@ impl Default for Plan {
             buffers: 64,
             rx_offload: RxOffload::default(),
             tx_offload: TxOffload::Off,
+            frame_options: FrameOptions::default(),
         }
     }
 }
@@ -143,6 +146,7 @@ impl<B: Bus + Clone> Rig<B> {
         let mut port = Stopped::attach(pages, plan.config.clone(), &mut delay).expect("an eTSEC");
         port.set_rx_offload(plan.rx_offload).expect("a parser if there are offloads");
         port.set_tx_offload(plan.tx_offload).expect("no queue yet");
+        port.set_frame_options(plan.frame_options).expect("no queue yet");
         let rings: Vec<_> = plan.rx.iter().map(|&len| arena.ring(len).expect("a ring")).collect();
         let rx = rings.into_iter().enumerate().map(|(n, ring)| port.add_rx(n, ring));
         let mut rx: Vec<Rx<B>> = rx.collect::<Result<_, _>>().expect("receive rings");

@@ -78,13 +78,13 @@ impl RxLimits {
     /// For a port of that configuration, frames stored in that form, and buffers in `window`.
     pub(crate) fn new(config: &Config, form: RxForm, window: u32) -> Self {
         let (mrblr, parser) = (config.buffer_size as u16, config.parser);
-        let skip = form.more() + if parser { RxFcb::LEN as u16 } else { 0 };
+        let skip = form.more() + if parser { RxFcb::LEN as u32 } else { 0 };
         let looked_at = RxFlags::L.union(RxFlags::ERRORS).difference(form.tolerated());
         let (believed, asked) = match parser {
             true => (Believed::only(RxFcbFlags::from_bits_retain(form.believed())), Asked::ALL),
             false => (Believed::NOTHING, Asked::NOTHING),
         };
-        let cut = u32::from(skip + FCS);
+        let cut = skip + u32::from(FCS);
         RxLimits {
             mrblr,
             place: behind(skip),

@@ -19,8 +19,9 @@ const TAG: u32 = 4;
 /// What a queue knows of control blocks.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Offload {
-    /// Longest frame whose checksums may be asked for; 0: the port permits no block at all.
-    summed: u32,
+    /// Longest frame whose checksums may be asked for; 0: the port permits no block at all. And
+    /// [`OWN_PREAMBLES`].
+    permits: u32,
     pub near: Near,
     /// One more than the descriptor whose closing tells whether this device leaves TOE where UN is
     /// looked for (HW 4.2).
@@ -47,19 +48,32 @@ impl Near {
     }
 }
 
+/// In the number of bytes that may be summed: frames may have preambles of their own.
+pub(crate) const OWN_PREAMBLES: u32 = 0x8000_0000;
+
 /// No descriptor.
 const NONE: u32 = 0;
 
 impl Offload {
-    /// With checksums of frames of up to `summed` bytes; with no block at all if that is 0.
-    pub(crate) fn new(summed: u32) -> Self {
-        Offload { summed, near: Near::default(), lesson: NONE }
+    /// With checksums of frames of up to `permits` bytes, no block at all if that is 0; with
+    /// preambles of frames' own if it has that bit.
+    pub(crate) fn new(permits: u32) -> Self {
+        Offload { permits, near: Near::default(), lesson: NONE }
+    }
+
+    fn summed(&self) -> u32 {
+        self.permits & !OWN_PREAMBLES
+    }
+
+    /// Whether frames may have preambles of their own.
+    pub(super) fn preambles(&self) -> bool {
+        self.permits & OWN_PREAMBLES != 0
     }
 
     /// Frames like this one, of up to `frame` bytes with their tag, may have a tag inserted and
     /// their checksums made.
     fn remember(&mut self, buf: &Buf, frame: u32) {
-        let most = frame.saturating_sub(TAG).min(self.summed).min(0xFFFE);
+        let most = frame.saturating_sub(TAG).min(self.summed()).min(0xFFFE);
         self.near = Near { place: (buf.span() & 0xFFFF_0000) + 1, most };
     }
 }
@@ -95,7 +109,7 @@ impl<D: Doorbell> TxQueue<D> {
     /// Longest frame whose checksums [`TxQueue::stage_with`] may be asked for; 0: of none.
     #[must_use]
     pub fn sums_up_to(&self) -> usize {
-        self.offload.summed.min(self.limits.frame) as usize
+        self.offload.summed().min(self.limits.frame) as usize
     }
 
     /// What [`TxQueue::stage_with`] does not do at once.
@@ -133,13 +147,13 @@ impl<D: Doorbell> TxQueue<D> {
         let len = buf.total_len() as u32;
         let tag = if fcb.flags().contains(TxFcbFlags::VLN) { TAG } else { 0 };
         let apart = !buf.takes_fcb();
-        if offload.summed == 0 {
+        if offload.summed() == 0 {
             Err(Reason::NotPermitted)
         } else if buf.headroom() < TxFcb::LEN || (apart && MAX_CHAIN == 1) {
             Err(Reason::Headroom)
         } else if len + tag > self.limits.frame {
             Err(Reason::TooLong)
-        } else if fcb.sums() && len > offload.summed {
+        } else if fcb.sums() && len > offload.summed() {
             Err(Reason::TooLongToSum)
         } else {
             Ok(())
