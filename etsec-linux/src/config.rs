@@ -4,6 +4,7 @@
 //! what it finds.
 
 use etsec_core::MacAddr;
+use etsec_core::errata::Part;
 use etsec_core::link::{Duplex, Interface, Link, Pause, PauseAbility, Speed};
 
 use crate::devtree::Node;
@@ -25,6 +26,8 @@ pub struct PortConfig {
     pub fixed_link: Option<Link>,
     /// Address the internal TBI is to take on the MAC's own MII bus, 0 to 31.
     pub tbi_address: Option<u8>,
+    /// The SoC that the port is in.
+    pub part: Option<Part>,
 }
 
 impl PortConfig {
@@ -50,6 +53,7 @@ impl PortConfig {
             // A port with a PHY asks it, whatever else is said.
             fixed_link: if phy_address.is_none() { fixed_link(node)? } else { None },
             tbi_address: reg_of(roots, node, "tbi-handle")?,
+            part: None,
         })
     }
 
@@ -66,6 +70,7 @@ impl PortConfig {
             interface: self.interface.or(other.interface),
             fixed_link: self.fixed_link.or(other_link.fixed_link),
             tbi_address: self.tbi_address.or(other.tbi_address),
+            part: self.part.or(other.part),
         }
     }
 }
@@ -187,8 +192,8 @@ mod tests {
             station: Some(MacAddr(STATION)),
             phy_address: Some(3),
             interface: Some(Interface::Rgmii),
-            fixed_link: None,
             tbi_address: Some(0x11),
+            ..PortConfig::default()
         };
         assert_eq!(PortConfig::read(&roots, &group).unwrap(), config);
     }
@@ -263,8 +268,8 @@ mod tests {
             station: Some(MacAddr(STATION)),
             phy_address: Some(1),
             interface: Some(Interface::Sgmii),
-            fixed_link: None,
             tbi_address: Some(0x11),
+            ..PortConfig::default()
         };
         assert_eq!(PortConfig::default().or(tree), tree);
         let fixed = PortConfig { fixed_link: Some(GIGABIT), ..PortConfig::default() };

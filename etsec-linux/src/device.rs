@@ -3,6 +3,7 @@
 //!
 //! It puts the other files and the core together in the order that is safe. It knows no register.
 
+use etsec_core::errata::{Errata, Part};
 use etsec_core::event::Event;
 use etsec_core::link::Interface;
 use etsec_core::phy::{LinkChange, PhyError};
@@ -99,6 +100,7 @@ impl Device {
         let mut config = options.port.or(config);
         let station = config.station.map_or_else(random_station, Ok)?;
         config.station = Some(station);
+        config.part = config.part.or_else(|| part::find(&options.roots));
         let mdio_page = pages.mdio.clone().unwrap_or_else(|| pages.group0.clone());
 
         let error = |source| Error::Device { name: name.clone(), source };
@@ -170,6 +172,21 @@ pub struct Service {
 }
 
 impl Device<Running<AnyBus>> {
+    /// Makes sure that the receiver works, on parts that are known to need it (HW 14,
+    /// NMG_eTSEC129); elsewhere it does nothing. To be called after [`Device::start`], with the
+    /// first ring of each direction still here: the wire is cut off meanwhile.
+    ///
+    /// # Errors
+    /// [`Error::Reception`]; the port runs all the same.
+    pub fn prove_reception(&mut self) -> Result<(), Error> {
+        let affected = self.config.part.is_some_and(|part| part.errata().contains(Errata::NMG129));
+        if affected && let ([tx, ..], [rx, ..]) = (&mut self.tx[..], &mut self.rx[..]) {
+            let proved = self.port.prove_reception(tx, rx, &self.pool, &mut Delay);
+            proved.map_err(|source| Error::Reception { name: self.name.clone(), source })?;
+        }
+        Ok(())
+    }
+
     /// Looks after the controller and its link: to be called a few times a second, with a clock of
     /// milliseconds that may wrap. A new link is told to the controller.
     ///
@@ -249,7 +266,8 @@ fn settings(
     if let Some(address) = config.tbi_address {
         settings.tbi_address = address;
     }
-    settings.errata = part::find(&options.roots).errata();
+    // Where nothing tells, every work-around is on (HW 14.1).
+    settings.errata = config.part.unwrap_or(Part::Other).errata();
     Ok(settings)
 }
 

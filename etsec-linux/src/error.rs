@@ -308,6 +308,14 @@ pub enum Error {
         /// What the core says.
         source: etsec_core::Error,
     },
+    /// The receiver does not work after it was enabled, as it happens on some parts.
+    #[error("{name}: {source}; start it again")]
+    Reception {
+        /// Name of the port.
+        name: String,
+        /// What the core says.
+        source: etsec_core::reception::ReceptionError,
+    },
     /// Memory could not be carved as asked.
     #[error("{name}: {source}")]
     Memory {

@@ -6,10 +6,10 @@ use etsec_core::errata::Part;
 use crate::devtree::Node;
 use crate::roots::{Roots, read_text};
 
-/// The part; [`Part::Other`] where nothing tells, for which every work-around is on (HW 14.1).
+/// The part, where anything tells.
 #[must_use]
-pub fn find(roots: &Roots) -> Part {
-    by_kernel(roots).or_else(|| by_tree(roots)).unwrap_or(Part::Other)
+pub fn find(roots: &Roots) -> Option<Part> {
+    by_kernel(roots).or_else(|| by_tree(roots))
 }
 
 /// The system version register, which the kernel's SoC driver shows as `svr:0x80e40011`.
@@ -43,17 +43,17 @@ mod tests {
     #[test]
     fn the_kernel_says_which_part_it_is_and_the_tree_where_it_does_not() {
         let (_dir, roots) = tree();
-        assert_eq!(find(&roots), Part::Other);
+        assert_eq!(find(&roots), None);
         let names = ("compatible", &b"fsl,p2020-immr\0simple-bus\0"[..]);
         node(&roots, "soc@ffe00000", &[names]);
-        assert_eq!(find(&roots), Part::P2020(Revision::UNKNOWN));
+        assert_eq!(find(&roots), Some(Part::P2020(Revision::UNKNOWN)));
         let soc = roots.sys.join("devices/soc0");
         fs::create_dir_all(&soc).unwrap();
         fs::write(soc.join("soc_id"), "svr:0x80ea0021\n").unwrap();
-        assert_eq!(find(&roots), Part::P2020(Revision { major: 2, minor: 1 }));
+        assert_eq!(find(&roots), Some(Part::P2020(Revision { major: 2, minor: 1 })));
         // A number that nobody knows: the tree may say more.
         fs::write(soc.join("soc_id"), "svr:0x12345678\n").unwrap();
-        assert_eq!(find(&roots), Part::P2020(Revision::UNKNOWN));
+        assert_eq!(find(&roots), Some(Part::P2020(Revision::UNKNOWN)));
     }
 
     #[test]
@@ -63,6 +63,6 @@ mod tests {
         let soc = roots.sys.join("devices/soc0");
         fs::create_dir_all(&soc).unwrap();
         fs::write(soc.join("soc_id"), "i.MX\n").unwrap();
-        assert_eq!(find(&roots), Part::Other);
+        assert_eq!(find(&roots), None);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use etsec_core::errata::{Part, Revision};
 use etsec_core::link::{Duplex, Link, Speed};
 use etsec_core::phy::LinkChange;
 use etsec_core::{Buf, Running};
@@ -112,6 +113,23 @@ fn a_fixed_link_and_a_station_address_go_over_what_is_found() {
     assert!(device.rx.iter().all(|queue| queue.space() == 0));
     assert_eq!(device.pool.free(), device.pool.buffers() - 8 * 16);
     device.close().unwrap();
+}
+
+#[test]
+fn on_a_part_that_needs_it_reception_is_proved() {
+    let sent = |part| {
+        let port = PortConfig { part, ..Default::default() };
+        let device = Device::open("sim", &Options { port, ..Options::default() }).unwrap();
+        let mut device = device.start().map_err(|(_, error)| error).unwrap();
+        device.prove_reception().unwrap();
+        let sent = device.tx[0].counters().frames;
+        stop(device).close().unwrap();
+        sent
+    };
+    assert_eq!(sent(Some(Part::Mpc8548(Revision::UNKNOWN))), 1);
+    assert_eq!(sent(Some(Part::P10xx)), 0);
+    // The wire is not cut off on a mere suspicion.
+    assert_eq!(sent(None), 0);
 }
 
 #[test]

@@ -155,6 +155,10 @@ impl Station {
         // Now, so that threads of the simulator stay free to run elsewhere.
         context.pin()?;
         let mut device = device.start().map_err(|(_, error)| error)?;
+        if let Err(error) = device.prove_reception() {
+            device.stop().map_err(|(_, error)| error)?;
+            return Err(error.into());
+        }
         let rx = device.rx.remove(0);
         let others = device.rx.split_off(0);
         let tx = device.tx.remove(setup.tx_queue);
