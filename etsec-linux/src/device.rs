@@ -107,6 +107,7 @@ impl Device {
         let settings = settings(&name, &config, options, sizes)?;
         // From here on the controller is quiet, whatever a predecessor left behind (HW 8.1).
         let mut port = Stopped::attach(pages, settings, &mut Delay).map_err(error)?;
+        port.set_frame_options(options.frames).map_err(error)?;
         port.set_rx_offload(options.rx_offload).map_err(error)?;
         port.set_tx_offload(options.tx_offload).map_err(error)?;
         // Only now memory of that predecessor may go.

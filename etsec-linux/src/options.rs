@@ -4,6 +4,7 @@
 
 use etsec_core::arena::{HEADER_BYTES, pool_bytes, ring_bytes};
 use etsec_core::config::Config;
+use etsec_core::frame_options::FrameOptions;
 use etsec_core::link::{FlowControl, Link, Pause};
 use etsec_core::offload::{RxOffload, TxOffload};
 
@@ -42,6 +43,8 @@ pub struct Options {
     pub all_multicast: bool,
     /// Whether received frames are parsed (HW 5.3).
     pub parser: bool,
+    /// What the MAC takes for a frame.
+    pub frames: FrameOptions,
     /// What the controller does to received frames; it needs `parser`.
     pub rx_offload: RxOffload,
     /// What the controller may do to frames that are sent.
@@ -68,6 +71,7 @@ impl Default for Options {
             promiscuous: false,
             all_multicast: false,
             parser: false,
+            frames: FrameOptions::default(),
             rx_offload: RxOffload::default(),
             tx_offload: TxOffload::Off,
             page_size: None,

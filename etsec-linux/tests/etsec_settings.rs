@@ -246,7 +246,9 @@ fn a_file_sets_a_port_and_options_go_over_it() {
     let contents = format!(
         "[port.\"{device}\"]\nmtu = 9000\nmac = \"02:00:00:00:00:77\"\n\
          [port.\"{device}\".rings]\nrx = 3\ndescriptors = 32\nlossless = [8, 0, 4]\n\
-         [port.\"{device}\".offload]\nrx-checksum = true\ntx-checksum = true\nrx-padding = 2\n"
+         [port.\"{device}\".offload]\nrx-checksum = true\ntx-checksum = true\nrx-padding = 2\n\
+         [port.\"{device}\".frames]\nshort = true\npreamble = 8\n\
+         [port.\"{device}\".stash]\ndescriptors = true\nlength = 96\n"
     );
     std::fs::write(&file, contents).unwrap();
     let path = file.to_str().unwrap();

@@ -108,6 +108,7 @@ impl Setup {
             promiscuous: settings.address.promiscuous,
             all_multicast: settings.address.all_multicast,
             parser: self.parser || settings.filter.enabled || settings.offload.needs_parser(),
+            frames: settings.frames.options(),
             rx_offload: settings.offload.rx(),
             tx_offload: settings.offload.tx(),
             flow_control: settings.pause.flow_control(),

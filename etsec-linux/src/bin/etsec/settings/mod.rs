@@ -7,6 +7,7 @@ mod address;
 mod coalesce;
 mod file;
 mod filter;
+mod frames;
 mod offload;
 mod pause;
 mod ptp;
@@ -27,6 +28,7 @@ pub use self::address::Address;
 pub use self::coalesce::Coalesce;
 pub use self::file::{File, of};
 pub use self::filter::Filter;
+pub use self::frames::{Frames, Stash};
 pub use self::offload::Offload;
 pub use self::pause::Pause;
 pub use self::ptp::Ptp;
@@ -56,6 +58,10 @@ pub struct Settings {
     pub rings: Rings,
     /// Which frames are received.
     pub address: Address,
+    /// What the MAC takes for a frame.
+    pub frames: Frames,
+    /// What is put into the cache.
+    pub stash: Stash,
     /// What the controller does to frames.
     pub offload: Offload,
     /// Flow control.
@@ -79,6 +85,8 @@ impl Default for Settings {
             phy: None,
             rings: Rings::default(),
             address: Address::default(),
+            frames: Frames::default(),
+            stash: Stash::default(),
             offload: Offload::default(),
             pause: Pause::default(),
             coalesce: Coalesce::default(),
@@ -159,11 +167,14 @@ pub trait Section {
 
 impl Settings {
     /// The sections that are tables of their own, in the order in which a port is told.
-    fn sections(&self) -> [(&'static str, &dyn Section); 8] {
+    fn sections(&self) -> [(&'static str, &dyn Section); 10] {
+        let Settings { frames, stash, .. } = self;
         let Settings { rings, address, offload, pause, coalesce, sched, ptp, filter, .. } = self;
         [
             ("rings", rings),
             ("address", address),
+            ("frames", frames),
+            ("stash", stash),
             ("offload", offload),
             ("pause", pause),
             ("coalesce", coalesce),
