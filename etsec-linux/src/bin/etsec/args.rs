@@ -102,18 +102,26 @@ pub enum Command {
     Config(Config),
     /// Show rings and buffers of a running port.
     Rings(Tune),
-    /// Show or change which frames a running port receives: promiscuous on|off, all-multicast
-    /// on|off.
+    /// Show or change which frames a running port receives.
+    ///
+    /// Keys: promiscuous on|off, all-multicast on|off.
     Address(Tune),
-    /// Show or change what a running port's controller does to frames: rx-checksum on|off.
+    /// Show or change what a running port's controller does to frames.
+    ///
+    /// Keys: rx-checksum on|off; tx-checksum and rx-padding are set at the start.
     Offload(Tune),
-    /// Show or change flow control of a running port: autoneg, rx and tx on|off, time 0 to 65535.
+    /// Show or change flow control of a running port.
+    ///
+    /// Keys: autoneg on|off, rx on|off, tx on|off, time 0 to 65535 in units of 512 bit times.
     Pause(Tune),
-    /// Show or change when frames of a running port interrupt: rx-frames, rx-usecs, tx-frames,
-    /// tx-usecs.
+    /// Show or change when frames of a running port interrupt.
+    ///
+    /// Keys: rx-frames and tx-frames 0 to 255, rx-usecs and tx-usecs 1 to 33553; a list with commas
+    /// is for ring 0, 1, and so on.
     Coalesce(Tune),
-    /// Show or change how the transmit rings of a running port share the wire: mode
-    /// single|priority|round-robin, weights W0,W1,…,W7.
+    /// Show or change how the transmit rings of a running port share the wire.
+    ///
+    /// Keys: mode single|priority|round-robin, weights W0,W1,…,W7 of 0 to 255 each.
     Sched(Tune),
     /// Show or change the rules by which frames go to receive rings (see docs/guide/filter.md).
     Filter(Filter),
