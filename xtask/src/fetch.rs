@@ -128,11 +128,16 @@ mod tests {
         let server = listener.local_addr().expect("its address");
         let serving = std::thread::spawn(move || {
             let (mut stream, _) = listener.accept().expect("a client");
-            let mut request = [0; 512];
-            let n = stream.read(&mut request).expect("a request");
+            // All of the request: what is left unread at the end resets the connection.
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                stream.read_exact(&mut byte).expect("a request");
+                request.extend(byte);
+            }
             stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").expect("sent");
             stream.write_all(&content(100_000)).expect("sent");
-            String::from_utf8_lossy(&request[..n]).into_owned()
+            String::from_utf8_lossy(&request).into_owned()
         });
         let got = get(server, "/x.bin", Duration::from_secs(10)).expect("downloaded");
         assert_eq!(got, digest(&content(100_000)));
