@@ -100,15 +100,33 @@ fn a_running_port_shows_its_settings_and_takes_others() {
         ("sched", &["mode", "fair"], 1, "`single`, `priority`, `round-robin`"),
         ("sched", &["weights", "0,0,0,0,0,0,0,0"], 1, "sched.weights are all 0"),
         ("sched", &["weights", "1,2,4"], 1, "invalid length 3, expected an array of length 8"),
-        ("sched", &["weights", "1,2,4,0,0,0,0,256"], 1, "256"),
-        ("offload", &["rx-checksum", "on"], 1, "offload"),
+        (
+            "sched",
+            &["weights", "1,2,4,0,0,0,0,256"],
+            1,
+            "sched.weights.7 is 256, but must be from 0 to",
+        ),
+        ("offload", &["rx-checksum", "on"], 1, "set rx-checksum, or filter.enabled, at the start"),
         ("offload", &["tx-checksum", "on"], 1, "offload: tx-checksum cannot be changed"),
         ("offload", &["rx-padding", "32"], 1, "offload.rx-padding is 32, but must be from 0 to 31"),
-        ("coalesce", &["rx-frames", "256"], 1, "coalesce.rx-frames cannot be: "),
-        ("coalesce", &["tx-frames", "1", "tx-usecs", "40000"], 1, "coalesce.tx-usecs cannot be: "),
+        ("coalesce", &["rx-frames", "256"], 1, "coalesce.rx-frames is 256, but must be from 0 to"),
+        (
+            "coalesce",
+            &["rx-usecs", "4000000000"],
+            1,
+            "coalesce.rx-usecs is 4000000000, but must be",
+        ),
+        ("coalesce", &["rx-usecs", "0"], 1, "coalesce.rx-usecs is 0, but must be from 1 to 33553"),
+        (
+            "coalesce",
+            &["tx-frames", "1", "tx-usecs", "40000"],
+            1,
+            "coalesce.tx-usecs is 40000, but must",
+        ),
         ("coalesce", &["rx-frames", "few"], 1, "a number, or a list with one for each ring"),
         ("coalesce", &["rx-frames", "1,2,3,4,5,6,7,8,9"], 1, "has 9 numbers, but there are 8"),
-        ("pause", &["time", "65536"], 1, "65536"),
+        ("pause", &["time", "65536"], 1, "pause.time is 65536, but must be from 0 to 65535"),
+        ("pause", &["time", "99999999999999999999"], 1, "expected a whole number"),
         ("rings", &["rx", "9"], 1, "rings.rx is 9, but must be from 1 to 8"),
         ("rings", &["rx", "2"], 1, "--config"),
     ] {
@@ -150,6 +168,8 @@ fn the_clock_is_read_set_and_steered() {
     assert_eq!(shown(&["adjust", "-250"])["adjusted-ppb"], -250);
     for (words, named) in [
         (&["adjust", "2000000000"][..], "ppb"),
+        (&["start", "on", "1"], "`external`, `system`"),
+        (&["start", "external", "333333333"], "does not count"),
         (&["set", "yesterday"], "'yesterday' is no number"),
         (&["start", "quartz", "1"], "`external`, `system`"),
         (&["start", "system", "1000"], "ptp.hz is 1000, but must be more than 1 MHz"),
@@ -188,7 +208,11 @@ fn rules_are_added_listed_and_deleted_while_the_port_runs() {
     for (words, status, named) in [
         (&["add", "vlan", "4096", "drop"][..], 2, "vlan 4096 drop: column 6: vlan 4096: 0 to 4095"),
         (&["add", "tcp"], 2, "does not say what to do"),
-        (&["add", "tcp", "queue", "3"], 1, "queue 3 is ring 3, which this port has not got"),
+        (
+            &["add", "tcp", "queue", "3"],
+            1,
+            "filter.rules.2 goes to ring 3, which this port has not got: rings.rx is 1",
+        ),
         (&["add", "--at", "3", "tcp", "drop"], 1, "no place 3: 0 to 2 are possible"),
         (&["del", "2"], 1, "no place 2: 0 to 1 are possible"),
         (&["load", "/nonexistent"], 1, "/nonexistent"),
@@ -201,6 +225,16 @@ fn rules_are_added_listed_and_deleted_while_the_port_runs() {
     std::fs::write(&file, "arp-request queue 0\ndefault drop\n").unwrap();
     assert_eq!(shown(&["load", path]), "0        arp-request queue 0\ndefault  drop\n");
     assert_eq!(shown(&["flush"]), "default  drop\n");
+    // In single-queue mode rules may name any queue; it ends only when none does.
+    assert_eq!(shown(&["set", "single-queue", "on", "default", "queue 0"]), "default  queue 0\n");
+    assert_eq!(shown(&["add", "udp queue 5"]), "0        udp queue 5\ndefault  queue 0\n");
+    assert_eq!(shown(&["load", path]), "0        arp-request queue 0\ndefault  drop\n");
+    let single = || text(&run(&["config", "show", "--device", &owner.device]));
+    assert!(single().contains("single-queue = true"), "{}", single());
+    shown(&["add", "udp queue 5"]);
+    let output = filter(&["set", "single-queue", "off"]);
+    assert!(said(&output).contains("filter.rules.1 goes to ring 5"), "{}", said(&output));
+    assert!(single().contains("single-queue = true"), "{}", single());
     owner.stop();
     // A port that was started without the parser cannot get rules.
     let owner = Owner::start(dir.path(), &[]);
@@ -307,6 +341,11 @@ fn a_mistake_in_a_file_is_named_with_its_place_before_anything_is_touched() {
         assert_eq!(code(&output), Some(1), "{}", said(&output));
         let wanted = format!("etsec: {path}:3:12: rings.rx is 12, but must be from 1 to 8\n");
         assert_eq!(said(&output), wanted);
+    }
+    for (file, named) in [("/dev/zero", "longer than"), ("/", "directory")] {
+        let output = run(&["config", "check", file]);
+        assert_eq!(code(&output), Some(1));
+        assert!(said(&output).contains(named), "{}", said(&output));
     }
     let output = run(&["echo", "-d", "sim,wire=null", "--config", "/nonexistent.toml"]);
     assert!(said(&output).contains("/nonexistent.toml"), "{}", said(&output));

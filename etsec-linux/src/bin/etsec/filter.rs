@@ -9,7 +9,8 @@ use crate::args::{Filter, FilterAction, Observe};
 use crate::control::{Request, ask};
 use crate::output::{Output, table};
 use crate::run::Usage;
-use crate::settings;
+use crate::settings::RuleFile;
+use crate::settings::text::pairs;
 
 /// Runs the command.
 pub fn run(args: &Filter, out: Output) -> Result<()> {
@@ -25,8 +26,17 @@ pub fn run(args: &Filter, out: Output) -> Result<()> {
         FilterAction::Del { target, place } => (target, vec!["del".to_owned(), place.to_string()]),
         FilterAction::Flush { target } => (target, vec!["flush".to_owned()]),
         FilterAction::Load { target, file } => {
-            let rules = serde_json::to_value(settings::Filter::read(file)?)?;
-            let values = rules.as_object().cloned().unwrap_or_default();
+            let RuleFile { rules, default } = RuleFile::read(file)?;
+            let values =
+                [("enabled", true.into()), ("rules", rules.into()), ("default", default.into())];
+            let values = values.map(|(key, value): (&str, Value)| (key.to_owned(), value));
+            let values = values.into_iter().collect();
+            tell(target, &Request::Set { section: "filter".to_owned(), values })?;
+            (target, vec!["list".to_owned()])
+        }
+        FilterAction::Set { target, words } => {
+            let mut values = pairs(words).map_err(Usage)?;
+            values.insert("enabled".to_owned(), true.into());
             tell(target, &Request::Set { section: "filter".to_owned(), values })?;
             (target, vec!["list".to_owned()])
         }

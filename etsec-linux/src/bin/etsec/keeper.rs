@@ -41,25 +41,37 @@ impl Keeper {
     /// Keeps a device that has just been started; what is left of it besides its queues.
     pub fn new(
         name: String,
-        mut device: Device<Running<AnyBus>>,
+        device: Device<Running<AnyBus>>,
         mut settings: Settings,
     ) -> Result<Self> {
-        // Commands sleep for as long as nothing happens; this is how they notice Ctrl-C.
-        device.waiter.beat(NAP)?;
-        let mut clock_1588 = None;
-        let Device { port, link, .. } = &mut device;
-        settings.launch(&mut Live { port, link, clock: &mut clock_1588 })?;
-        let (events, device) = (device.port.events(), Some(device));
+        settings.mac = device.config.station;
         let now = Instant::now();
-        settings.mac = device.as_ref().and_then(|device| device.config.station);
-        let control = listen(&name);
-        let clock = Clock::start();
-        let mut keeper =
-            Keeper { device, events, name, clock, looked: now, settings, control, clock_1588 };
+        // From here on a failure stops the port.
+        let mut keeper = Keeper {
+            events: device.port.events(),
+            device: Some(device),
+            clock: Clock::start(),
+            looked: now,
+            settings,
+            control: None,
+            clock_1588: None,
+            name,
+        };
+        keeper.launch()?;
+        keeper.control = listen(&keeper.name);
         // Not the wire: if that has failed already, the run is what tells, with its counters.
         keeper.service(now)?;
         log::info!("{}: started, station address {}", keeper.name, keeper.mac());
         Ok(keeper)
+    }
+
+    /// Tells the port what it is told once it runs.
+    fn launch(&mut self) -> Result<()> {
+        let Some(device) = &mut self.device else { return Ok(()) };
+        // Commands sleep for as long as nothing happens; this is how they notice Ctrl-C.
+        device.waiter.beat(NAP)?;
+        let Device { port, link, .. } = device;
+        self.settings.launch(&mut Live { port, link, clock: &mut self.clock_1588 })
     }
 
     /// The device, as the user named it.

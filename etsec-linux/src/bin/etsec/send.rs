@@ -21,7 +21,7 @@ pub fn run(args: &Send, context: &Context) -> Result<()> {
     args.pcap.iter().fold(files, |files, path| files.and_read("--pcap", path)).check()?;
     // The file first: a port is not taken over for frames that cannot be read.
     let recorded = args.pcap.as_deref().map(RecordedFrames::open).transpose()?;
-    let setup = Setup { tx_queue: args.queue.into(), ..Setup::of_port(&args.port)? };
+    let setup = Setup::of_port(&args.port)?.sending_on(args.queue);
     let mut station = Station::open(&setup, context)?;
     let frames = match recorded {
         Some(file) => Ok(Frames::Recorded(file)),

@@ -17,7 +17,7 @@ use crate::keeper::Keeper;
 use crate::meter::Totals;
 use crate::output::Output;
 use crate::run::{Context, Usage};
-use crate::settings::{self, Filter, Settings};
+use crate::settings::{self, Filter, RuleFile, Settings, fit};
 use crate::signals::Stop;
 
 /// The doorbell of the devices here.
@@ -60,14 +60,19 @@ impl Setup {
     /// What is wrong with the file.
     pub fn of_device(device: &DeviceName, tuning: &Tuning) -> Result<Self> {
         let mut settings = settings::of(tuning.config.as_ref(), device)?;
-        settings.mtu = tuning.mtu.unwrap_or(settings.mtu);
-        settings.link = tuning.link.unwrap_or(settings.link);
-        settings.phy = tuning.phy.or(settings.phy);
-        settings.rings.descriptors = tuning.ring.unwrap_or(settings.rings.descriptors);
-        settings.rings.buffers = tuning.buffers.or(settings.rings.buffers);
         if let Some(path) = &tuning.filter {
-            settings.filter = Filter::read(path)?;
+            let RuleFile { rules, default } = RuleFile::read(path)?;
+            let single_queue = settings.filter.single_queue;
+            settings.filter = Filter { enabled: true, single_queue, default, rules };
         }
+        settings.check()?;
+        let wide = |number| i64::try_from(number).unwrap_or(i64::MAX);
+        settings.mtu = tuning.mtu.map_or(settings.mtu, wide);
+        settings.link = tuning.link.unwrap_or(settings.link);
+        settings.phy = tuning.phy.map(i64::from).or(settings.phy);
+        settings.rings.descriptors = tuning.ring.map_or(settings.rings.descriptors, wide);
+        settings.rings.buffers = tuning.buffers.map(wide).or(settings.rings.buffers);
+        settings.check().map_err(|wrong| Usage(wrong.to_string()))?;
         Ok(Setup { device: device.clone(), settings, tx_queue: 0, parser: false })
     }
 
@@ -75,6 +80,14 @@ impl Setup {
     #[must_use]
     pub fn receiving_all(mut self, promiscuous: bool) -> Self {
         self.settings.address.promiscuous |= promiscuous;
+        self
+    }
+
+    /// Sending on that transmit queue, which makes as many of them as it takes.
+    #[must_use]
+    pub fn sending_on(mut self, queue: u8) -> Self {
+        self.tx_queue = queue.into();
+        self.settings.rings.tx = self.settings.rings.tx.max(i64::from(queue) + 1);
         self
     }
 
@@ -91,18 +104,18 @@ impl Setup {
     fn options(&self) -> Options {
         let settings = &self.settings;
         Options {
-            mtu: settings.mtu,
-            ring: settings.rings.descriptors,
-            buffers: settings.rings.buffers,
-            rx_rings: settings.rings.rx,
-            tx_rings: settings.rings.tx.max(self.tx_queue + 1),
+            mtu: fit(settings.mtu),
+            ring: fit(settings.rings.descriptors),
+            buffers: settings.rings.buffers.map(fit),
+            rx_rings: fit(settings.rings.rx),
+            tx_rings: fit(settings.rings.tx),
             link: match settings.link {
                 LinkArg::Auto => None,
                 LinkArg::Fixed(link) => Some(link),
             },
             port: PortConfig {
                 station: settings.mac,
-                phy_address: settings.phy,
+                phy_address: settings.phy.map(fit),
                 ..PortConfig::default()
             },
             promiscuous: settings.address.promiscuous,
@@ -151,7 +164,7 @@ pub struct NetStation {
 impl Station {
     /// Opens and starts a device.
     pub fn open(setup: &Setup, context: &Context) -> Result<Self> {
-        let (name, mtu) = (setup.device.to_string(), setup.settings.mtu);
+        let (name, mtu) = (setup.device.to_string(), fit(setup.settings.mtu));
         let device = setup.open()?;
         // Now, so that threads of the simulator stay free to run elsewhere.
         context.pin()?;

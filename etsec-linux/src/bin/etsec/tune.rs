@@ -3,7 +3,7 @@
 
 use anyhow::{Context, Result};
 use etsec_linux::Roots;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::args::{DeviceName, Observe, Ptp, PtpAction, Tune};
 use crate::control::{Request, ask};
@@ -13,14 +13,18 @@ use crate::settings::text::pairs;
 
 /// Shows `section`, or changes what the words name in it and shows it then.
 pub fn run(section: &str, args: &Tune, out: Output) -> Result<()> {
-    let request = match &args.words[..] {
-        [] => Request::Show,
-        words => {
-            let values = pairs(words).map_err(Usage)?;
-            Request::Set { section: section.to_owned(), values }
-        }
-    };
-    let settings = ask(&Roots::default(), &args.device.to_string(), &request)?;
+    if args.words.is_empty() {
+        return show(section, &args.device, &Request::Show, out);
+    }
+    set(section, &args.device, pairs(&args.words).map_err(Usage)?, out)
+}
+
+fn set(section: &str, device: &DeviceName, values: Map<String, Value>, out: Output) -> Result<()> {
+    show(section, device, &Request::Set { section: section.to_owned(), values }, out)
+}
+
+fn show(section: &str, device: &DeviceName, request: &Request, out: Output) -> Result<()> {
+    let settings = ask(&Roots::default(), &device.to_string(), request)?;
     let shown = settings.get(section).with_context(|| format!("it has no section '{section}'"))?;
     out.show(shown, text)
 }
@@ -34,16 +38,16 @@ fn act(section: &str, device: &DeviceName, words: &[&str], out: Output) -> Resul
 
 /// `etsec ptp`.
 pub fn ptp(args: &Ptp, out: Output) -> Result<()> {
-    let change = |target: &Observe, words: &[&str]| {
-        let words = words.iter().map(|&word| word.to_owned()).collect();
-        run("ptp", &Tune { device: target.device.clone(), words }, out)
+    let change = |target: &Observe, values: Vec<(&str, Value)>| {
+        let values = values.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+        set("ptp", &target.device, values, out)
     };
     let act = |target: &Observe, words: &[&str]| act("ptp", &target.device, words, out);
     match &args.action {
         PtpAction::Start { target, input, hz } => {
-            change(target, &["clock", input, "hz", &hz.to_string()])
+            change(target, vec![("clock", input.as_str().into()), ("hz", (*hz).into())])
         }
-        PtpAction::Stop { target } => change(target, &["clock", "none"]),
+        PtpAction::Stop { target } => change(target, vec![("clock", "none".into())]),
         PtpAction::Show { target } => act(target, &["show"]),
         PtpAction::Set { target, time } => act(target, &["set", time]),
         PtpAction::Step { target, ns } => act(target, &["step", &ns.to_string()]),

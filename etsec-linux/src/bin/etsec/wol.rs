@@ -1,15 +1,19 @@
 //! `etsec wol`: a port that sleeps until a frame wakes it. Putting the computer to sleep meanwhile
 //! is somebody else's business.
 
+use std::time::Instant;
+
 use anyhow::{Result, bail};
-use etsec_core::device::{Wake, WakeFrames};
-use etsec_linux::Lines;
+use etsec_core::device::{Sleeping, Wake, WakeFrames};
 use etsec_linux::device::Device;
 use etsec_linux::time::Delay;
+use etsec_linux::wait::Waiter;
+use etsec_linux::{AnyBus, Lines};
 use serde::Serialize;
 
 use crate::args::{WakeKind, Wol};
 use crate::files::Files;
+use crate::output::is_reader_gone;
 use crate::run::{Context, NAP, Usage};
 use crate::station::Setup;
 
@@ -29,7 +33,10 @@ pub fn run(args: &Wol, context: &Context) -> Result<()> {
     let device = setup.open()?;
     let mut device = device.start().map_err(|(_, error)| error)?;
     // The link as it is, before the port stops following it.
-    device.service(0)?;
+    if let Err(error) = device.prove_reception().and_then(|()| device.service(0).map(drop)) {
+        device.stop().map_err(|(_, error)| error)?;
+        return Err(error.into());
+    }
     let Device { port, rx, tx, pool, mut waiter, link, config, memory, .. } = device;
     let mut port = match port.sleep(wake, &mut Delay) {
         Ok(port) => port,
@@ -38,32 +45,43 @@ pub fn run(args: &Wol, context: &Context) -> Result<()> {
             return Err(error.into());
         }
     };
-    context.out.show(&Shown { event: "asleep", device: name.clone() }, |shown| {
+    let said = context.out.show(&Shown { event: "asleep", device: name.clone() }, |shown| {
         format!("{}: asleep", shown.device)
-    })?;
-    let started = std::time::Instant::now();
-    let mut woken = false;
-    let mut waited = Ok(());
-    while !woken && waited.is_ok() && !context.stop.asked() {
-        if args.duration.is_some_and(|limit| started.elapsed() >= limit) {
-            break;
-        }
-        waited = waiter.enable(Lines::ALL).and_then(|()| waiter.wait(Some(NAP))).map(drop);
-        woken = port.woken();
-    }
+    });
+    // Whatever happens from here on, the port is woken and stopped before anything is told of it.
+    let woken = match said {
+        Err(error) if !is_reader_gone(&error) => Err(error),
+        _ => watch(args, context, &mut port, &mut waiter),
+    };
+    // What does not answer cannot be stopped either; its memory stays lent.
     let port = port.wake(&mut Delay).map_err(|(_, error)| error)?;
     let device = Device { name: name.clone(), port, rx, tx, pool, waiter, link, config, memory };
     device.stop().map_err(|(_, error)| error)?.close()?;
-    waited?;
-    if woken {
-        return context.out.show(&Shown { event: "woken", device: name }, |shown| {
+    match woken? {
+        true => context.out.show(&Shown { event: "woken", device: name }, |shown| {
             format!("{}: woken", shown.device)
-        });
+        }),
+        false if context.stop.asked() => Ok(()),
+        false => bail!("{name}: nothing has woken it in time"),
     }
-    if context.stop.asked() {
-        return Ok(());
+}
+
+/// Waits until a frame wakes the port; false if none does in time, or the user wants to end.
+fn watch(
+    args: &Wol,
+    context: &Context,
+    port: &mut Sleeping<AnyBus>,
+    waiter: &mut Waiter,
+) -> Result<bool> {
+    let started = Instant::now();
+    while !context.stop.asked() && args.duration.is_none_or(|limit| started.elapsed() < limit) {
+        waiter.enable(Lines::ALL)?;
+        waiter.wait(Some(NAP))?;
+        if port.woken() {
+            return Ok(true);
+        }
     }
-    bail!("{name}: nothing has woken it in time")
+    Ok(false)
 }
 
 /// What is to wake the port.

@@ -59,6 +59,14 @@ pub enum FilterAction {
         #[command(flatten)]
         target: Observe,
     },
+    /// Change what is not a rule: default ACTION, single-queue on|off.
+    Set {
+        #[command(flatten)]
+        target: Observe,
+        /// What to change.
+        #[arg(required = true, value_name = "KEY VALUE")]
+        words: Vec<String>,
+    },
     /// Set the rules of a file, one a line, in place of those there are.
     Load {
         #[command(flatten)]

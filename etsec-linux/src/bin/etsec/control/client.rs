@@ -1,7 +1,9 @@
 //! Asking the owner of a port.
 
 use std::io::{BufRead, BufReader, ErrorKind, Write};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -13,13 +15,23 @@ use super::{Answer, Request, path};
 /// An owner looks several times a second.
 const LIMIT: Duration = Duration::from_secs(5);
 
+/// Connects to a socket that only root or we ourselves can have made: names in a folder that
+/// everybody can write to are anybody's.
+fn connect(path: &Path) -> std::io::Result<UnixStream> {
+    let maker = std::fs::symlink_metadata(path)?.uid();
+    if maker != 0 && maker != rustix::process::geteuid().as_raw() {
+        return Err(ErrorKind::PermissionDenied.into());
+    }
+    UnixStream::connect(path)
+}
+
 /// Asks the owner of `device`, and returns what it says.
 ///
 /// # Errors
 /// That nobody runs the device, that it may not be asked, or why it refused.
 pub fn ask(roots: &Roots, device: &str, request: &Request) -> Result<Value> {
     let path = path(roots, device);
-    let stream = match UnixStream::connect(&path) {
+    let stream = match connect(&path) {
         Ok(stream) => stream,
         Err(error)
             if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) =>

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use etsec_linux::Roots;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
 
 pub use self::client::ask;
 pub use self::server::Server;
@@ -45,9 +46,19 @@ pub enum Answer {
     Refused(String),
 }
 
+/// The longest name of a device in the name of its socket.
+const NAME_MAX: usize = 48;
+
 /// Where the owner of `device` listens.
 fn path(roots: &Roots, device: &str) -> PathBuf {
     let plain = |c: char| if c.is_ascii_alphanumeric() || "-._".contains(c) { c } else { '_' };
-    let name: String = device.chars().map(plain).collect();
+    let mut name: String = device.chars().map(plain).collect();
+    if name.len() > NAME_MAX {
+        // The path of a socket is short; names that begin alike still differ.
+        let digest = Sha256::digest(device.as_bytes());
+        let digest: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        name.truncate(NAME_MAX - digest.len() - 1);
+        name = format!("{name}-{digest}");
+    }
     roots.locks.join(format!("etsec-{name}.control"))
 }

@@ -14,11 +14,11 @@ use etsec_linux::Roots;
 use super::{Answer, Request, path};
 
 /// Who may ask at a time.
-const CLIENTS: usize = 8;
+const CLIENTS: usize = 64;
 /// The longest request in bytes.
 const REQUEST: usize = 1 << 16;
 /// A client that has asked nothing for this long is sent away.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A socket that others ask at.
 #[derive(Debug)]

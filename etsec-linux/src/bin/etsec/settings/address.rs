@@ -4,7 +4,7 @@ use anyhow::Result;
 use etsec_linux::time::Delay;
 use serde::{Deserialize, Serialize};
 
-use super::{Live, Section, Wrong};
+use super::{Live, Section, Settings, Wrong};
 
 /// What is received besides frames to the station, to groups that are listened to, and to all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -17,13 +17,13 @@ pub struct Address {
 }
 
 impl Section for Address {
-    fn check(&self) -> Result<(), Wrong> {
+    fn check(&self, _: &Settings) -> Result<(), Wrong> {
         Ok(())
     }
 
     // At the start this is part of how the port is opened.
 
-    fn change(&self, live: &mut Live<'_>) -> Result<()> {
+    fn change(&self, _: &Settings, live: &mut Live<'_>) -> Result<()> {
         let mut filter = live.port.config().filter;
         filter.promiscuous = self.promiscuous;
         filter.all_multicast = self.all_multicast;

@@ -7,9 +7,10 @@ use etsec_core::error::Side;
 use etsec_linux::device::Device;
 use serde::{Deserialize, Serialize};
 
-use super::{Live, Section, Wrong};
+use super::{Live, Section, Settings, Wrong, fit};
 
-/// Frames and microseconds, whichever is reached first. 0 frames: an interrupt at once.
+/// Frames and microseconds, whichever is reached first; without frames, the time alone. Without
+/// either, an interrupt at once.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct Coalesce {
@@ -28,9 +29,9 @@ pub struct Coalesce {
 #[serde(untagged, expecting = "a number, or a list with one for each ring")]
 pub enum PerRing {
     /// All alike.
-    All(u32),
+    All(i64),
     /// One each; 0 for the rings that it does not reach.
-    Each(Vec<u32>),
+    Each(Vec<i64>),
 }
 
 impl Default for PerRing {
@@ -40,7 +41,7 @@ impl Default for PerRing {
 }
 
 impl PerRing {
-    fn of(&self, ring: usize) -> u32 {
+    fn of(&self, ring: usize) -> i64 {
         match self {
             PerRing::All(number) => *number,
             PerRing::Each(numbers) => numbers.get(ring).copied().unwrap_or(0),
@@ -63,13 +64,18 @@ impl Coalesce {
     /// What ring `n` waits for.
     fn wanted(&self, side: Side, n: usize) -> Result<Option<Coalescing>, Wrong> {
         let (frames, usecs, keys) = self.of(side);
-        match (frames.of(n), usecs.of(n)) {
-            (0, _) => Ok(None),
-            (frames, usecs) => Coalescing::new(frames, usecs).map(Some).map_err(|error| {
-                let key = keys[usize::from(matches!(error, CoalescingError::Time(_)))];
-                Wrong::new(&format!("coalesce.{key}"), format!("cannot be: {error}"))
-            }),
+        let (most, longest) = (Coalescing::FRAMES_MAX.into(), Coalescing::TIME_MAX_US.into());
+        let keys = keys.map(|key| format!("coalesce.{key}"));
+        let (frames, usecs) = (frames.of(n), usecs.of(n));
+        Wrong::unless_in(&keys[0], frames, (0, most))?;
+        if (frames, usecs) == (0, 0) {
+            return Ok(None);
         }
+        // A time is always wanted: without one the last frames would wait for others for ever.
+        Wrong::unless_in(&keys[1], usecs, (1, longest))?;
+        let frames = if frames == 0 { most } else { frames };
+        let wanted = Coalescing::new(fit(frames), fit(usecs));
+        wanted.map(Some).map_err(|error| Wrong::new(&keys[0], format!("cannot be: {error}")))
     }
 
     /// Hands the wishes to a port: all rings at once, or one after the other.
@@ -92,7 +98,7 @@ impl Coalesce {
 }
 
 impl Section for Coalesce {
-    fn check(&self) -> Result<(), Wrong> {
+    fn check(&self, _: &Settings) -> Result<(), Wrong> {
         for side in [Side::Rx, Side::Tx] {
             let (frames, usecs, keys) = self.of(side);
             for (numbers, key) in [frames, usecs].into_iter().zip(keys) {
@@ -120,10 +126,16 @@ impl Section for Coalesce {
         })
     }
 
-    fn change(&self, live: &mut Live<'_>) -> Result<()> {
-        self.tell(|side, ring, wanted| match ring {
-            None => live.port.set_coalescing(side, wanted),
-            Some(ring) => live.port.set_ring_coalescing(side, ring, wanted),
+    fn change(&self, old: &Settings, live: &mut Live<'_>) -> Result<()> {
+        let mut put = |wanted: &Coalesce| {
+            wanted.tell(|side, ring, wanted| match ring {
+                None => live.port.set_coalescing(side, wanted),
+                Some(ring) => live.port.set_ring_coalescing(side, ring, wanted),
+            })
+        };
+        put(self).inspect_err(|_| {
+            // What was in force has been in force before.
+            let _ = put(&old.coalesce);
         })
     }
 }

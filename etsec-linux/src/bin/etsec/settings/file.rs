@@ -6,12 +6,11 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
-use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::Settings;
+use super::{Settings, text};
 use crate::args::DeviceName;
 
 /// A configuration file that has been read and checked.
@@ -41,8 +40,7 @@ impl File {
     /// # Errors
     /// With the file, line and column, what is wrong there.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path)
-            .with_context(|| format!("cannot read the configuration file {}", path.display()))?;
+        let text = text::read(path)?;
         Self::parse(&text).map_err(|wrong| {
             let (line, column) = place(&text, wrong.at);
             anyhow::anyhow!("{}:{line}:{column}: {}", path.display(), wrong.why)
@@ -52,14 +50,18 @@ impl File {
     fn parse(text: &str) -> Result<Self, Misplaced> {
         let contents: Contents = toml::from_str(text).map_err(|error| Misplaced {
             at: error.span().unwrap_or_default().start,
-            why: error.message().replace('\n', "; "),
+            why: text::plain(error.message()),
         })?;
         for (name, settings) in &contents.port {
             let misplaced = |key: &str, why: String| {
                 let keys: Vec<_> = ["port", name].into_iter().chain(key.split('.')).collect();
                 Misplaced { at: find(text, &keys).unwrap_or_default().start, why }
             };
-            device(name).map_err(|why| misplaced("", why))?;
+            let this = device(name).map_err(|why| misplaced("", why))?;
+            let same = |other: &&String| *other != name && device(other).as_ref() == Ok(&this);
+            if let Some(other) = contents.port.keys().find(same) {
+                return Err(misplaced("", format!("{other} is the same port")));
+            }
             settings.check().map_err(|wrong| misplaced(&wrong.key, wrong.to_string()))?;
         }
         Ok(File { ports: contents.port })
@@ -90,7 +92,8 @@ pub fn of(path: Option<&PathBuf>, wanted: &DeviceName) -> Result<Settings> {
     let file = File::read(path)?;
     if !file.ports.keys().any(|name| device(name).as_ref() == Ok(wanted)) {
         let known: Vec<_> = file.ports.keys().map(|name| format!("[port.{name}]")).collect();
-        bail!("{}: no table for {wanted} (there is: {})", path.display(), known.join(", "));
+        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        bail!("{}: no table for {wanted} (there is: {known})", path.display());
     }
     Ok(file.settings(wanted))
 }
@@ -117,20 +120,27 @@ struct Misplaced {
 fn find(text: &str, keys: &[&str]) -> Option<Range<usize>> {
     let table = DeTable::parse(text).ok()?;
     let mut found = None;
-    let mut inside: &DeTable<'_> = table.get_ref();
+    let mut inside = &DeValue::Table(table.into_inner());
     for key in keys {
-        let (name, value): (&Spanned<_>, &Spanned<DeValue<'_>>) =
-            match inside.iter().find(|(name, _)| name.get_ref() == key) {
-                Some(entry) => entry,
-                None => break,
-            };
-        match value.get_ref() {
+        let (span, value) = match inside {
             DeValue::Table(table) => {
-                found = Some(name.span());
-                inside = table;
+                let Some((name, value)) = table.iter().find(|(name, _)| name.get_ref() == key)
+                else {
+                    break;
+                };
+                let is_table = matches!(value.get_ref(), DeValue::Table(_));
+                (if is_table { name.span() } else { value.span() }, value)
             }
-            _ => return Some(value.span()),
-        }
+            DeValue::Array(values) => {
+                let Some(value) = key.parse().ok().and_then(|n: usize| values.get(n)) else {
+                    break;
+                };
+                (value.span(), value)
+            }
+            _ => break,
+        };
+        found = Some(span);
+        inside = value.get_ref();
     }
     found
 }
@@ -182,6 +192,16 @@ mod tests {
         at("[port.eth0]\nmac = \"02:00\"\n", "2:7: ", "not a MAC address");
         at("[port.eth0]\nlink = \"1000/half\"\n", "2:8: ", "");
         at("[port.eth0\n", "1:11: ", "");
+        at("[port.eth0]\nphy = -1\n", "2:7: ", "phy is -1, but must be from 0 to 31");
+        at("[port.eth0]\n[port.\"uio:eth0\"]\n", "1:7: ", "uio:eth0 is the same port");
+        let rules =
+            "[port.eth0.filter]\nenabled = true\nrules = [\n  \"tcp drop\",\n  \"udp\",\n]\n";
+        at(rules, "5:3: ", "filter.rules.1 cannot be: column 4: the rule does not say");
+        let ring = rules.replace("udp", "udp queue 5");
+        at(&ring, "5:3: ", "filter.rules.1 goes to ring 5, which this port has not got");
+        at("[port.eth0.filter]\ndefault = \"drop\"\n", "1:12: ", "filter.enabled must be true");
+        let lossless = "[port.eth0.rings]\nrx = 2\ndescriptors = 8\nlossless = [4, 8]\n";
+        at(lossless, "4:16: ", "rings.lossless.1 is 8, but must be from 2 to 7");
         at("[ports.eth0]\n", "1:2: ", "unknown field `ports`");
         at("[port.\"a/b\"]\n", "1:7: ", "a name has no '/'");
         at("x = \"é\"\n[port.eth0]\n", "1:1: ", "unknown field `x`");

@@ -5,17 +5,16 @@ use std::path::Path;
 use std::str::FromStr;
 
 use anyhow::{Context, Result, bail};
-use etsec_core::filer::{Action, Change, FilerTable, Rule};
+use etsec_core::filer::{Action, FilerError, FilerTable, ParseRuleError, Rule};
 use etsec_linux::device::Device;
 use etsec_linux::time::Delay;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::text::Text;
-use super::{Live, Section, Wrong};
+use super::{Live, Section, Settings, Wrong, text};
 
 /// Rules, tried in order, and what becomes of frames that none of them matches.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct Filter {
     /// Whether the receiver parses frames, as rules need it: they can only be set then.
@@ -23,98 +22,137 @@ pub struct Filter {
     /// All frames go to ring 0, and only tell the queue that was chosen for them.
     pub single_queue: bool,
     /// For frames that no rule matches.
-    pub default: Text<Action>,
+    pub default: String,
     /// The rules.
-    pub rules: Vec<Text<Rule>>,
+    pub rules: Vec<String>,
 }
 
 impl Default for Filter {
     fn default() -> Self {
-        let default = Text(Action::to(0));
+        let default = Action::to(0).to_string();
         Filter { enabled: false, single_queue: false, default, rules: Vec::new() }
     }
 }
 
-impl Filter {
-    /// Reads a file of rules: one a line, `default ACTION` on a line of its own, and comments
-    /// behind `#`.
+/// A file of rules: one a line, `default ACTION` on a line of its own, and comments behind `#`.
+#[derive(Debug, PartialEq, Eq)]
+pub struct RuleFile {
+    /// The rules.
+    pub rules: Vec<String>,
+    /// For frames that none matches.
+    pub default: String,
+}
+
+impl RuleFile {
+    /// Reads and checks the file at `path`.
     ///
     /// # Errors
     /// With file, line and column, what is wrong there.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path)
-            .with_context(|| format!("cannot read the rules in {}", path.display()))?;
-        let mut filter = Filter { enabled: true, ..Filter::default() };
-        for (number, line) in (1..).zip(text.lines()) {
+        let mut file = RuleFile { rules: Vec::new(), default: Filter::default().default };
+        let (mut compiled, mut lines, mut last) = (Vec::new(), Vec::new(), 0);
+        let contents = text::read(path)?;
+        let at = |line: usize| format!("{}:{line}", path.display());
+        for (number, line) in (1..).zip(contents.lines()) {
             let line = line.split('#').next().unwrap_or_default();
-            filter.take(line).with_context(|| format!("{}:{number}", path.display()))?;
+            let rule = line.trim_start();
+            let behind = line.len() - rule.len();
+            if let Some(action) = rule.strip_prefix("default ") {
+                let action: Action =
+                    parse(action, behind + "default ".len()).with_context(|| at(number))?;
+                (file.default, last) = (action.to_string(), number);
+            } else if !rule.trim_end().is_empty() {
+                let rule: Rule = parse(rule, behind).with_context(|| at(number))?;
+                compiled.push(rule);
+                lines.push(number);
+                file.rules.push(rule.to_string());
+            }
         }
-        filter.check().with_context(|| format!("{}", path.display()))?;
-        Ok(filter)
-    }
-
-    fn take(&mut self, line: &str) -> Result<()> {
-        let rule = line.trim_start();
-        let behind = line.len() - rule.len();
-        if let Some(action) = rule.strip_prefix("default ") {
-            self.default = Text(parse(action, behind + "default ".len())?);
-        } else if !rule.trim_end().is_empty() {
-            self.rules.push(Text(parse(rule, behind)?));
+        let default = parse(&file.default, 0)?;
+        match FilerTable::compile(&compiled, default) {
+            Ok(_) => Ok(file),
+            Err(FilerError::Rule(index, error)) => Err(error).with_context(|| at(lines[index])),
+            Err(error) => Err(error).with_context(|| at(last)),
         }
-        Ok(())
+    }
+}
+
+impl Filter {
+    /// The rules and the default as values.
+    fn values(&self) -> Result<(Vec<Rule>, Action), Wrong> {
+        let mut rules = Vec::with_capacity(self.rules.len());
+        for (n, rule) in self.rules.iter().enumerate() {
+            let wrong = |error: ParseRuleError| {
+                Wrong::new(&format!("filter.rules.{n}"), format!("cannot be: {error}"))
+            };
+            rules.push(rule.trim().parse().map_err(wrong)?);
+        }
+        let default = self.default.trim().parse();
+        let default = default.map_err(|error: ParseRuleError| {
+            Wrong::new("filter.default", format!("cannot be: {error}"))
+        })?;
+        Ok((rules, default))
     }
 
-    fn rules(&self) -> Vec<Rule> {
-        self.rules.iter().map(|rule| rule.0).collect()
-    }
-
-    /// `list`, `add RULE [PLACE]`, `del PLACE`, `flush`: shows the rules, or makes others of them.
+    /// What `add RULE [PLACE]`, `del PLACE` and `flush` make of it; `None` for `list`.
     ///
     /// # Errors
-    /// A place that there is not, other words, or what the driver says; nothing has changed then.
-    pub fn act(&mut self, words: &[String], live: &mut Live<'_>) -> Result<Value> {
+    /// A place that there is not, other words.
+    pub fn edited(&self, words: &[String]) -> Result<Option<Filter>> {
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        let mut new = self.clone();
+        let mut rules = self.rules.clone();
         match words[..] {
-            ["list"] => return self.list(live),
-            ["flush"] => new.rules.clear(),
-            ["add", rule] => new.rules.push(Text(parse(rule, 0)?)),
-            ["add", rule, place] => {
-                let place = place_in(place, new.rules.len())?;
-                new.rules.insert(place, Text(parse(rule, 0)?));
-            }
+            ["list"] => return Ok(None),
+            ["flush"] => rules.clear(),
+            ["add", rule] => rules.push(rule.to_owned()),
+            ["add", rule, place] => rules.insert(place_in(place, rules.len())?, rule.to_owned()),
             ["del", place] => {
-                let last = new.rules.len().checked_sub(1).context("there is no rule")?;
-                new.rules.remove(place_in(place, last)?);
+                let last = rules.len().checked_sub(1).context("there is no rule")?;
+                rules.remove(place_in(place, last)?);
             }
             _ => bail!("'{}' is none of list, add, del, flush", words.join(" ")),
         }
-        let change = new.tell(live)?;
-        *self = new;
-        let mut shown = self.list(live)?;
-        shown["seamless"] = (change == Change::Seamless).into();
-        Ok(shown)
-    }
-
-    fn tell(&self, live: &mut Live<'_>) -> Result<Change> {
-        if !live.port.config().parser {
-            bail!(
-                "the receiver does not parse frames, and that cannot be changed under way: start \
-                 with --filter FILE, or `enabled = true` in [port.NAME.filter] of the --config file"
-            );
-        }
-        Ok(live.port.set_rules(&self.rules(), self.default.0, &mut Delay)?)
+        // Whatever it was that the parser is on for: if it is not, the port refuses.
+        Ok(Some(Filter { enabled: true, rules, ..self.clone() }))
     }
 
     /// The rules as the hardware has them.
-    fn list(&self, live: &mut Live<'_>) -> Result<Value> {
-        if !live.port.config().parser {
+    ///
+    /// # Errors
+    /// A table that no rules compile to.
+    pub fn list(&self, live: &mut Live<'_>) -> Result<Value> {
+        // Before rules were set the table holds anything.
+        if !self.enabled {
             return Ok(json!({ "rules": [], "default": self.default }));
         }
         let (rules, default) = readable(&live.port.filer())?;
         Ok(json!({ "rules": rules, "default": default }))
     }
+
+    /// Whether there is a ring for each queue that a rule names.
+    fn check_rings(rings: usize, rules: &[Rule], default: Action) -> Result<(), Wrong> {
+        let queues = |action: Action| match action {
+            Action::File { queue, .. } => vec![queue & 7],
+            Action::Reject => Vec::new(),
+            Action::Spread(spread) => spread.rings.to_vec(),
+        };
+        let actions = rules.iter().map(|rule| rule.action).chain([default]);
+        for (n, action) in actions.enumerate() {
+            if let Some(ring) = queues(action).into_iter().find(|ring| usize::from(*ring) >= rings)
+            {
+                let key =
+                    if n < rules.len() { format!("filter.rules.{n}") } else { DEFAULT.into() };
+                let why = format!(
+                    "goes to ring {ring}, which this port has not got: rings.rx is {rings}"
+                );
+                return Err(Wrong::new(&key, why));
+            }
+        }
+        Ok(())
+    }
 }
+
+const DEFAULT: &str = "filter.default";
 
 /// A table in words: its rules and its default.
 fn readable(table: &FilerTable) -> Result<(Vec<String>, String)> {
@@ -125,11 +163,8 @@ fn readable(table: &FilerTable) -> Result<(Vec<String>, String)> {
 }
 
 /// A rule or an action that begins at column `behind` of what the user has written.
-fn parse<T: FromStr<Err = etsec_core::filer::ParseRuleError>>(
-    text: &str,
-    behind: usize,
-) -> Result<T> {
-    text.trim_end().parse().map_err(|mut error: T::Err| {
+fn parse<T: FromStr<Err = ParseRuleError>>(text: &str, behind: usize) -> Result<T> {
+    text.trim_end().parse().map_err(|mut error: ParseRuleError| {
         error.at += behind;
         anyhow::Error::new(error)
     })
@@ -141,30 +176,59 @@ fn place_in(word: &str, last: usize) -> Result<usize> {
 }
 
 impl Section for Filter {
-    fn check(&self) -> Result<(), Wrong> {
-        if !self.enabled && (!self.rules.is_empty() || self.single_queue) {
-            return Err(Wrong::new("filter.enabled", "must be true if there are rules"));
+    fn check(&self, all: &Settings) -> Result<(), Wrong> {
+        let (rules, default) = self.values()?;
+        let usual = Filter { enabled: false, ..self.clone() } == Filter::default();
+        if !self.enabled && !usual {
+            return Err(Wrong::new("filter.enabled", "must be true for rules to be in force"));
         }
-        let compiled = FilerTable::compile(&self.rules(), self.default.0);
-        compiled
-            .map(drop)
-            .map_err(|error| Wrong::new("filter.rules", format!("cannot be: {error}")))
+        if !self.single_queue {
+            Self::check_rings(super::fit(all.rings.rx), &rules, default)?;
+        }
+        match FilerTable::compile(&rules, default) {
+            Ok(_) => Ok(()),
+            Err(FilerError::Rule(n, error)) => {
+                Err(Wrong::new(&format!("filter.rules.{n}"), format!("cannot be: {error}")))
+            }
+            Err(error) => Err(Wrong::new(DEFAULT, format!("cannot be: {error}"))),
+        }
     }
 
     fn begin(&self, device: &mut Device) -> Result<()> {
         if self.enabled {
+            let (rules, default) = self.values()?;
             device.port.set_single_queue(self.single_queue);
-            device.port.set_rules(&self.rules(), self.default.0)?;
+            device.port.set_rules(&rules, default)?;
         }
         Ok(())
     }
 
-    fn change(&self, live: &mut Live<'_>) -> Result<()> {
-        if !self.enabled && !live.port.config().parser {
+    fn change(&self, old: &Settings, live: &mut Live<'_>) -> Result<()> {
+        if *self == old.filter {
             return Ok(());
         }
-        live.port.set_single_queue(self.single_queue, &mut Delay)?;
-        self.tell(live).map(drop)
+        if !live.port.config().parser {
+            bail!(
+                "the receiver does not parse frames, and that cannot be changed under way: start \
+                 with --filter FILE, or `enabled = true` in [port.NAME.filter] of the --config file"
+            );
+        }
+        let (rules, default) = self.values()?;
+        let switched = self.single_queue != old.filter.single_queue;
+        if switched && self.single_queue {
+            // First, for the rules may name queues whose rings are not there.
+            live.port.set_single_queue(true, &mut Delay)?;
+        }
+        if let Err(error) = live.port.set_rules(&rules, default, &mut Delay) {
+            if switched && self.single_queue {
+                live.port.set_single_queue(false, &mut Delay)?;
+            }
+            return Err(error.into());
+        }
+        if switched && !self.single_queue {
+            live.port.set_single_queue(false, &mut Delay)?;
+        }
+        Ok(())
     }
 }
 
@@ -172,32 +236,36 @@ impl Section for Filter {
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Result<Filter> {
+    fn read(text: &str) -> Result<RuleFile> {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("rules");
         std::fs::write(&path, text).unwrap();
-        Filter::read(&path)
+        RuleFile::read(&path)
     }
 
     #[test]
     fn a_file_has_a_rule_a_line() {
-        let text =
-            "# the web\n  tcp dst-port 80-443 queue 3\n\ndefault queue 1 # the rest\nvlan 5 drop\n";
-        let filter = read(text).unwrap();
-        let rules: Vec<_> = filter.rules.iter().map(|rule| rule.0.to_string()).collect();
-        assert_eq!(rules, ["tcp dst-port 80-443 queue 3", "vlan 5 drop"]);
-        assert_eq!(filter.default, Text(Action::to(1)));
-        let table = FilerTable::compile(&filter.rules(), filter.default.0).unwrap();
-        let (again, default) = readable(&table).unwrap();
-        assert_eq!((again, default.as_str()), (rules, "queue 1"));
+        let text = "# the web\n  tcp dst-port 80-443 queue 3\n\n\
+                    default queue 1 # the rest\nvlan 5 drop\n";
+        let file = read(text).unwrap();
+        assert_eq!(file.rules, ["tcp dst-port 80-443 queue 3", "vlan 5 drop"]);
+        assert_eq!(file.default, "queue 1");
+        let filter =
+            Filter { rules: file.rules.clone(), default: file.default, ..Filter::default() };
+        let (rules, default) = filter.values().unwrap();
+        let table = FilerTable::compile(&rules, default).unwrap();
+        assert_eq!(readable(&table).unwrap(), (file.rules, "queue 1".to_owned()));
     }
 
     #[test]
     fn a_mistake_in_it_has_line_and_column() {
+        let many: String =
+            (0..100).map(|n| format!("tcp dst-port {n}-{} drop\n", n + 200)).collect();
         for (text, wanted) in [
             ("tcp drop\n  vlan 4096 queue 1\n", ":2: column 8: vlan 4096: 0 to 4095 are possible"),
             ("default tcp\n", ":1: column 12: "),
             ("tcp\n", "the rule does not say what to do"),
+            (&format!("# many\n{many}"), ": the filer's table is full: "),
         ] {
             let error = format!("{:#}", read(text).unwrap_err());
             assert!(error.contains(wanted), "{error}");

@@ -6,14 +6,14 @@ use etsec_core::stash;
 use etsec_linux::device::Device;
 use serde::{Deserialize, Serialize};
 
-use super::{Section, Wrong};
+use super::{Section, Settings, Wrong, fit};
 
 /// The MAC's options for frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct Frames {
     /// Octets of preamble of a frame that is sent.
-    pub preamble: u8,
+    pub preamble: i64,
     /// Frames below the Ethernet minimum are received.
     pub short: bool,
     /// Frames longer than the MTU allows are received, as far as buffers hold them.
@@ -25,7 +25,7 @@ pub struct Frames {
 impl Default for Frames {
     fn default() -> Self {
         let FrameOptions { preamble, .. } = FrameOptions::default();
-        Frames { preamble, short: false, huge: false, check_length: false }
+        Frames { preamble: preamble.into(), short: false, huge: false, check_length: false }
     }
 }
 
@@ -33,7 +33,7 @@ impl Frames {
     /// As the core has them.
     pub fn options(self) -> FrameOptions {
         FrameOptions {
-            preamble: self.preamble,
+            preamble: fit(self.preamble),
             short_frames: self.short,
             huge_frames: self.huge,
             check_length: self.check_length,
@@ -43,8 +43,8 @@ impl Frames {
 }
 
 impl Section for Frames {
-    fn check(&self) -> Result<(), Wrong> {
-        Wrong::unless_in("frames.preamble", self.preamble.into(), (1, 15))
+    fn check(&self, _: &Settings) -> Result<(), Wrong> {
+        Wrong::unless_in("frames.preamble", self.preamble, (1, 15))
     }
 
     // Queues are made for it: a device is opened with it.
@@ -57,18 +57,19 @@ pub struct Stash {
     /// Receive descriptors.
     pub descriptors: bool,
     /// Bytes of each received frame.
-    pub length: u16,
+    pub length: i64,
     /// The first of them.
-    pub index: u16,
+    pub index: i64,
 }
 
 impl Section for Stash {
-    fn check(&self) -> Result<(), Wrong> {
+    fn check(&self, _: &Settings) -> Result<(), Wrong> {
         for (key, value, step, most) in [
             ("stash.length", self.length, 8, stash::Stash::LENGTH_MAX),
             ("stash.index", self.index, 64, stash::Stash::INDEX_MAX),
         ] {
-            if !value.is_multiple_of(step) || value > most {
+            let most = i64::from(most);
+            if value % step != 0 || !(0..=most).contains(&value) {
                 let why = format!("is {value}, but must be a multiple of {step} up to {most}");
                 return Err(Wrong::new(key, why));
             }
@@ -78,6 +79,10 @@ impl Section for Stash {
 
     fn begin(&self, device: &mut Device) -> Result<()> {
         let Stash { descriptors, length, index } = *self;
-        Ok(device.port.set_stash(stash::Stash { descriptors, length, index })?)
+        Ok(device.port.set_stash(stash::Stash {
+            descriptors,
+            length: fit(length),
+            index: fit(index),
+        })?)
     }
 }

@@ -27,7 +27,7 @@ use serde_json::{Map, Value};
 pub use self::address::Address;
 pub use self::coalesce::Coalesce;
 pub use self::file::{File, of};
-pub use self::filter::Filter;
+pub use self::filter::{Filter, RuleFile};
 pub use self::frames::{Frames, Stash};
 pub use self::offload::Offload;
 pub use self::pause::Pause;
@@ -37,7 +37,7 @@ pub use self::sched::Sched;
 use crate::args::LinkArg;
 
 /// Payload bytes of the longest frame, from and to.
-const MTU: (usize, usize) = (46, 9578);
+const MTU: (i64, i64) = (46, 9578);
 
 /// Everything that a port can be set to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -47,13 +47,13 @@ pub struct Settings {
     #[serde(with = "text::option", skip_serializing_if = "Option::is_none")]
     pub mac: Option<MacAddr>,
     /// Payload bytes of the longest frame.
-    pub mtu: usize,
+    pub mtu: i64,
     /// What the PHY negotiates, or a fixed link.
     #[serde(with = "text")]
     pub link: LinkArg,
     /// MDIO address of the PHY; the device tree's.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub phy: Option<u8>,
+    pub phy: Option<i64>,
     /// Rings and buffers.
     pub rings: Rings,
     /// Which frames are received.
@@ -114,7 +114,7 @@ impl Wrong {
     }
 
     /// Sees that the number at `key` is within its range.
-    pub fn unless_in(key: &str, value: usize, (low, high): (usize, usize)) -> Result<(), Self> {
+    pub fn unless_in(key: &str, value: i64, (low, high): (i64, i64)) -> Result<(), Self> {
         if (low..=high).contains(&value) {
             return Ok(());
         }
@@ -132,13 +132,19 @@ pub struct Live<'a> {
     pub clock: &'a mut Option<PtpClock<AnyBus>>,
 }
 
+/// A number that has been checked, as those who take it want it. Numbers are read as wide as a file
+/// has them, so that one that is out of range is named with its key and the range.
+pub fn fit<T: TryFrom<i64> + Default>(number: i64) -> T {
+    T::try_from(number).unwrap_or_default()
+}
+
 /// One kind of thing that a port can be set to.
 pub trait Section {
-    /// Whether all values can be.
+    /// Whether all values can be, beside those of the other sections.
     ///
     /// # Errors
     /// The first one that cannot.
-    fn check(&self) -> Result<(), Wrong>;
+    fn check(&self, all: &Settings) -> Result<(), Wrong>;
 
     /// Tells a port that is not running yet.
     ///
@@ -156,11 +162,11 @@ pub trait Section {
         Ok(())
     }
 
-    /// Tells a running port.
+    /// Tells a running port what has changed from `old`. On an error everything is as before.
     ///
     /// # Errors
     /// What the driver says; that it is too late.
-    fn change(&self, _live: &mut Live<'_>) -> Result<()> {
+    fn change(&self, _old: &Settings, _live: &mut Live<'_>) -> Result<()> {
         bail!("cannot be changed while the port runs; set it at the start with --config")
     }
 }
@@ -191,9 +197,9 @@ impl Settings {
     pub fn check(&self) -> Result<(), Wrong> {
         Wrong::unless_in("mtu", self.mtu, MTU)?;
         if let Some(phy) = self.phy {
-            Wrong::unless_in("phy", phy.into(), (0, 31))?;
+            Wrong::unless_in("phy", phy, (0, 31))?;
         }
-        self.sections().iter().try_for_each(|(_, section)| section.check())
+        self.sections().iter().try_for_each(|(_, section)| section.check(self))
     }
 
     /// Tells a port that is not running yet.
@@ -218,33 +224,43 @@ impl Settings {
         Ok(())
     }
 
-    /// Does with a section what is no change of its values; returns what there is to show.
+    /// Does what a verb names with a section; returns what there is to show.
     ///
     /// # Errors
-    /// No such section or action, or what the driver says.
+    /// No such section or action, or what the driver says; everything is as before then.
     pub fn act(&mut self, section: &str, words: &[String], live: &mut Live<'_>) -> Result<Value> {
         match section {
             "ptp" => self.ptp.act(words, live),
-            "filter" => self.filter.act(words, live),
+            "filter" => {
+                if let Some(filter) = self.filter.edited(words)? {
+                    self.put(section, Settings { filter, ..self.clone() }, live)?;
+                }
+                self.filter.list(live)
+            }
             _ => bail!("nothing can be done with '{section}'"),
         }
     }
 
-    /// Changes values of a section, and tells the running port. On an error everything is as
-    /// before.
+    /// Changes values of a section, and tells the running port.
     ///
     /// # Errors
-    /// No such section or key, a value that cannot be, or what the driver says.
+    /// No such section or key, a value that cannot be, or what the driver says; everything is as
+    /// before then.
     pub fn change(
         &mut self,
         section: &str,
         values: Map<String, Value>,
         live: &mut Live<'_>,
     ) -> Result<()> {
-        let new = self.with(section, values)?;
+        self.put(section, self.with(section, values)?, live)
+    }
+
+    /// Puts `new` in the place of these settings, and tells the running port of that section.
+    fn put(&mut self, section: &str, new: Settings, live: &mut Live<'_>) -> Result<()> {
+        new.check()?;
         let found = new.sections().into_iter().find(|(name, _)| *name == section);
         let Some((_, told)) = found else { bail!("no section is called '{section}'") };
-        told.change(live).map_err(|error| error.context(section.to_owned()))?;
+        told.change(self, live).map_err(|error| error.context(section.to_owned()))?;
         *self = new;
         Ok(())
     }
@@ -257,8 +273,7 @@ impl Settings {
         };
         place.extend(values);
         let new: Settings = serde_json::from_value(all).map_err(|error| {
-            // The reader's place in a text that the user has never seen is of no use.
-            anyhow::Error::new(Wrong::new(section, error.to_string()))
+            anyhow::Error::new(Wrong::new(section, text::plain(&error.to_string())))
         })?;
         new.check()?;
         Ok(new)

@@ -1,11 +1,11 @@
 //! Work that the controller takes off the processor: checksums, and padding that aligns headers.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use etsec_core::offload::{RxOffload, TxOffload};
 use etsec_linux::time::Delay;
 use serde::{Deserialize, Serialize};
 
-use super::{Live, Section, Wrong};
+use super::{Live, Section, Settings, Wrong, fit};
 
 /// Offloads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -16,7 +16,7 @@ pub struct Offload {
     /// Checksums of frames that are sent may be left to the controller.
     pub tx_checksum: bool,
     /// Bytes before each received frame; 2 put an IP header at a multiple of 4.
-    pub rx_padding: u8,
+    pub rx_padding: i64,
 }
 
 impl Offload {
@@ -30,7 +30,7 @@ impl Offload {
         RxOffload {
             ip_checksum: self.rx_checksum,
             l4_checksum: self.rx_checksum,
-            padding: self.rx_padding,
+            padding: fit(self.rx_padding),
             ..RxOffload::default()
         }
     }
@@ -42,17 +42,21 @@ impl Offload {
 }
 
 impl Section for Offload {
-    fn check(&self) -> Result<(), Wrong> {
+    fn check(&self, _: &Settings) -> Result<(), Wrong> {
         let most = RxOffload::PADDING_MAX.into();
-        Wrong::unless_in("offload.rx-padding", self.rx_padding.into(), (0, most))
+        Wrong::unless_in("offload.rx-padding", self.rx_padding, (0, most))
     }
 
     // Queues are made for it: a device is opened with it.
 
-    fn change(&self, live: &mut Live<'_>) -> Result<()> {
-        anyhow::ensure!(
-            self.tx_checksum == (live.port.tx_offload() != TxOffload::Off),
-            "tx-checksum cannot be changed while the port runs; set it at the start with --config"
+    fn change(&self, old: &Settings, live: &mut Live<'_>) -> Result<()> {
+        let late = "cannot be changed while the port runs; set it at the start with --config";
+        ensure!(self.tx_checksum == old.offload.tx_checksum, "tx-checksum {late}");
+        ensure!(self.rx_padding == old.offload.rx_padding, "rx-padding {late}");
+        ensure!(
+            !self.needs_parser() || live.port.config().parser,
+            "rx-checksum needs the receiver's parser, which cannot be switched on while the port \
+             runs; set rx-checksum, or filter.enabled, at the start with --config"
         );
         Ok(live.port.set_rx_offload(self.rx(), &mut Delay)?)
     }

@@ -6,7 +6,7 @@ use etsec_linux::device::Device;
 use etsec_linux::time::Delay;
 use serde::{Deserialize, Serialize};
 
-use super::{Live, Section, Wrong};
+use super::{Live, Section, Settings, Wrong, fit};
 
 /// Flow control by pause frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,7 +19,7 @@ pub struct Pause {
     /// Pause frames are sent.
     pub tx: bool,
     /// The time in the pause frames that are sent, in units of 512 bit times.
-    pub time: u16,
+    pub time: i64,
 }
 
 impl Default for Pause {
@@ -37,23 +37,25 @@ impl Pause {
 }
 
 impl Section for Pause {
-    fn check(&self) -> Result<(), Wrong> {
-        Ok(())
+    fn check(&self, _: &Settings) -> Result<(), Wrong> {
+        Wrong::unless_in("pause.time", self.time, (0, 0xFFFF))
     }
 
     // What the link has to know, it is opened with.
 
     fn begin(&self, device: &mut Device) -> Result<()> {
-        device.port.set_pause_time(self.time);
+        device.port.set_pause_time(fit(self.time));
         Ok(())
     }
 
-    fn change(&self, live: &mut Live<'_>) -> Result<()> {
-        live.port.set_pause_time(self.time);
+    fn change(&self, old: &Settings, live: &mut Live<'_>) -> Result<()> {
         // A link that is negotiated anew is told of when it is up again.
-        if let Some(link) = live.link.set_flow_control(self.flow_control())? {
+        if self.flow_control() != old.pause.flow_control()
+            && let Some(link) = live.link.set_flow_control(self.flow_control())?
+        {
             live.port.set_link(link, &mut Delay)?;
         }
+        live.port.set_pause_time(fit(self.time));
         Ok(())
     }
 }

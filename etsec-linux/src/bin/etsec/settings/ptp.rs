@@ -7,7 +7,7 @@ use etsec_linux::time::Delay;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Live, Section, Wrong};
+use super::{Live, Section, Settings, Wrong, fit};
 use crate::run::wall_clock;
 
 /// What the clock counts. It begins with the computer's time.
@@ -17,7 +17,7 @@ pub struct Ptp {
     /// The input, if there is to be a clock at all.
     pub clock: Input,
     /// Its frequency.
-    pub hz: u32,
+    pub hz: i64,
 }
 
 /// The input of the clock.
@@ -46,7 +46,7 @@ impl Ptp {
             Input::Transmit => ClockSource::Transmit,
             Input::Rtc => ClockSource::Rtc,
         };
-        Some(ClockConfig::new(source, self.hz))
+        Some(ClockConfig::new(source, fit(self.hz)))
     }
 
     /// `show`, `set NS|now`, `step NS`, `adjust PPB`; the clock as it is then.
@@ -75,7 +75,8 @@ impl Ptp {
 }
 
 impl Section for Ptp {
-    fn check(&self) -> Result<(), Wrong> {
+    fn check(&self, _: &Settings) -> Result<(), Wrong> {
+        Wrong::unless_in("ptp.hz", self.hz, (0, u32::MAX.into()))?;
         let Some(config) = self.config() else { return Ok(()) };
         // A tick is shorter than a microsecond.
         if config.range_ppb() < 1 {
@@ -92,11 +93,18 @@ impl Section for Ptp {
         Ok(())
     }
 
-    fn change(&self, live: &mut Live<'_>) -> Result<()> {
-        if let Some(clock) = live.clock.take() {
-            clock.stop();
-        }
-        self.launch(live)
+    fn change(&self, _: &Settings, live: &mut Live<'_>) -> Result<()> {
+        let Some(mut before) = live.clock.take() else { return self.launch(live) };
+        let (config, ppb, time) = (*before.config(), before.adjustment(), before.now());
+        before.stop();
+        self.launch(live).inspect_err(|_| {
+            // One that cannot be does not end the one there was.
+            let page = live.port.pages().group0.clone();
+            if let Ok(mut again) = PtpClock::start(page, config, Some(time), &mut Delay) {
+                let _ = again.adjust(ppb);
+                *live.clock = Some(again);
+            }
+        })
     }
 }
 

@@ -6,7 +6,7 @@ use etsec_linux::device::Device;
 use etsec_linux::time::Delay;
 use serde::{Deserialize, Serialize};
 
-use super::{Live, Section, Wrong};
+use super::{Live, Section, Settings, Wrong, fit};
 
 /// Sharing of the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -15,7 +15,7 @@ pub struct Sched {
     /// Who is next.
     pub mode: Mode,
     /// Of each ring in units of 64 bytes a visit, for [`Mode::RoundRobin`]; 0 blocks a ring.
-    pub weights: [u8; 8],
+    pub weights: [i64; 8],
 }
 
 /// Who is next when a frame has been sent.
@@ -36,13 +36,16 @@ impl Sched {
         match self.mode {
             Mode::Single => Schedule::Single,
             Mode::Priority => Schedule::Priority,
-            Mode::RoundRobin => Schedule::RoundRobin(self.weights),
+            Mode::RoundRobin => Schedule::RoundRobin(self.weights.map(fit)),
         }
     }
 }
 
 impl Section for Sched {
-    fn check(&self) -> Result<(), Wrong> {
+    fn check(&self, _: &Settings) -> Result<(), Wrong> {
+        for (n, weight) in self.weights.into_iter().enumerate() {
+            Wrong::unless_in(&format!("sched.weights.{n}"), weight, (0, 255))?;
+        }
         if self.mode == Mode::RoundRobin && self.weights == [0; 8] {
             return Err(Wrong::new("sched.weights", "are all 0: nothing would ever be sent"));
         }
@@ -54,7 +57,7 @@ impl Section for Sched {
         Ok(())
     }
 
-    fn change(&self, live: &mut Live<'_>) -> Result<()> {
+    fn change(&self, _: &Settings, live: &mut Live<'_>) -> Result<()> {
         Ok(live.port.set_schedule(self.schedule(), &mut Delay)?)
     }
 }

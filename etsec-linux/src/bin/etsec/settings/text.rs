@@ -2,10 +2,15 @@
 //! it.
 
 use std::fmt::Display;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
 use std::str::FromStr;
 
+use anyhow::{Context, Result, ensure};
+
 use serde::de::Error;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serializer};
 
 /// Writes the value as its text.
 pub fn serialize<T: Display, S: Serializer>(value: &T, to: S) -> Result<S::Ok, S::Error> {
@@ -43,20 +48,25 @@ pub mod option {
     }
 }
 
-/// A value that is a text wherever it is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Text<T>(pub T);
+/// The longest file of settings or rules in bytes.
+const FILE_MAX: u64 = 1 << 20;
 
-impl<T: Display> Serialize for Text<T> {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_str(&self.0)
-    }
+/// Reads a file of settings or rules.
+///
+/// # Errors
+/// With the file, what the system says, or that it is no such file.
+pub fn read(path: &Path) -> Result<String> {
+    let named = || format!("cannot read {}", path.display());
+    let mut text = Vec::new();
+    let file = File::open(path).with_context(named)?;
+    file.take(FILE_MAX + 1).read_to_end(&mut text).with_context(named)?;
+    ensure!(text.len() as u64 <= FILE_MAX, "{}: longer than {FILE_MAX} bytes", path.display());
+    String::from_utf8(text).ok().with_context(|| format!("{}: not a text", path.display()))
 }
 
-impl<'de, T: FromStr<Err: Display>> Deserialize<'de> for Text<T> {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        deserialize(from).map(Text)
-    }
+/// A reader's message without the names that only the program knows.
+pub fn plain(message: &str) -> String {
+    message.replace('\n', "; ").replace("expected i64", "expected a whole number")
 }
 
 /// Words of a command line, `KEY VALUE KEY VALUE …`, as values: `on` and `off`, whole numbers,
