@@ -146,19 +146,20 @@ impl Buf {
     }
 
     /// Whether a transmit control block can lie right in front of the first byte: there is room for
-    /// it, and not at the places where erratum eTSEC12 spoils checksums, 25 to 31 bytes behind a
-    /// multiple of 32 (HW 14). Buffers begin at such multiples.
+    /// it, and, unless it may lie `anywhere`, not at the places where erratum eTSEC12 spoils
+    /// checksums, 25 to 31 bytes behind a multiple of 32 (HW 14). Buffers begin at such multiples.
     #[inline(always)]
-    pub(crate) fn takes_fcb(&self) -> bool {
+    pub(crate) fn takes_fcb(&self, anywhere: bool) -> bool {
         // Without room the difference wraps to a number with the highest bit set.
-        self.offset().wrapping_sub(TxFcb::LEN as u32) & 0x8000_001F <= 0x18
+        let places = if anywhere { 0x8000_0000 } else { 0x8000_001F };
+        self.offset().wrapping_sub(TxFcb::LEN as u32) & places <= 0x18
     }
 
     /// Writes a control block right in front of the first byte, where `takes_fcb` saw that it may
     /// lie, and returns the low half of its address.
     #[inline(always)]
     pub(crate) fn put_fcb(&mut self, fcb: TxFcb) -> u32 {
-        debug_assert!(self.takes_fcb());
+        debug_assert!(self.takes_fcb(true));
         let at = (self.place() + self.offset()).wrapping_sub(TxFcb::LEN as u32);
         // SAFETY: the headroom is this buffer's, which is owned, and it is that large.
         unsafe { self.pool().cpu(at).cast::<[u8; 8]>().write_unaligned(fcb.bytes()) };

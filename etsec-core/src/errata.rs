@@ -8,14 +8,15 @@ use bitflags::bitflags;
 bitflags! {
     /// Errata that the driver works around. All of the work-arounds are safe on every part.
     ///
-    /// Those of checksum offload and of the RxFCB's VLAN flag are here so that whoever asks for
-    /// these functions can be told.
+    /// [`Errata::VLN`] is here to be told of: which parts have it is not known, so it is worked
+    /// around everywhere, which costs nothing.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
     pub struct Errata: u8 {
         /// eTSEC74: received frames of MAXFRM bytes, or one less, count as truncated. MAXFRM is
         /// kept two bytes above the longest frame instead of one.
         const ETSEC74 = 1;
-        /// eTSEC12: wrong checksums where the TxFCB's address modulo 32 is above 24.
+        /// eTSEC12: wrong checksums where the TxFCB's address modulo 32 is above 24. There a block
+        /// gets a descriptor of its own, and a better place.
         const ETSEC12 = 1 << 1;
         /// eTSEC76: checksum offload of frames above 2500 bytes delays the transmitter or makes it
         /// run dry.

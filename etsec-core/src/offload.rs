@@ -19,7 +19,7 @@ use crate::regs::receive::{RCTRL, Rctrl};
 use crate::regs::transmit::{TCTRL, Tctrl};
 use crate::rx_form::RxForm;
 use crate::settings::Settings;
-use crate::tx::OWN_PREAMBLES;
+use crate::tx::{ANYWHERE, OWN_PREAMBLES, SUMMED};
 
 /// What the controller does to received frames. All of it needs
 /// [`Config::parser`](crate::Config::parser).
@@ -70,7 +70,7 @@ pub enum TxOffload {
 impl TxOffload {
     /// Longest frame whose checksums may be asked for.
     fn summed(self, errata: Errata) -> u32 {
-        let most = if errata.contains(Errata::ETSEC76) { ETSEC76_MOST } else { !OWN_PREAMBLES };
+        let most = if errata.contains(Errata::ETSEC76) { ETSEC76_MOST } else { SUMMED };
         match self {
             TxOffload::Off => 0,
             TxOffload::All => most,
@@ -79,7 +79,7 @@ impl TxOffload {
     }
 
     fn of(summed: u32) -> Self {
-        match summed & !OWN_PREAMBLES {
+        match summed & SUMMED {
             0 => TxOffload::Off,
             most => u16::try_from(most).map_or(TxOffload::All, TxOffload::UpTo),
         }
@@ -174,12 +174,14 @@ impl<B: Bus + Clone> Stopped<B> {
     /// then.
     pub fn set_tx_offload(&mut self, new: TxOffload) -> Result<(), Error> {
         let port = &mut self.owner_mut().port;
-        let summed = new.summed(port.controller.config.errata);
+        let errata = port.controller.config.errata;
+        let summed = new.summed(errata);
         let old = port.controller.summed;
-        if port.has(Side::Tx) && summed != old & !OWN_PREAMBLES {
+        if port.has(Side::Tx) && summed != old & SUMMED {
             return Err(Error::HasQueues(Side::Tx));
         }
-        port.controller.summed = summed | old & OWN_PREAMBLES;
+        let anywhere = if errata.contains(Errata::ETSEC12) { 0 } else { ANYWHERE };
+        port.controller.summed = summed | anywhere | old & OWN_PREAMBLES;
         permit(&mut port.controller.settings, summed != 0);
         Ok(())
     }

@@ -11,7 +11,7 @@ use core::fmt;
 use core::mem::ManuallyDrop;
 
 pub use self::burst::{Sent, Stager};
-pub(crate) use self::offload::{OWN_PREAMBLES, Offload};
+pub(crate) use self::offload::{ANYWHERE, OWN_PREAMBLES, Offload, SUMMED};
 use crate::bd::{Bd, Control, TxFlags, Unsent};
 use crate::buf::{Buf, Packed};
 use crate::bus::Doorbell;

@@ -261,6 +261,7 @@ fn settings(
     settings.mtu = options.mtu;
     settings.buffer_size = sizes.buffer_size;
     settings.parser = options.parser;
+    settings.loopback = options.loopback;
     if let Some(link) = options.link.or(config.fixed_link) {
         settings.link = link;
     }

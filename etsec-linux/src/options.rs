@@ -45,6 +45,8 @@ pub struct Options {
     pub parser: bool,
     /// What the MAC takes for a frame.
     pub frames: FrameOptions,
+    /// Whether the MAC's output is led back to its input.
+    pub loopback: bool,
     /// What the controller does to received frames; it needs `parser`.
     pub rx_offload: RxOffload,
     /// What the controller may do to frames that are sent.
@@ -72,6 +74,7 @@ impl Default for Options {
             all_multicast: false,
             parser: false,
             frames: FrameOptions::default(),
+            loopback: false,
             rx_offload: RxOffload::default(),
             tx_offload: TxOffload::Off,
             page_size: None,

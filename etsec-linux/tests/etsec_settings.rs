@@ -331,6 +331,18 @@ fn checksums_are_left_to_the_controller() {
 }
 
 #[test]
+fn in_loopback_what_is_sent_is_received() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("etsec.toml");
+    std::fs::write(&file, "[port.sim]\nframes.loopback = true\n").unwrap();
+    let path = file.to_str().unwrap();
+    let output = run(&["--json", "send", "-d", "sim", "--count", "50", "--config", path]);
+    assert_eq!(code(&output), Some(0), "{}", said(&output));
+    let counters = &events(&output.stdout, "counters")[0]["ports"][0];
+    assert_eq!((&counters["mib"]["TPKT"], &counters["mib"]["RPKT"]), (&50.into(), &50.into()));
+}
+
+#[test]
 fn a_mistake_in_a_file_is_named_with_its_place_before_anything_is_touched() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("etsec.toml");

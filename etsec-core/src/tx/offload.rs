@@ -20,7 +20,7 @@ const TAG: u32 = 4;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Offload {
     /// Longest frame whose checksums may be asked for; 0: the port permits no block at all. And
-    /// [`OWN_PREAMBLES`].
+    /// [`OWN_PREAMBLES`], [`ANYWHERE`].
     permits: u32,
     pub near: Near,
     /// One more than the descriptor whose closing tells whether this device leaves TOE where UN is
@@ -50,6 +50,10 @@ impl Near {
 
 /// In the number of bytes that may be summed: frames may have preambles of their own.
 pub(crate) const OWN_PREAMBLES: u32 = 0x8000_0000;
+/// Likewise: blocks may lie anywhere, the part being without erratum eTSEC12.
+pub(crate) const ANYWHERE: u32 = 0x4000_0000;
+/// The number itself.
+pub(crate) const SUMMED: u32 = !(OWN_PREAMBLES | ANYWHERE);
 
 /// No descriptor.
 const NONE: u32 = 0;
@@ -62,7 +66,12 @@ impl Offload {
     }
 
     fn summed(&self) -> u32 {
-        self.permits & !OWN_PREAMBLES
+        self.permits & SUMMED
+    }
+
+    /// Whether a block can lie right in front of a frame that begins there.
+    fn is_close(&self, buf: &Buf) -> bool {
+        buf.takes_fcb(self.permits & ANYWHERE != 0)
     }
 
     /// Whether frames may have preambles of their own.
@@ -83,8 +92,8 @@ impl<D: Doorbell> TxQueue<D> {
     /// [`Stopped::set_tx_offload`](crate::Stopped::set_tx_offload).
     ///
     /// The block is written into the headroom in front of the frame, 8 bytes right before it. If it
-    /// may not lie there (erratum eTSEC12, HW 14), it takes a descriptor of its own and up to 7
-    /// bytes more. The frame itself stays as it is.
+    /// may not lie there (on parts with erratum eTSEC12, HW 14), it takes a descriptor of its own
+    /// and up to 7 bytes more. The frame itself stays as it is.
     ///
     /// # Errors
     /// As [`TxQueue::stage`]; and [`Reason::NotPermitted`], [`Reason::Headroom`] or
@@ -117,7 +126,7 @@ impl<D: Doorbell> TxQueue<D> {
     #[inline(never)]
     pub(super) fn stage_with_slowly(&mut self, buf: Packed, fcb: TxFcb) -> Result<(), Refused> {
         let mut buf = buf.unpack();
-        let close = buf.takes_fcb();
+        let close = self.offload.is_close(&buf);
         let checked = self.check(&buf, usize::from(!close));
         if let Err(why) = checked.and_then(|()| self.check_block(&buf, fcb)) {
             return self.refuse(buf, why);
@@ -146,7 +155,7 @@ impl<D: Doorbell> TxQueue<D> {
         let offload = &self.offload;
         let len = buf.total_len() as u32;
         let tag = if fcb.flags().contains(TxFcbFlags::VLN) { TAG } else { 0 };
-        let apart = !buf.takes_fcb();
+        let apart = !offload.is_close(buf);
         if offload.summed() == 0 {
             Err(Reason::NotPermitted)
         } else if buf.headroom() < TxFcb::LEN || (apart && MAX_CHAIN == 1) {

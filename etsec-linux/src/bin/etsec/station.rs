@@ -122,6 +122,7 @@ impl Setup {
             all_multicast: settings.address.all_multicast,
             parser: self.parser || settings.filter.enabled || settings.offload.needs_parser(),
             frames: settings.frames.options(),
+            loopback: settings.frames.loopback,
             rx_offload: settings.offload.rx(),
             tx_offload: settings.offload.tx(),
             flow_control: settings.pause.flow_control(),

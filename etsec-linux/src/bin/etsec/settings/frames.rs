@@ -20,12 +20,20 @@ pub struct Frames {
     pub huge: bool,
     /// The length field of 802.3 frames is compared with the data.
     pub check_length: bool,
+    /// What is sent is received, and nothing is on the wire.
+    pub loopback: bool,
 }
 
 impl Default for Frames {
     fn default() -> Self {
         let FrameOptions { preamble, .. } = FrameOptions::default();
-        Frames { preamble: preamble.into(), short: false, huge: false, check_length: false }
+        Frames {
+            preamble: preamble.into(),
+            short: false,
+            huge: false,
+            check_length: false,
+            loopback: false,
+        }
     }
 }
 
