@@ -119,6 +119,14 @@ impl<B: Bus> Port<B> {
         Rstat::from_bits_retain(present(self.rx()) >> 8)
     }
 
+    /// Enables the receive rings in use. What is extracted for stashing stays as options have set
+    /// it.
+    #[inline]
+    pub(crate) fn enable_rx(&self) {
+        let rings = Rqueue::from_bits_retain(present(self.rx()) >> 24);
+        RQUEUE.on(self.bus()).assign(RQUEUE.on(self.bus()).flags() | rings);
+    }
+
     /// Gives the rings to the controller and lets it run (HW 8.1 step 15, 8.2). Returns THLT and
     /// QHLT bits of the rings in use.
     pub(crate) fn start(&self) -> (Tstat, Rstat) {
@@ -128,8 +136,7 @@ impl<B: Bus> Port<B> {
         self.set_live(true);
         let (rx, tx) = (present(self.rx()), present(self.tx()));
         let (qhlt, thlt) = (Rstat::from_bits_retain(rx >> 8), Tstat::from_bits_retain(tx));
-        // What is extracted for stashing stays as options have set it.
-        RQUEUE.on(bus).assign(RQUEUE.on(bus).flags() | Rqueue::from_bits_retain(rx >> 24));
+        self.enable_rx();
         TQUEUE.on(bus).assign(Tqueue::from_bits_retain(tx >> 16));
         // HW 3.4: 0xC3, whatever an owner before us had set; GRS and GTS end with it.
         let snoop = Dmactrl::TDSEN::SET + Dmactrl::TBDSEN::SET;

@@ -3,7 +3,7 @@
 use etsec_core::device::{SleepError, Sleeping, Wake, WakeFrames};
 use etsec_core::groups::Group;
 use etsec_core::link::Pause;
-use etsec_core::{Bus, MacAddr};
+use etsec_core::{Bus, MacAddr, Stash};
 use etsec_sim::{Fault, Line, Sim, SimBus, SimConfig, Switches, WireSpeed};
 use etsec_tests::all_rings;
 use etsec_tests::at;
@@ -88,6 +88,21 @@ fn each_reading(check: impl Fn(SimConfig)) {
     for switches in all_rings::readings().into_iter().filter(|switches| !switches.qemu) {
         check(SimConfig { switches, ..SimConfig::default() });
     }
+}
+
+#[test]
+fn a_port_that_stashes_is_woken_as_well() {
+    let mut config = config();
+    config.parser = true;
+    let mut rig = Rig::new(&Plan { config, ..Plan::default() });
+    let stash = Stash { descriptors: true, length: 64, index: 0 };
+    rig.port.set_stash(stash).expect("a stash that can be");
+    let mut asleep = sleep(rig.start(), Wake::Frames(WakeFrames::UNICAST));
+    let ours = frame(STATION, PEER, 60, 1);
+    asleep.woken_by(&[frame(MacAddr::BROADCAST, PEER, 60, 0)], &ours);
+    let mut live = asleep.wake();
+    assert_eq!(live.receive(0), Some(ours));
+    live.finish();
 }
 
 #[test]

@@ -218,6 +218,8 @@ fn cover<B: Bus>(bus: &B, rules: &Rules) -> Rules {
 fn file<B: Bus>(port: &Port<B>, rules: &Rules) -> Rules {
     let bus = port.bus();
     let covered = cover(bus, rules);
+    // Options that have a say in RQUEUE have just set all of it.
+    port.enable_rx();
     let filing = Rctrl::FILREN::SET + Rctrl::FSQEN::CLEAR;
     RCTRL.on(bus).modify(filing);
     DMACTRL.on(bus).modify(Dmactrl::GRS::CLEAR);

@@ -40,6 +40,7 @@ fn config(phy: Option<u8>, interface: Interface, tbi: Option<u8>) -> PortConfig 
         interface: Some(interface),
         fixed_link: phy.is_none().then_some(GIGABIT),
         tbi_address: tbi,
+        ..PortConfig::default()
     }
 }
 

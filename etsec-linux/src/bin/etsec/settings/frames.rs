@@ -86,6 +86,10 @@ impl Section for Stash {
     }
 
     fn begin(&self, device: &mut Device) -> Result<()> {
+        // What nobody asks for costs no register write.
+        if *self == Stash::default() {
+            return Ok(());
+        }
         let Stash { descriptors, length, index } = *self;
         Ok(device.port.set_stash(stash::Stash {
             descriptors,
