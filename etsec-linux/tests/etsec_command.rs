@@ -440,9 +440,9 @@ fn signals_end_every_running_command_orderly() {
     assert!(String::from_utf8_lossy(&output.stdout).contains("no counter has changed"));
 }
 
-/// Stopped, the process cannot act on the first signal before the second one is there.
-#[test]
-fn a_second_signal_ends_at_once() {
+/// How a server ends that gets two signals at once. Stopped, it cannot act on the first one before
+/// the second one is there.
+fn end_of_a_server_with_two_signals() -> Option<i32> {
     let mut child = etsec(&["--json", "serve", "-d", "sim", "-a", "10.0.0.1/24"]).spawn().unwrap();
     let mut ready = String::new();
     BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut ready).unwrap();
@@ -450,8 +450,16 @@ fn a_second_signal_ends_at_once() {
     for signal in [Signal::STOP, Signal::INT, Signal::TERM, Signal::CONT] {
         kill(&child, signal);
     }
-    let status = child.wait().unwrap();
-    assert!(matches!(status.code(), Some(130 | 143)), "{status}");
+    child.wait().unwrap().code()
+}
+
+/// The kernel may give each of the two signals to another thread. Then the main thread, if it is
+/// quick, ends orderly while the other one is still at its signal, so once is not enough.
+#[test]
+fn a_second_signal_ends_at_once() {
+    let ends: Vec<_> = (0..10).map(|_| end_of_a_server_with_two_signals()).collect();
+    assert!(ends.iter().all(|end| matches!(end, Some(0 | 130 | 143))), "{ends:?}");
+    assert!(ends.iter().any(|end| matches!(end, Some(130 | 143))), "{ends:?}");
 }
 
 #[test]
