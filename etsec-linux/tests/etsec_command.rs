@@ -440,8 +440,7 @@ fn signals_end_every_running_command_orderly() {
     assert!(String::from_utf8_lossy(&output.stdout).contains("no counter has changed"));
 }
 
-/// How a server ends that gets two signals at once. Stopped, it cannot act on the first one before
-/// the second one is there.
+/// How a server ends that gets two signals at once: it is stopped until both are there.
 fn end_of_a_server_with_two_signals() -> Option<i32> {
     let mut child = etsec(&["--json", "serve", "-d", "sim", "-a", "10.0.0.1/24"]).spawn().unwrap();
     let mut ready = String::new();
@@ -453,8 +452,8 @@ fn end_of_a_server_with_two_signals() -> Option<i32> {
     child.wait().unwrap().code()
 }
 
-/// The kernel may give each of the two signals to another thread. Then the main thread, if it is
-/// quick, ends orderly while the other one is still at its signal, so once is not enough.
+/// Each of the two signals may go to another thread: then the main one, if it is quick, ends
+/// orderly while the other is still at its signal. So once is not enough.
 #[test]
 fn a_second_signal_ends_at_once() {
     let ends: Vec<_> = (0..10).map(|_| end_of_a_server_with_two_signals()).collect();
