@@ -42,7 +42,7 @@ pub fn ask(roots: &Roots, device: &str, request: &Request) -> Result<Value> {
             )
         }
         Err(error) if error.kind() == ErrorKind::PermissionDenied => {
-            bail!("{device}: only root and the user who runs it may do that ({})", path.display())
+            bail!("{device}: only the user who runs it may do that ({})", path.display())
         }
         Err(error) => {
             return Err(error).with_context(|| format!("cannot connect to {}", path.display()));
