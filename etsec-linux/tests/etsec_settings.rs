@@ -3,78 +3,12 @@
 
 mod program;
 
-use std::io::{BufRead, BufReader};
-use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 use pcap_file::pcap::{PcapPacket, PcapWriter};
+use program::owner::{Owner, run, text};
 use program::*;
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-
-fn etsec(words: &[&str]) -> Command {
-    let program = program::words();
-    let mut command = Command::new(&program[0]);
-    command.args(&program[1..]).arg("--quiet").args(words).stdin(Stdio::null());
-    command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    command
-}
-
-fn run(words: &[&str]) -> Output {
-    etsec(words).output().unwrap()
-}
-
-fn text(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
-
-/// A port that runs until it is told not to.
-struct Owner {
-    child: Child,
-    device: String,
-}
-
-impl Owner {
-    /// A device of its own, so that tests beside this one do not meet it.
-    fn start(dir: &Path, words: &[&str]) -> Self {
-        let device = format!("sim,wire=pcap:,{}/sent.pcap", dir.display());
-        let words = [&["-v", "echo", "--device", &device], words].concat();
-        let mut child = etsec(&words).spawn().unwrap();
-        let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
-        assert!(said.any(|line| line.unwrap().contains(": started")), "it runs");
-        // It goes on reading, so that the program can go on speaking.
-        std::thread::spawn(move || said.for_each(drop));
-        Owner { child, device }
-    }
-
-    fn show(&self, verb: &str) -> Value {
-        let output = run(&["--json", verb, "--device", &self.device]);
-        assert_eq!(code(&output), Some(0), "{}", said(&output));
-        serde_json::from_str(&text(&output)).unwrap()
-    }
-
-    fn set(&self, verb: &str, words: &[&str]) -> Output {
-        run(&[&[verb, "--device", &self.device], words].concat())
-    }
-
-    fn stop(mut self) {
-        let pid = Pid::from_child(&self.child);
-        kill_process(pid, Signal::INT).unwrap();
-        assert!(self.child.wait().unwrap().success());
-        let after = run(&["rings", "--device", &self.device]);
-        assert_eq!(code(&after), Some(1));
-        assert!(said(&after).contains("nobody runs it"), "{}", said(&after));
-    }
-}
-
-impl Drop for Owner {
-    /// A test that has failed leaves nothing running.
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 #[test]
 fn a_running_port_shows_its_settings_and_takes_others() {

@@ -35,6 +35,8 @@ pub enum Wrong {
     NoAction,
     /// Something behind the action, which ends a rule.
     BehindAction,
+    /// A number beyond 32 bits, for something of that name, which has a greatest value.
+    Large(&'static str, u32),
     /// A rule that cannot be.
     Rule(RuleError),
 }
@@ -54,6 +56,7 @@ impl fmt::Display for ParseRuleError {
                  RINGS by FIELDS'",
             ),
             Wrong::BehindAction => f.write_str("the action ends the rule, and more follows"),
+            Wrong::Large(name, most) => write!(f, "{name}: 0 to {most} are possible"),
             Wrong::Rule(error) => error.fmt(f),
         }
     }
@@ -98,7 +101,8 @@ impl<'t> Word<'t> {
         if digits.is_empty() || !digits.bytes().all(|c| char::from(c).is_digit(radix)) {
             return self.wanted(WANTED);
         }
-        let value = u32::from_str_radix(digits, radix).unwrap_or(u32::MAX);
+        let value = u32::from_str_radix(digits, radix);
+        let value = value.map_err(|_| self.wrong(Wrong::Large(name, most)))?;
         match u16::try_from(value) {
             Ok(value) if u32::from(value) <= most => Ok(value),
             _ => Err(self.wrong(Wrong::Rule(RuleError::range(name, value, 0, most)))),

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test file uses some of it")]
 
+pub mod owner;
+
 use std::process::Output;
 
 use serde_json::Value;

@@ -106,6 +106,10 @@ pub enum Command {
     ///
     /// Keys: promiscuous on|off, all-multicast on|off.
     Address(Tune),
+    /// Show what the MAC of a running port takes for a frame, which is set at the start.
+    Frames(Tune),
+    /// Show what a running port puts into the cache, which is set at the start.
+    Stash(Tune),
     /// Show or change what a running port's controller does to frames.
     ///
     /// Keys: rx-checksum on|off; tx-checksum and rx-padding are set at the start.

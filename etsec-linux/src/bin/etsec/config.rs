@@ -2,21 +2,22 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
-use etsec_linux::Roots;
+use anyhow::{Context as _, Result};
 use serde::Serialize;
 
 use crate::args::Config;
-use crate::control::{Request, ask};
+use crate::control::Request;
 use crate::output::Output;
+use crate::run::Context;
 use crate::settings::{File, Settings};
 
 /// Runs the command.
-pub fn run(action: &Config, out: Output) -> Result<()> {
+pub fn run(action: &Config, context: &Context) -> Result<()> {
+    let out = context.out;
     match action {
         Config::Check { file } => check(file, out),
         Config::Show { device: Some(device), .. } => {
-            let settings = ask(&Roots::default(), &device.to_string(), &Request::Show)?;
+            let settings = context.ask(device, &Request::Show)?;
             let settings: Settings =
                 serde_json::from_value(settings).context("the owner is of another version")?;
             show([(device.to_string(), settings)].into_iter().collect(), out)

@@ -2,18 +2,18 @@
 
 use anyhow::Result;
 use etsec_core::filer::Rule;
-use etsec_linux::Roots;
 use serde_json::Value;
 
 use crate::args::{Filter, FilterAction, Observe};
-use crate::control::{Request, ask};
-use crate::output::{Output, table};
-use crate::run::Usage;
+use crate::control::Request;
+use crate::output::table;
+use crate::run::{Context, Usage};
 use crate::settings::RuleFile;
 use crate::settings::text::pairs;
 
 /// Runs the command.
-pub fn run(args: &Filter, out: Output) -> Result<()> {
+pub fn run(args: &Filter, context: &Context) -> Result<()> {
+    let tell = |target: &Observe, request: &Request| context.ask(&target.device, request);
     let (target, words) = match &args.action {
         FilterAction::List { target } => (target, vec!["list".to_owned()]),
         FilterAction::Add { target, at, rule } => {
@@ -42,11 +42,7 @@ pub fn run(args: &Filter, out: Output) -> Result<()> {
         }
     };
     let shown = tell(target, &Request::Act { section: "filter".to_owned(), words })?;
-    out.show(&shown, text)
-}
-
-fn tell(target: &Observe, request: &Request) -> Result<Value> {
-    ask(&Roots::default(), &target.device.to_string(), request)
+    context.out.show(&shown, text)
 }
 
 fn text(shown: &Value) -> String {

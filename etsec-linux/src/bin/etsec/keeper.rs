@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
+use etsec_core::link::{Duplex, Link};
 use etsec_core::phy::LinkChange;
 use etsec_core::ptp::PtpClock;
 use etsec_core::{EventPort, Line, MacAddr, Running, RxCounters, Stopped, TxCounters};
@@ -13,8 +14,9 @@ use etsec_linux::time::Clock;
 use etsec_linux::{AnyBus, Lines, Roots};
 use etsec_sim::ends::WireError;
 
-use crate::control::{Answer, Request, Server};
+use crate::control::{Answer, Request, Server, State};
 use crate::counters::PortCounters;
+use crate::observe::registers;
 use crate::run::NAP;
 use crate::settings::{Live, Settings};
 
@@ -238,11 +240,26 @@ fn listen(name: &str) -> Option<Server> {
     }
 }
 
+/// What can be seen of the port at this moment.
+fn look(live: &Live<'_>) -> State {
+    let link = live.link.link();
+    State {
+        process: std::process::id(),
+        link: link.map(|link| link.to_string()),
+        // HW 11.1: pause frames are a matter of full duplex.
+        pause: link.map(|Link { duplex, pause, .. }| {
+            [pause.rx, pause.tx].map(|way| way && duplex == Duplex::Full)
+        }),
+        registers: registers(&live.port.pages().group0),
+    }
+}
+
 /// What becomes of a request.
 fn answer(request: Request, settings: &mut Settings, live: &mut Live<'_>) -> Answer {
     let shown = |settings: &Settings| Ok(serde_json::to_value(settings)?);
     let done = match request {
         Request::Show => shown(settings),
+        Request::Look => serde_json::to_value(look(live)).map_err(anyhow::Error::from),
         Request::Set { section, values } => {
             settings.change(&section, values, live).and_then(|()| shown(settings))
         }

@@ -10,20 +10,28 @@ use etsec_core::regs::mac::{MACCFG1, MACCFG2, MACSTNADDR1, MACSTNADDR2, Maccfg1,
 use serde::Serialize;
 
 use crate::args::{DeviceName, Observe};
-use crate::observe::{Observer, ReadPage, open_mdio};
-use crate::output::{Output, table};
+use crate::observe::{Observer, ReadPage, ask, open_mdio};
+use crate::output::table;
+use crate::run::Context;
 
 /// Runs the command.
-pub fn run(args: &Observe, out: Output) -> Result<()> {
-    let observer = Observer::open(&args.device)?;
+pub fn run(args: &Observe, context: &Context) -> Result<()> {
+    let observer = Observer::open(&args.device, context)?;
     let mut shown = mac(&observer.page);
-    match &observer.owner {
+    shown.phy = match &observer.owner {
         // Management frames of two programs would get mixed up, and a loss of link would be read
         // away.
-        Some(owner) => shown.phy = PhyShown::Unasked { owner: owner.clone() },
-        None => shown.phy = ask_phy(&args.device, &observer)?,
-    }
-    out.show(&shown, text)
+        Some(owner) => unasked(owner, &args.device, &observer, context),
+        None => ask_phy(&args.device, &observer)?,
+    };
+    context.out.show(&shown, text)
+}
+
+/// What the owner knows of the link, if it is one of ours and tells.
+fn unasked(owner: &str, device: &DeviceName, observer: &Observer, context: &Context) -> PhyShown {
+    let told = observer.state.clone().or_else(|| ask(device, context).ok());
+    let told = told.map(|state| state.link.unwrap_or_else(|| "down".into()));
+    PhyShown::Unasked { owner: owner.to_owned(), link: told }
 }
 
 #[derive(Debug, Serialize)]
@@ -41,7 +49,7 @@ struct Shown {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "lowercase", tag = "state")]
 enum PhyShown {
-    Unasked { owner: String },
+    Unasked { owner: String, link: Option<String> },
     Absent,
     Present { address: u8, id: String, link: Option<String>, negotiating: bool, capable: String },
 }
@@ -103,8 +111,13 @@ fn text(shown: &Shown) -> String {
         vec!["MAC".into(), format!("{running}, set to {}", shown.set_to)],
     ];
     match &shown.phy {
-        PhyShown::Unasked { owner } => {
+        PhyShown::Unasked { owner, link } => {
             rows.push(vec!["PHY".into(), format!("not asked: the port is in use by {owner}")]);
+            let told = link.iter().map(|link| match link.as_str() {
+                "down" => "down, says its owner".to_owned(),
+                link => format!("up, {link}, says its owner"),
+            });
+            rows.extend(told.map(|words| vec!["link".into(), words]));
         }
         PhyShown::Absent => rows.push(vec!["PHY".into(), "none answers".into()]),
         PhyShown::Present { address, id, link, negotiating, capable } => {

@@ -1,16 +1,19 @@
 //! Devices as observers see them: registers that can be read and nothing else, and the MDIO bus in
 //! turns with others.
 //!
-//! Nothing here stops, resets or owns a port. A simulated device lives in the process that opens
-//! it, so what is seen of one is a controller after power-on.
+//! Nothing here stops, resets or owns a port. A simulated device lives in the process that opened
+//! it: that one is asked. If there is none, what is seen is a controller after power-on, and it is
+//! said so.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use etsec_core::Bus;
 use etsec_core::mdio::{Mdio, MdioBus};
 use etsec_core::regs::Readable;
-use etsec_core::regs::control::{TSEC_ID, TsecId};
+use etsec_core::regs::catalog::{Access, CATALOG, Entry, Page, Reading, Register};
+use etsec_core::regs::control::{ECNTRL, Ecntrl, TSEC_ID, TsecId};
 use etsec_linux::devtree::Node;
 use etsec_linux::handover::{self, KernelDriver};
 use etsec_linux::lock;
@@ -20,6 +23,8 @@ use etsec_linux::{AnyBus, Error, PortConfig, Roots, Spec, port};
 use etsec_sim::Sim;
 
 use crate::args::DeviceName;
+use crate::control::{NobodyRuns, Request, State};
+use crate::run::Context;
 
 /// The suffixes of the three UIO devices one MAC may be.
 const PARTS: [&str; 3] = ["-tx", "-rx", "-err"];
@@ -66,6 +71,8 @@ pub struct Observer {
     pub mdio: Option<ReadPage>,
     /// Who owns it, in words.
     pub owner: Option<String>,
+    /// What its owner tells of it: of a simulated device all there is to see.
+    pub state: Option<State>,
     /// What the device tree says of it.
     pub config: PortConfig,
 }
@@ -75,17 +82,48 @@ impl Observer {
     ///
     /// # Errors
     /// If there is no such device, or it is no eTSEC.
-    pub fn open(device: &DeviceName) -> Result<Self> {
+    pub fn open(device: &DeviceName, context: &Context) -> Result<Self> {
         let observer = match &device.spec {
             Spec::Uio(name) => Self::uio(&Roots::default(), name)?,
-            Spec::Sim(_) => {
-                let bus = simulated().bus();
-                let page = ReadPage::new(move |at| bus.read(at));
-                Observer { page, mdio: None, owner: None, config: PortConfig::default() }
-            }
+            Spec::Sim(_) => Self::simulated(device, context)?,
         };
         observer.check()?;
         Ok(observer)
+    }
+
+    /// Asks the process that runs a simulated device, or makes one.
+    fn simulated(device: &DeviceName, context: &Context) -> Result<Self> {
+        let (page, state) = match ask(device, context) {
+            Ok(state) => {
+                let registers = state.registers.clone();
+                // Nobody reads others than those.
+                (ReadPage::new(move |at| registers.get(&at).copied().unwrap_or(0)), Some(state))
+            }
+            Err(error) if error.is::<NobodyRuns>() => {
+                log::warn!(
+                    "{device}: nobody runs it; this is a simulated controller as it is switched on"
+                );
+                let bus = simulated().bus();
+                (ReadPage::new(move |at| bus.read(at)), None)
+            }
+            Err(error) => return Err(error),
+        };
+        let owner = state.as_ref().map(|state| format!("process {}", state.process));
+        Ok(Observer { page, mdio: None, owner, state, config: PortConfig::default() })
+    }
+
+    /// Looks again, where what is seen is not the device itself.
+    ///
+    /// # Errors
+    /// As [`Observer::open`]; that the owner has ended.
+    pub fn look_again(&mut self, device: &DeviceName, context: &Context) -> Result<()> {
+        if self.state.is_some() {
+            let state = ask(device, context)?;
+            let registers = state.registers.clone();
+            self.page = ReadPage::new(move |at| registers.get(&at).copied().unwrap_or(0));
+            self.state = Some(state);
+        }
+        Ok(())
     }
 
     /// Looks at the port called `name`.
@@ -107,6 +145,7 @@ impl Observer {
             page: ReadPage::new(move |at| page.read(at)),
             mdio: mdio.map(|page| ReadPage::new(move |at| page.read(at))),
             owner: owner(roots, main)?,
+            state: None,
             config,
         })
     }
@@ -123,6 +162,36 @@ impl Observer {
             other => Err(etsec_core::Error::NotAnEtsec(other)),
         }
     }
+}
+
+/// What the process that runs `device` tells of it.
+///
+/// # Errors
+/// That nobody runs it, or that one may not ask.
+pub fn ask(device: &DeviceName, context: &Context) -> Result<State> {
+    let state = context.ask(device, &Request::Look)?;
+    serde_json::from_value(state).context("the owner is of another version")
+}
+
+/// Why a register is not read beside its owner; `None` if it is.
+pub fn why_not(register: &Register, autoz: bool) -> Option<&'static str> {
+    match (register.entry.access, register.entry.reading) {
+        (Access::Wo, _) => Some("write only"),
+        (_, Reading::SafeWithoutAutoz) if autoz => {
+            Some("ECNTRL[AUTOZ] is set: reading would clear it")
+        }
+        (_, Reading::Effect) => Some("reading would change the controller's state"),
+        (_, Reading::Owner) => Some("means something to the owner only"),
+        (_, Reading::Safe | Reading::SafeWithoutAutoz) => None,
+    }
+}
+
+/// The registers of a page that can be read beside their owner, by byte offset.
+pub fn registers(page: &impl Bus) -> BTreeMap<u16, u32> {
+    let autoz = ECNTRL.on(page).is_set(Ecntrl::AUTOZ);
+    let all = CATALOG.iter().filter(|entry| entry.page == Page::Group).flat_map(Entry::registers);
+    let safe = all.filter(|register| why_not(register, autoz).is_none());
+    safe.map(|register| (register.offset(), page.read(register.offset()))).collect()
 }
 
 /// The MDIO bus of `device`, used in turns with whoever else uses it.

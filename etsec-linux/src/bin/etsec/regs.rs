@@ -5,18 +5,19 @@ use std::collections::BTreeMap;
 
 use anyhow::{Result, ensure};
 use etsec_core::regs::Readable;
-use etsec_core::regs::catalog::{Access, CATALOG, Entry, Field, Page, Reading, Register};
+use etsec_core::regs::catalog::{CATALOG, Entry, Field, Page, Register};
 use etsec_core::regs::control::{ECNTRL, Ecntrl};
 use serde::Serialize;
 
 use crate::args::Regs;
-use crate::observe::{Observer, ReadPage};
-use crate::output::{Output, table};
-use crate::run::Usage;
+use crate::observe::{Observer, ReadPage, why_not};
+use crate::output::table;
+use crate::run::{Context, Usage};
 
 /// Runs the command.
-pub fn run(args: &Regs, out: Output) -> Result<()> {
-    let observer = Observer::open(&args.target.device)?;
+pub fn run(args: &Regs, context: &Context) -> Result<()> {
+    let out = context.out;
+    let observer = Observer::open(&args.target.device, context)?;
     let shown = dump(&observer.page, observer.mdio.as_ref(), &args.names);
     let unknown = || Usage(format!("no register's name begins with {}", args.names.join(" or ")));
     ensure!(!shown.is_empty(), unknown());
@@ -79,18 +80,6 @@ fn dump(page: &ReadPage, mdio: Option<&ReadPage>, names: &[String]) -> Vec<Shown
     shown
 }
 
-fn why_not(register: &Register, autoz: bool) -> Option<&'static str> {
-    match (register.entry.access, register.entry.reading) {
-        (Access::Wo, _) => Some("write only"),
-        (_, Reading::SafeWithoutAutoz) if autoz => {
-            Some("ECNTRL[AUTOZ] is set: reading would clear it")
-        }
-        (_, Reading::Effect) => Some("reading would change the controller's state"),
-        (_, Reading::Owner) => Some("means something to the owner only"),
-        (_, Reading::Safe | Reading::SafeWithoutAutoz) => None,
-    }
-}
-
 /// All fields by name, and as text: single bits by name where they are set, the others with their
 /// value.
 fn decode(register: &Register, value: u32) -> (BTreeMap<&'static str, u32>, String) {
@@ -131,6 +120,7 @@ fn text(shown: &[Shown], raw: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use etsec_core::regs::catalog::{Access, Reading};
 
     /// A page whose registers hold given values, and 0.
     fn page(values: &'static [(u16, u32)]) -> ReadPage {

@@ -3,9 +3,12 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context as _, Result, ensure};
+use etsec_linux::Roots;
 use rustix::thread::{CpuSet, sched_setaffinity};
+use serde_json::Value;
 
-use crate::args::Until;
+use crate::args::{DeviceName, Until};
+use crate::control::{self, Request};
 use crate::meter::{Meter, Totals};
 use crate::output::Output;
 use crate::signals::Stop;
@@ -34,6 +37,14 @@ pub struct Context {
 }
 
 impl Context {
+    /// Asks the owner of a running port, until the user wants to end.
+    ///
+    /// # Errors
+    /// As [`control::ask`].
+    pub fn ask(&self, device: &DeviceName, request: &Request) -> Result<Value> {
+        control::ask(&Roots::default(), &device.to_string(), request, &self.stop)
+    }
+
     /// Keeps this thread on the processor the user chose, if any. Threads it has started before
     /// stay where they are.
     pub fn pin(&self) -> Result<()> {

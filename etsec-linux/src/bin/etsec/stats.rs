@@ -15,19 +15,24 @@ use serde::Serialize;
 
 use crate::args::Stats;
 use crate::observe::{Observer, ReadPage};
-use crate::output::{Output, table};
+use crate::output::table;
+use crate::run::Context;
 use crate::signals::Stop;
 use crate::units::grouped;
 
 type Values = [u32; Counter::ALL.len()];
 
 /// Runs the command.
-pub fn run(args: &Stats, out: Output, stop: &Stop) -> Result<()> {
-    let observer = Observer::open(&args.target.device)?;
+pub fn run(args: &Stats, context: &Context) -> Result<()> {
+    let (out, device) = (context.out, &args.target.device);
+    let mut observer = Observer::open(device, context)?;
     let mut values = read(&observer.page)?;
     out.show(&Shown::of(&values), |_| totals(&values, args.all))?;
     let Some(every) = args.watch else { return Ok(()) };
-    while sleep(every, stop) {
+    while sleep(every, &context.stop) {
+        if let Err(error) = observer.look_again(device, context) {
+            return if context.stop.asked() { Ok(()) } else { Err(error) };
+        }
         let now = read(&observer.page)?;
         let added = std::array::from_fn(|n| grown(Counter::ALL[n], values[n], now[n]));
         let shown = Shown { added: Some(by_name(&added)), ..Shown::of(&now) };

@@ -1,48 +1,65 @@
 //! `etsec rings`, `address` and the other verbs that show a section of a running port's settings,
 //! or change it.
 
-use anyhow::{Context, Result};
-use etsec_linux::Roots;
-use serde_json::{Map, Value};
+use anyhow::{Context as _, Result};
+use serde_json::{Map, Value, json};
 
 use crate::args::{DeviceName, Observe, Ptp, PtpAction, Tune};
-use crate::control::{Request, ask};
-use crate::output::{Output, table};
-use crate::run::Usage;
+use crate::control::{Request, State};
+use crate::output::table;
+use crate::run::{Context, Usage};
 use crate::settings::text::pairs;
 
 /// Shows `section`, or changes what the words name in it and shows it then.
-pub fn run(section: &str, args: &Tune, out: Output) -> Result<()> {
-    if args.words.is_empty() {
-        return show(section, &args.device, &Request::Show, out);
+pub fn run(section: &str, args: &Tune, context: &Context) -> Result<()> {
+    let request = match &args.words[..] {
+        [] => Request::Show,
+        words => set(section, pairs(words).map_err(Usage)?),
+    };
+    context.out.show(&section_of(section, &args.device, &request, context)?, text)
+}
+
+/// `etsec pause`: what is wished for, and what came of it on the link there is.
+pub fn pause(args: &Tune, context: &Context) -> Result<()> {
+    let request = match &args.words[..] {
+        [] => Request::Show,
+        words => set("pause", pairs(words).map_err(Usage)?),
+    };
+    let mut shown = section_of("pause", &args.device, &request, context)?;
+    let now: State = serde_json::from_value(context.ask(&args.device, &Request::Look)?)?;
+    for (key, n) in [("rx-now", 0), ("tx-now", 1)] {
+        shown[key] = now.pause.map_or("link is down".into(), |ways| json!(ways[n]));
     }
-    set(section, &args.device, pairs(&args.words).map_err(Usage)?, out)
+    context.out.show(&shown, text)
 }
 
-fn set(section: &str, device: &DeviceName, values: Map<String, Value>, out: Output) -> Result<()> {
-    show(section, device, &Request::Set { section: section.to_owned(), values }, out)
+fn set(section: &str, values: Map<String, Value>) -> Request {
+    Request::Set { section: section.to_owned(), values }
 }
 
-fn show(section: &str, device: &DeviceName, request: &Request, out: Output) -> Result<()> {
-    let settings = ask(&Roots::default(), &device.to_string(), request)?;
-    let shown = settings.get(section).with_context(|| format!("it has no section '{section}'"))?;
-    out.show(shown, text)
-}
-
-/// Does something with `section` that is no change of its values, and shows what came of it.
-fn act(section: &str, device: &DeviceName, words: &[&str], out: Output) -> Result<()> {
-    let words = words.iter().map(|&word| word.to_owned()).collect();
-    let request = Request::Act { section: section.to_owned(), words };
-    out.show(&ask(&Roots::default(), &device.to_string(), &request)?, text)
+/// The section as the owner has it when it has done what was asked for.
+fn section_of(
+    section: &str,
+    device: &DeviceName,
+    request: &Request,
+    context: &Context,
+) -> Result<Value> {
+    let mut settings = context.ask(device, request)?;
+    let section = settings.get_mut(section).with_context(|| format!("no section '{section}'"))?;
+    Ok(section.take())
 }
 
 /// `etsec ptp`.
-pub fn ptp(args: &Ptp, out: Output) -> Result<()> {
+pub fn ptp(args: &Ptp, context: &Context) -> Result<()> {
     let change = |target: &Observe, values: Vec<(&str, Value)>| {
         let values = values.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
-        set("ptp", &target.device, values, out)
+        context.out.show(&section_of("ptp", &target.device, &set("ptp", values), context)?, text)
     };
-    let act = |target: &Observe, words: &[&str]| act("ptp", &target.device, words, out);
+    let act = |target: &Observe, words: &[&str]| {
+        let words = words.iter().map(|&word| word.to_owned()).collect();
+        let request = Request::Act { section: "ptp".to_owned(), words };
+        context.out.show(&context.ask(&target.device, &request)?, text)
+    };
     match &args.action {
         PtpAction::Start { target, input, hz } => {
             change(target, vec![("clock", input.as_str().into()), ("hz", (*hz).into())])

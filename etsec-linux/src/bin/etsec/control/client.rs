@@ -1,19 +1,32 @@
 //! Asking the owner of a port.
 
-use std::io::{BufRead, BufReader, ErrorKind, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use etsec_linux::Roots;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde_json::Value;
 
 use super::{Answer, Request, path};
+use crate::signals::Stop;
 
 /// An owner looks several times a second.
 const LIMIT: Duration = Duration::from_secs(5);
+/// How long a wait lasts before it is seen whether the user wants to end: a signal that comes
+/// right before it does not cut it short.
+const SLICE: Duration = Duration::from_millis(50);
+
+/// Nobody runs the device.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{0}: nobody runs it; start `etsec echo`, `serve` or the like, or put it into the file for \
+     --config (see docs/guide/settings.md)"
+)]
+pub struct NobodyRuns(String);
 
 /// Connects to a socket that only root or we ourselves can have made: names in a folder that
 /// everybody can write to are anybody's.
@@ -28,18 +41,15 @@ fn connect(path: &Path) -> std::io::Result<UnixStream> {
 /// Asks the owner of `device`, and returns what it says.
 ///
 /// # Errors
-/// That nobody runs the device, that it may not be asked, or why it refused.
-pub fn ask(roots: &Roots, device: &str, request: &Request) -> Result<Value> {
+/// [`NobodyRuns`], that it may not be asked, why it refused, or that `stop` came before an answer.
+pub fn ask(roots: &Roots, device: &str, request: &Request, stop: &Stop) -> Result<Value> {
     let path = path(roots, device);
     let stream = match connect(&path) {
         Ok(stream) => stream,
         Err(error)
             if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) =>
         {
-            bail!(
-                "{device}: nobody runs it; start `etsec echo`, `serve` or the like, or put it into \
-                 the file for --config (see docs/guide/settings.md)"
-            )
+            return Err(NobodyRuns(device.to_owned()).into());
         }
         Err(error) if error.kind() == ErrorKind::PermissionDenied => {
             bail!("{device}: only the user who runs it may do that ({})", path.display())
@@ -48,16 +58,67 @@ pub fn ask(roots: &Roots, device: &str, request: &Request) -> Result<Value> {
             return Err(error).with_context(|| format!("cannot connect to {}", path.display()));
         }
     };
-    let silent = || format!("{device}: its owner does not answer; is it stopped?");
-    stream.set_read_timeout(Some(LIMIT))?;
-    stream.set_write_timeout(Some(LIMIT))?;
+    stream.set_nonblocking(true)?;
     let mut line = serde_json::to_vec(request)?;
     line.push(b'\n');
-    (&stream).write_all(&line).with_context(silent)?;
-    let mut answer = String::new();
-    BufReader::new(&stream).read_line(&mut answer).with_context(silent)?;
-    match serde_json::from_str(&answer).with_context(silent)? {
+    let mut talk = Talk { stream, until: Instant::now() + LIMIT, stop, device };
+    talk.say(&line)?;
+    let answer = talk.hear()?;
+    match serde_json::from_slice(&answer).with_context(|| silent(device))? {
         Answer::Done(value) => Ok(value),
         Answer::Refused(why) => bail!("{device}: {why}"),
+    }
+}
+
+fn silent(device: &str) -> String {
+    format!("{device}: its owner does not answer; is it stopped?")
+}
+
+/// A question under way.
+struct Talk<'a> {
+    stream: UnixStream,
+    until: Instant,
+    stop: &'a Stop,
+    device: &'a str,
+}
+
+impl Talk<'_> {
+    fn say(&mut self, mut bytes: &[u8]) -> Result<()> {
+        while !bytes.is_empty() {
+            match self.stream.write(bytes) {
+                Ok(count) => bytes = &bytes[count..],
+                Err(error) => self.wait_after(error, PollFlags::OUT)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// All that the owner says until it ends the connection.
+    fn hear(&mut self) -> Result<Vec<u8>> {
+        let mut answer = Vec::new();
+        loop {
+            match self.stream.read_to_end(&mut answer) {
+                Ok(_) => return Ok(answer),
+                Err(error) => self.wait_after(error, PollFlags::IN)?,
+            }
+        }
+    }
+
+    /// Waits for what there was none of, unless it was another error.
+    fn wait_after(&self, error: std::io::Error, what: PollFlags) -> Result<()> {
+        if !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) {
+            return Err(error).with_context(|| silent(self.device));
+        }
+        if self.stop.asked() {
+            bail!("{}: ended before its owner answered; it may do it yet", self.device);
+        }
+        let left = self.until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            bail!(silent(self.device));
+        }
+        let slice = Timespec::try_from(left.min(SLICE)).ok();
+        // Ready, interrupted or neither: the caller tries again.
+        let _ = poll(&mut [PollFd::new(&self.stream, what)], slice.as_ref());
+        Ok(())
     }
 }

@@ -4,6 +4,7 @@
 mod client;
 mod server;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use etsec_linux::Roots;
@@ -11,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-pub use self::client::ask;
+pub use self::client::{NobodyRuns, ask};
 pub use self::server::Server;
 
 /// What can be asked of an owner.
@@ -20,6 +21,8 @@ pub use self::server::Server;
 pub enum Request {
     /// The settings that are in force.
     Show,
+    /// What the port is like at this moment: a [`State`].
+    Look,
     /// Change values of a section.
     Set {
         /// The section.
@@ -44,6 +47,19 @@ pub enum Answer {
     Done(Value),
     /// Why nothing was done.
     Refused(String),
+}
+
+/// What can be seen of a running port without touching it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct State {
+    /// The number of the process that runs it.
+    pub process: u32,
+    /// The link, as the owner has last seen it; `None` while it is down.
+    pub link: Option<String>,
+    /// Whether pause frames are obeyed on that link, and whether they are sent.
+    pub pause: Option<[bool; 2]>,
+    /// The registers that can be read beside their owner, by byte offset.
+    pub registers: BTreeMap<u16, u32>,
 }
 
 /// The longest name of a device in the name of its socket.

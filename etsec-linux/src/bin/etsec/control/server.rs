@@ -128,6 +128,7 @@ impl Client {
 mod tests {
     use super::*;
     use crate::control::ask;
+    use crate::signals::Stop;
     use serde_json::json;
 
     /// An owner that answers `count` requests.
@@ -139,7 +140,7 @@ mod tests {
                 server.serve(|request| {
                     left -= 1;
                     match request {
-                        Request::Show => Answer::Done(json!({ "mtu": 1500 })),
+                        Request::Show | Request::Look => Answer::Done(json!({ "mtu": 1500 })),
                         Request::Set { section, .. } => Answer::Refused(format!("no {section}")),
                         Request::Act { words, .. } => Answer::Done(words.into()),
                     }
@@ -152,16 +153,16 @@ mod tests {
     #[test]
     fn an_owner_is_asked_and_told() {
         let dir = tempfile::tempdir().unwrap();
-        let roots = Roots::below(dir.path());
-        let error = ask(&roots, "uio:eth0", &Request::Show).unwrap_err().to_string();
+        let (roots, stop) = (Roots::below(dir.path()), Stop::default());
+        let error = ask(&roots, "uio:eth0", &Request::Show, &stop).unwrap_err().to_string();
         assert!(error.contains("uio:eth0: nobody runs it"), "{error}");
         let thread = owner(&roots, 2);
         assert!(Server::open(&roots, "uio:eth0").is_err(), "there is one owner");
-        assert_eq!(ask(&roots, "uio:eth0", &Request::Show).unwrap(), json!({ "mtu": 1500 }));
+        assert_eq!(ask(&roots, "uio:eth0", &Request::Show, &stop).unwrap(), json!({ "mtu": 1500 }));
         let set = Request::Set { section: "x".into(), values: serde_json::Map::new() };
-        assert_eq!(ask(&roots, "uio:eth0", &set).unwrap_err().to_string(), "uio:eth0: no x");
+        assert_eq!(ask(&roots, "uio:eth0", &set, &stop).unwrap_err().to_string(), "uio:eth0: no x");
         thread.join().unwrap();
-        assert!(ask(&roots, "uio:eth0", &Request::Show).is_err(), "the socket has gone");
+        assert!(ask(&roots, "uio:eth0", &Request::Show, &stop).is_err(), "the socket has gone");
     }
 
     #[test]

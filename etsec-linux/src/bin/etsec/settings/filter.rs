@@ -5,6 +5,7 @@ use std::path::Path;
 use std::str::FromStr;
 
 use anyhow::{Context, Result, bail};
+use etsec_core::Error::NoFiler;
 use etsec_core::filer::{Action, FilerError, FilerTable, ParseRuleError, Rule};
 use etsec_linux::device::Device;
 use etsec_linux::time::Delay;
@@ -162,6 +163,18 @@ fn readable(table: &FilerTable) -> Result<(Vec<String>, String)> {
     Ok((words, default))
 }
 
+/// Why the port did not take rules.
+fn refused(error: FilerError) -> anyhow::Error {
+    let port = anyhow::Error::new(error);
+    match error {
+        FilerError::Port(NoFiler) => port.context(
+            "there can be no rules; do without --filter and filter.enabled (every eTSEC has a \
+             filer but QEMU's)",
+        ),
+        _ => port,
+    }
+}
+
 /// A rule or an action that begins at column `behind` of what the user has written.
 fn parse<T: FromStr<Err = ParseRuleError>>(text: &str, behind: usize) -> Result<T> {
     text.trim_end().parse().map_err(|mut error: ParseRuleError| {
@@ -198,7 +211,7 @@ impl Section for Filter {
         if self.enabled {
             let (rules, default) = self.values()?;
             device.port.set_single_queue(self.single_queue);
-            device.port.set_rules(&rules, default)?;
+            device.port.set_rules(&rules, default).map_err(refused)?;
         }
         Ok(())
     }
@@ -223,7 +236,7 @@ impl Section for Filter {
             if switched && self.single_queue {
                 live.port.set_single_queue(false, &mut Delay)?;
             }
-            return Err(error.into());
+            return Err(refused(error));
         }
         if switched && !self.single_queue {
             live.port.set_single_queue(false, &mut Delay)?;
@@ -235,6 +248,14 @@ impl Section for Filter {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_controller_without_a_filer_is_told_of_with_a_cure() {
+        let error = format!("{:#}", refused(NoFiler.into()));
+        assert!(error.starts_with("there can be no rules; do without --filter"), "{error}");
+        assert!(error.contains(": this controller has no filer"), "{error}");
+        assert!(!format!("{:#}", refused(etsec_core::Error::ParserOff.into())).contains("QEMU"));
+    }
 
     fn read(text: &str) -> Result<RuleFile> {
         let dir = tempfile::tempdir().unwrap();

@@ -167,7 +167,7 @@ pub trait Section {
     /// # Errors
     /// What the driver says; that it is too late.
     fn change(&self, _old: &Settings, _live: &mut Live<'_>) -> Result<()> {
-        bail!("cannot be changed while the port runs; set it at the start with --config")
+        bail!("cannot be changed while the port runs; set it at the start, in the --config file")
     }
 }
 
@@ -258,6 +258,9 @@ impl Settings {
     /// Puts `new` in the place of these settings, and tells the running port of that section.
     fn put(&mut self, section: &str, new: Settings, live: &mut Live<'_>) -> Result<()> {
         new.check()?;
+        if new == *self {
+            return Ok(());
+        }
         let found = new.sections().into_iter().find(|(name, _)| *name == section);
         let Some((_, told)) = found else { bail!("no section is called '{section}'") };
         told.change(self, live).map_err(|error| error.context(section.to_owned()))?;

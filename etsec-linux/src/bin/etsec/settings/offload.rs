@@ -50,7 +50,8 @@ impl Section for Offload {
     // Queues are made for it: a device is opened with it.
 
     fn change(&self, old: &Settings, live: &mut Live<'_>) -> Result<()> {
-        let late = "cannot be changed while the port runs; set it at the start with --config";
+        let late =
+            "cannot be changed while the port runs; set it at the start, in the --config file";
         ensure!(self.tx_checksum == old.offload.tx_checksum, "tx-checksum {late}");
         ensure!(self.rx_padding == old.offload.rx_padding, "rx-padding {late}");
         ensure!(
