@@ -337,6 +337,11 @@ impl<B: Bus + Clone> Running<B> {
         Ok(())
     }
 
+    /// Says whether [`Running::restart`] is still to come.
+    pub(crate) fn set_halted(&mut self, halted: bool) {
+        self.0.halted = halted;
+    }
+
     pub(crate) fn restart(&mut self, delay: &mut dyn DelayNs) -> Result<(), Error> {
         self.0.port.controller.soft_reset(delay);
         self.0.events.faults_mut().resets += 1;

@@ -124,7 +124,7 @@ impl<B: Bus> Port<B> {
 
     /// Notes where the hardware stood in each ring, and closes frames that it had begun and not
     /// finished.
-    fn keep_positions(&self) -> Lost {
+    pub(crate) fn keep_positions(&self) -> Lost {
         let bus = self.bus();
         let mut lost = Lost::default();
         for n in 0..RINGS {

@@ -3,6 +3,8 @@
 //! What is here touches registers in the order the manual wants. Who may call what when is decided
 //! in `device`.
 
+use core::mem;
+
 use crate::bus::Bus;
 use crate::controller::Controller;
 use crate::error::{Error, Side};
@@ -18,12 +20,14 @@ use crate::ring::{RingMemory, RingView};
 /// Rings of one direction.
 pub(crate) const RINGS: usize = 8;
 
+/// The device's side of the rings: receive rings, then transmit rings.
+pub(crate) type Rings = [Option<RingView>; 2 * RINGS];
+
 /// A controller and the device's side of its rings.
 #[derive(Debug)]
 pub(crate) struct Port<B> {
     pub controller: Controller<B>,
-    /// Receive rings, then transmit rings.
-    rings: [Option<RingView>; 2 * RINGS],
+    rings: Rings,
     /// The 4 GiB window of all rings and buffers, once there is a ring.
     pub window: Option<u32>,
     pub mib: Mib,
@@ -45,6 +49,11 @@ impl<B: Bus> Port<B> {
     pub(crate) fn new(controller: Controller<B>) -> Self {
         let rings = [const { None }; 2 * RINGS];
         Port { controller, rings, window: None, mib: Mib::new(), loaded: None }
+    }
+
+    /// Puts other rings in the place of its own, while the controller is halted.
+    pub(crate) fn swap_rings(&mut self, rings: &mut Rings) {
+        mem::swap(&mut self.rings, rings);
     }
 
     pub(crate) fn rx(&self) -> &[Option<RingView>] {

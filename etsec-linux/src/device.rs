@@ -3,10 +3,12 @@
 //!
 //! It puts the other files and the core together in the order that is safe. It knows no register.
 
+use etsec_core::arena::ring_bytes;
 use etsec_core::errata::{Errata, Part};
 use etsec_core::event::Event;
 use etsec_core::link::Interface;
 use etsec_core::phy::{LinkChange, PhyError};
+use etsec_core::reception::{self, ReceptionTest};
 use etsec_core::regs::Readable;
 use etsec_core::regs::control::ECNTRL;
 use etsec_core::tbi::Tbi;
@@ -56,8 +58,17 @@ pub struct Device<S = Stopped<AnyBus>> {
     pub link: LinkMonitor,
     /// What the port turned out to be, the device tree and the options taken together.
     pub config: PortConfig,
+    /// What it takes to prove reception, on parts that are known to need it.
+    pub reception: Option<Reception>,
     /// The memory under rings and buffers.
     pub memory: Memory,
+}
+
+/// A test of reception, and how many resets there had been when it was last passed.
+#[derive(Debug)]
+pub struct Reception {
+    test: ReceptionTest<AnyBus>,
+    proved_at: Option<u64>,
 }
 
 /// A port that was found: everything that differs between silicon and model.
@@ -112,7 +123,11 @@ impl Device {
         port.set_tx_offload(options.tx_offload).map_err(error)?;
         // Only now memory of that predecessor may go.
         let memory_error = |source| Error::Memory { name: name.clone(), source };
-        let region = supply.region(options, &name, sizes.region_bytes())?;
+        // The wire is not cut off on a mere suspicion.
+        let proved = config.part.is_some_and(|part| part.errata().contains(Errata::NMG129));
+        let region_bytes =
+            sizes.region_bytes() + if proved { 2 * ring_bytes(reception::RING) } else { 0 };
+        let region = supply.region(options, &name, region_bytes)?;
         let mut arena = Arena::new(region).map_err(|(_, source)| memory_error(source))?;
         let pool = arena.pool(sizes.buffers, sizes.buffer_size).map_err(memory_error)?;
         let (mut rx, mut tx) = (Vec::new(), Vec::new());
@@ -125,6 +140,13 @@ impl Device {
             tx.push(port.add_tx(n, ring).map_err(error)?);
         }
         fill(&mut rx, &pool, sizes.reserve());
+        let mut reception = None;
+        if proved {
+            let [rx, tx] = [arena.ring(reception::RING), arena.ring(reception::RING)];
+            let (rx, tx) = (rx.map_err(memory_error)?, tx.map_err(memory_error)?);
+            let test = port.reception_test(rx, tx, &pool).map_err(error)?;
+            reception = Some(Reception { test, proved_at: None });
+        }
 
         let interface = config.interface.unwrap_or_else(|| strapped(&port));
         config.interface = Some(interface);
@@ -132,7 +154,7 @@ impl Device {
         let mdio = SharedMdio::new(&options.roots, mdio_page, mdio_address)?;
         let link = LinkMonitor::open(&name, mdio, &config, interface, options)?;
         let memory = Memory::new(arena, supply);
-        Ok(Device { name, port, rx, tx, pool, waiter, link, config, memory })
+        Ok(Device { name, port, rx, tx, pool, waiter, link, config, reception, memory })
     }
 
     /// Lets the controller run.
@@ -157,8 +179,8 @@ impl Device {
     /// [`Error::MemoryInUse`] if buffers of this device are elsewhere, in a queue of another device
     /// perhaps. The memory stays lent then for as long as the process lives.
     pub fn close(self) -> Result<(), Error> {
-        let Device { name, port, rx, tx, pool, memory, waiter, .. } = self;
-        drop((port, rx, tx, pool, waiter));
+        let Device { name, port, rx, tx, pool, memory, waiter, reception, .. } = self;
+        drop((port, rx, tx, pool, waiter, reception));
         memory.retire().map_err(|_memory| Error::MemoryInUse { name })
     }
 }
@@ -174,17 +196,23 @@ pub struct Service {
 
 impl Device<Running<AnyBus>> {
     /// Makes sure that the receiver works, on parts that are known to need it (HW 14,
-    /// NMG_eTSEC129); elsewhere it does nothing. To be called after [`Device::start`], with the
-    /// first ring of each direction still here: the wire is cut off meanwhile.
+    /// NMG_eTSEC129), unless that was done since it was last enabled; elsewhere it does nothing.
+    /// The wire is cut off meanwhile; queues may be used.
+    ///
+    /// [`Device::service`] does it as well, after each reset; this is for who wants to know at
+    /// once.
     ///
     /// # Errors
-    /// [`Error::Reception`]; the port runs all the same.
+    /// [`Error::Reception`]; the port runs all the same, and the next call tries again.
     pub fn prove_reception(&mut self) -> Result<(), Error> {
-        let affected = self.config.part.is_some_and(|part| part.errata().contains(Errata::NMG129));
-        if affected && let ([tx, ..], [rx, ..]) = (&mut self.tx[..], &mut self.rx[..]) {
-            let proved = self.port.prove_reception(tx, rx, &self.pool, &mut Delay);
-            proved.map_err(|source| Error::Reception { name: self.name.clone(), source })?;
+        let Some(Reception { test, proved_at }) = &mut self.reception else { return Ok(()) };
+        if *proved_at == Some(self.port.faults().resets) {
+            return Ok(());
         }
+        *proved_at = None;
+        let proved = self.port.prove_reception(test, &mut Delay);
+        proved.map_err(|source| Error::Reception { name: self.name.clone(), source })?;
+        *proved_at = Some(self.port.faults().resets);
         Ok(())
     }
 
@@ -194,8 +222,12 @@ impl Device<Running<AnyBus>> {
     /// # Errors
     /// [`Error::Device`] if the controller no longer answers.
     pub fn service(&mut self, now_ms: u32) -> Result<Service, Error> {
-        let error = |source| Error::Device { name: self.name.clone(), source };
+        let name = self.name.clone();
+        let error = |source| Error::Device { name: name.clone(), source };
         let events = self.port.tick(now_ms, &mut Delay).map_err(error)?;
+        if let Err(deaf) = self.prove_reception() {
+            log::warn!("{deaf}");
+        }
         let link = self.link.poll(now_ms);
         if let Ok(Some(LinkChange::Up(link))) = link {
             self.port.set_link(link, &mut Delay).map_err(error)?;
@@ -223,13 +255,13 @@ impl Device<Running<AnyBus>> {
 
 impl<S> Device<S> {
     fn split(self) -> (S, Device<()>) {
-        let Device { name, port, rx, tx, pool, waiter, link, config, memory } = self;
-        (port, Device { name, port: (), rx, tx, pool, waiter, link, config, memory })
+        let Device { name, port, rx, tx, pool, waiter, link, config, reception, memory } = self;
+        (port, Device { name, port: (), rx, tx, pool, waiter, link, config, reception, memory })
     }
 
     fn join<T>(self, port: T) -> Device<T> {
-        let Device { name, rx, tx, pool, waiter, link, config, memory, .. } = self;
-        Device { name, port, rx, tx, pool, waiter, link, config, memory }
+        let Device { name, rx, tx, pool, waiter, link, config, reception, memory, .. } = self;
+        Device { name, port, rx, tx, pool, waiter, link, config, reception, memory }
     }
 }
 

@@ -7,9 +7,9 @@ use embedded_hal::delay::DelayNs;
 use etsec_core::errata::{Errata, Part};
 use etsec_core::fcb::{RxFcbFlags, TxFcb};
 use etsec_core::mib::Counter;
-use etsec_core::reception::ReceptionError;
-use etsec_core::{AddressFilter, Config, Reason, TxOffload};
-use etsec_sim::{Fault, Sim, SimConfig, Switches, WireSpeed};
+use etsec_core::reception::{RING, ReceptionError, ReceptionTest};
+use etsec_core::{AddressFilter, Config, Error, Reason, TxOffload, arena};
+use etsec_sim::{Fault, Sim, SimBus, SimConfig, Switches, WireSpeed};
 use etsec_tests::rig::{Live, PEER, Plan, Rig, STATION, config, frame};
 
 fn live(errata: Errata, switches: Switches) -> Live {
@@ -183,11 +183,21 @@ fn a002_a_receiver_that_is_not_idle_gets_its_time() {
     live.finish();
 }
 
-fn prove(live: &mut Live) -> Result<u32, ReceptionError> {
-    let Live { port, tx, rx, pool, delay, .. } = live;
-    let proved = port.prove_reception(&mut tx[0], &mut rx[0], pool, delay);
-    assert!(live.sim.transmitted().is_none(), "a test frame on the wire");
-    proved
+/// A port with [`Errata::NMG129`] or without on a model with it or without, ready to be tested.
+fn with_test(errata: Errata, switches: Switches) -> (Live, ReceptionTest<SimBus>) {
+    let config = Config { errata, ..config() };
+    let sim = SimConfig { switches, wire: WireSpeed::Link, ..SimConfig::default() };
+    let plan = Plan { sim, config, ..Plan::default() };
+    let sim = Sim::new(plan.sim.clone());
+    let region = sim.region(plan.bytes() + 2 * arena::ring_bytes(RING));
+    let mut rig = Rig::in_region(&sim, &plan, region);
+    let [rx, tx] = [(); 2].map(|()| rig.arena.ring(RING).expect("memory"));
+    let test = rig.port.reception_test(rx, tx, &rig.pool).expect("one window");
+    (rig.start(), test)
+}
+
+fn prove(live: &mut Live, test: &mut ReceptionTest<SimBus>) -> Result<u32, ReceptionError> {
+    live.port.prove_reception(test, &mut live.delay)
 }
 
 #[test]
@@ -199,10 +209,11 @@ fn nmg129_a_receiver_that_was_not_initialised_is_enabled_again() {
         (Errata::NMG129, none(), 0, true),
         (Errata::empty(), none(), 0, true),
     ] {
-        let mut live = live(errata, switches);
+        let (mut live, mut test) = with_test(errata, switches);
         // Each reset is another occasion.
         for _ in 0..2 {
-            assert_eq!(prove(&mut live), Ok(proved), "{errata:?}");
+            assert_eq!(prove(&mut live, &mut test), Ok(proved), "{errata:?}");
+            assert!(live.sim.transmitted().is_none(), "a test frame on the wire");
             let come = frame(STATION, PEER, 60, 1);
             live.sim.receive(&come);
             assert_eq!(live.receive(0), hears.then_some(come), "{errata:?}");
@@ -211,19 +222,79 @@ fn nmg129_a_receiver_that_was_not_initialised_is_enabled_again() {
             assert_eq!(live.receive(0), None);
             live.port.reset(&mut live.delay).unwrap();
         }
+        drop(test);
         live.finish();
     }
 }
 
 #[test]
+fn nmg129_what_is_in_the_rings_outlives_a_test() {
+    let nmg129 = Switches { nmg129: true, ..none() };
+    let (mut live, mut test) = with_test(Errata::NMG129, nmg129);
+    assert_eq!(prove(&mut live, &mut test), Ok(1));
+    for n in 0..200 {
+        let resets = live.port.faults().resets;
+        // Some frames are received and not taken, some staged and not sent.
+        let come: Vec<_> = (0..n % 4).map(|k| frame(STATION, PEER, 60, k)).collect();
+        come.iter().for_each(|frame| live.sim.receive(frame));
+        live.delay_us(20);
+        live.sim.inject(Fault::TxHang);
+        let out: Vec<_> =
+            (0..n % 3).map(|k| frame(PEER, STATION, 60 + usize::from(n), k)).collect();
+        out.iter().for_each(|frame| live.send(0, frame));
+        live.delay_us(20);
+        live.sim.mend(Fault::TxHang);
+        live.port.reset(&mut live.delay).unwrap();
+        assert_eq!(prove(&mut live, &mut test), Ok(1), "{n}");
+        assert_eq!(live.port.faults().resets, resets + 1, "a test that holds resets nothing");
+        live.delay_us(200);
+        let sent: Vec<_> = core::iter::from_fn(|| live.sim.transmitted()).collect();
+        assert_eq!(sent, out, "{n}");
+        let got: Vec<_> = core::iter::from_fn(|| live.receive(0)).collect();
+        assert_eq!(got, come, "{n}");
+        live.reap();
+        live.exchange(1);
+    }
+    drop(test);
+    live.finish();
+}
+
+#[test]
 fn nmg129_a_receiver_that_stays_deaf_is_an_error_that_ends() {
-    let mut live = live(Errata::NMG129, none());
+    let (mut live, mut test) = with_test(Errata::NMG129, none());
     live.sim.inject_times(Fault::CrcError, 100);
     let before = live.sim.now_ns();
-    assert_eq!(prove(&mut live), Err(ReceptionError::Deaf));
+    assert_eq!(prove(&mut live, &mut test), Err(ReceptionError::Deaf));
     assert!(live.sim.now_ns() - before < 50_000_000);
     live.sim.mend(Fault::CrcError);
-    assert_eq!(prove(&mut live), Ok(0));
+    assert_eq!(prove(&mut live, &mut test), Ok(0));
     live.exchange(1);
+    drop(test);
+    live.finish();
+}
+
+#[test]
+fn nmg129_without_a_buffer_nothing_is_touched() {
+    let (mut live, mut test) = with_test(Errata::NMG129, none());
+    let held: Vec<_> = core::iter::from_fn(|| live.pool.alloc()).collect();
+    let now = live.sim.now_ns();
+    assert_eq!(prove(&mut live, &mut test), Err(ReceptionError::NoBuffer));
+    assert_eq!(live.sim.now_ns(), now);
+    drop(held);
+    assert_eq!(prove(&mut live, &mut test), Ok(0));
+    drop(test);
+    live.finish();
+}
+
+#[test]
+fn nmg129_a_device_that_goes_away_in_a_test_is_an_error() {
+    let (mut live, mut test) = with_test(Errata::NMG129, none());
+    live.sim.inject(Fault::BusDead);
+    assert_eq!(prove(&mut live, &mut test), Err(ReceptionError::Port(Error::Gone)));
+    live.sim.mend(Fault::BusDead);
+    live.port.tick(0, &mut live.delay).unwrap();
+    assert_eq!(prove(&mut live, &mut test), Ok(0));
+    live.exchange(1);
+    drop(test);
     live.finish();
 }
