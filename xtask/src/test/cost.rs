@@ -8,14 +8,16 @@ use crate::log::Log;
 use crate::report::Verdict;
 use crate::session::Session;
 
-/// Path, burst and most instructions per packet on x86-64.
+/// Path, burst and most instructions per packet on x86-64: what they were before there was any
+/// option (echo 144.6, by burst 118.9, rx 87.6, tx 70.6), and 2 % for another compiler. An option
+/// that is off costs nothing.
 const LIMITS: [(&str, u64, f64); 6] = [
-    ("echo", 32, 150.0),
-    ("echo_by_burst", 32, 125.0),
-    ("echo_offloaded", 32, 162.0),
-    ("echo_offloaded_by_burst", 32, 137.0),
-    ("rx", 32, 100.0),
-    ("tx", 32, 80.0),
+    ("echo", 32, 147.5),
+    ("echo_by_burst", 32, 121.3),
+    ("echo_offloaded", 32, 159.5),
+    ("echo_offloaded_by_burst", 32, 133.3),
+    ("rx", 32, 89.4),
+    ("tx", 32, 72.0),
 ];
 
 /// Path, the one it may cost more than, burst, and how much more on x86-64: both checksums looked
@@ -70,14 +72,14 @@ mod tests {
         let row = |count| [(32, count)].into_iter().collect();
         let named = |(path, count): (&str, f64)| (path.to_owned(), row(count));
         let few =
-            [("echo", 150.0), ("echo_by_burst", 1.0), ("tx", 80.1), ("echo_offloaded", 161.0)];
+            [("echo", 147.5), ("echo_by_burst", 1.0), ("tx", 72.1), ("echo_offloaded", 159.5)];
         let mut counts: bench::Counts = few.map(named).into();
         assert_eq!(
             over(&counts),
             [
                 "echo_offloaded_by_burst at burst 32 was not counted",
                 "rx at burst 32 was not counted",
-                "tx at burst 32: 80.1, limit 80"
+                "tx at burst 32: 72.1, limit 72"
             ]
         );
         counts.insert("rx".into(), row(1.0));
