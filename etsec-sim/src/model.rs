@@ -16,6 +16,7 @@ use crate::memory::{Memory, SimRegion};
 use crate::miim::Miim;
 use crate::receive::Receiver;
 use crate::sanitizer::Sanitizer;
+use crate::sim::First;
 use crate::table::{self, Access};
 use crate::timer::Timer;
 use crate::transmit::Transmitter;
@@ -41,6 +42,8 @@ pub struct Model {
     pub(crate) msro: bool,
     pub(crate) synced: [u64; 2],
     pub(crate) timer: Timer,
+    /// Whose timer stamps its frames, if it is another's.
+    pub(crate) first: Option<First>,
     pub(crate) idle_settings: Account,
 }
 
@@ -91,6 +94,7 @@ impl Model {
             msro: false,
             synced: [0; 2],
             timer: Timer::default(),
+            first: None,
             idle_settings: Account::new(),
             config,
         };

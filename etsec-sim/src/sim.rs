@@ -3,7 +3,7 @@
 //! It adds nothing to the model but the lock, and the rule that violations are not overlooked.
 
 use core::sync::atomic::{Ordering, fence};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use embedded_hal::delay::DelayNs;
 use etsec_core::{Bus, BusAddr};
@@ -13,6 +13,7 @@ use crate::control::Line;
 use crate::fault::Fault;
 use crate::memory::SimRegion;
 use crate::model::Model;
+use crate::timer::Reading;
 use crate::violation::Violation;
 use crate::wire::{Fcs, WireFrame};
 
@@ -23,6 +24,18 @@ impl Shared {
     fn lock(&self) -> MutexGuard<'_, Model> {
         // A panic elsewhere leaves the model usable: it is only numbers.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The first controller of a SoC, as another one reaches its timer.
+#[derive(Debug)]
+pub(crate) struct First(Weak<Shared>);
+
+impl First {
+    /// As [`Model::timer_reading`]; `None` as well if that controller is no more.
+    pub(crate) fn timer_reading(&self, ns: u64) -> Option<Reading> {
+        // It waits for nobody: it has a timer of its own.
+        self.0.upgrade()?.lock().timer_reading(ns)
     }
 }
 
@@ -108,6 +121,19 @@ impl Sim {
         // One lock after the other, so that two devices may be joined from two threads.
         let theirs = other.with(|model| model.memory.blocks());
         self.with(|model| model.memory.reach(&theirs))
+    }
+
+    /// Lets the timer of `first` stamp the frames of this device: a SoC has one timer, in its first
+    /// controller's page (HW 1.4). Virtual time has to pass for both alike.
+    ///
+    /// Returns `false`, and changes nothing, if `first` is this device, or has no timer of its own.
+    pub fn stamp_by(&self, first: &Sim) -> bool {
+        let own = !Arc::ptr_eq(self.shared(), first.shared()) && first.with(|m| m.first.is_none());
+        if own {
+            let first = First(Arc::downgrade(first.shared()));
+            self.with(|model| model.first = Some(first));
+        }
+        own
     }
 
     /// A delay that lets virtual time pass.

@@ -51,6 +51,14 @@ pub enum TimerPin {
     Pulse(u8),
 }
 
+/// A time, for a stamp.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reading {
+    pub(crate) time: u64,
+    /// Whether transmit stamps go to memory: TMR_CTRL\[RTPE\].
+    pub(crate) to_memory: bool,
+}
+
 /// Outputs that are kept for who asks; older ones are forgotten.
 const OUTPUTS: usize = 1024;
 
@@ -136,11 +144,18 @@ impl Model {
     }
 
     /// The time of something that was `ago_ns` ago; `None` while the timer is off.
-    pub(crate) fn timer_stamp(&mut self, ago_ns: u64) -> Option<u64> {
+    fn timer_stamp(&mut self, ago_ns: u64) -> Option<u64> {
         self.run_timer();
         let back = self.ticks_back(ago_ns)?;
         let period = u64::from(self.tclk_period());
         Some(self.timer_visible().wrapping_sub(back * period))
+    }
+
+    /// What a frame is stamped with at virtual time `ns`; `None` while the timer is off. Of a time
+    /// to come, in a model that is behind, it is what the timer shows now.
+    pub(crate) fn timer_reading(&mut self, ns: u64) -> Option<Reading> {
+        let time = self.timer_stamp(self.now.saturating_sub(ns))?;
+        Some(Reading { time, to_memory: self.reg(at::TMR_CTRL) & tmr_ctrl::RTPE != 0 })
     }
 
     fn timer_raise(&mut self, events: u32) {

@@ -19,25 +19,35 @@ pub fn clock_config() -> ClockConfig {
 /// If the port or the clock is refused.
 #[must_use]
 pub fn stamping(sim: &Sim, time_ns: u64) -> (Live, PtpClock<SimBus>) {
+    let mut delay = sim.delay();
+    let clock = PtpClock::start(sim.bus(), clock_config(), Some(time_ns), &mut delay).unwrap();
+    (stamped_by(sim, &clock), clock)
+}
+
+/// The same with a clock that runs already, in another page perhaps.
+///
+/// # Panics
+/// If the port is refused.
+#[must_use]
+pub fn stamped_by(sim: &Sim, clock: &PtpClock<SimBus>) -> Live {
     let mut config = config();
     config.parser = true;
     let plan = Plan { config, ..Plan::default() };
     let mut delay = sim.delay();
-    let clock = PtpClock::start(sim.bus(), clock_config(), Some(time_ns), &mut delay).unwrap();
     let mut arena = Arena::new(sim.region(plan.bytes())).map_err(|(_, error)| error).unwrap();
     let pages = Pages::single(sim.bus());
     let mut port = Stopped::attach(pages, plan.config.clone(), &mut delay).unwrap();
     let padding = RxOffload { padding: RxOffload::ALIGN_IP_AND_STAMP, ..RxOffload::default() };
     port.set_rx_offload(padding).unwrap();
-    port.set_rx_stamps(Some(&clock)).unwrap();
+    port.set_rx_stamps(Some(clock)).unwrap();
     let mut rx = port.add_rx(0, arena.ring(16).unwrap()).unwrap();
     let mut tx = port.add_tx(0, arena.ring(16).unwrap()).unwrap();
-    tx.permit_stamps(Some(&clock));
+    tx.permit_stamps(Some(clock));
     let pool = arena.pool(plan.buffers, plan.config.buffer_size).unwrap();
     rx.fill(&pool);
     rx.commit();
     let port = port.start(&mut delay).map_err(|(_, error)| error).unwrap();
-    (Live { port, rx: vec![rx], tx: vec![tx], pool, arena, delay, sim: sim.clone() }, clock)
+    Live { port, rx: vec![rx], tx: vec![tx], pool, arena, delay, sim: sim.clone() }
 }
 
 impl Live {

@@ -6,7 +6,7 @@ use etsec_core::{Error, Pages, PtpClock, Stopped};
 use etsec_sim::{Fault, Sim, SimConfig, WireSpeed};
 use etsec_tests::all_rings;
 use etsec_tests::rig::{Live, PEER, STATION, config, frame};
-use etsec_tests::stamping::{clock_config, stamping};
+use etsec_tests::stamping::{clock_config, stamped_by, stamping};
 
 #[track_caller]
 fn near(found: Option<u64>, wanted: u64, within: u64) {
@@ -68,6 +68,40 @@ fn a_sent_frame_s_stamp_comes_back_with_it() {
         assert_eq!(live.tx[0].counters().errors(), 0);
         live.finish();
     }
+}
+
+#[test]
+fn the_first_controller_s_timer_stamps_the_frames_of_all() {
+    let [first, second] = [(); 2].map(|()| Sim::default());
+    assert!(second.stamp_by(&first));
+    let (one, mut clock) = stamping(&first, 3_000_000_000);
+    // Bringing up the first port took time, on the first model's own account.
+    second.advance(first.now_ns() - second.now_ns());
+    let mut two = stamped_by(&second, &clock);
+    first.advance(second.now_ns() - first.now_ns());
+    for n in 0..10 {
+        [&first, &second].into_iter().for_each(|sim| sim.advance(77_777));
+        let now = clock.now();
+        let come = frame(STATION, PEER, 100, n);
+        second.receive(&come);
+        let (bytes, stamp) = two.receive_stamped().unwrap();
+        assert_eq!(bytes, come);
+        near(stamp, now, 8);
+        two.send_stamped(&frame(PEER, STATION, 100, n));
+        near(two.sent_stamp().unwrap(), now, 8);
+    }
+    two.finish();
+    one.finish();
+}
+
+#[test]
+fn a_timer_of_another_is_nobody_else_s() {
+    let [a, b, c] = [(); 3].map(|()| Sim::default());
+    assert!(!a.stamp_by(&a));
+    assert!(b.stamp_by(&a));
+    assert!(!a.stamp_by(&b), "each would wait for the other");
+    assert!(!c.stamp_by(&b));
+    assert!(c.stamp_by(&a));
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! Time stamps on frames (HW 12.3, 12.4): of every received frame in the padding before it, and of
 //! sent frames that ask for one, in memory and in registers.
 
-use crate::bits::{at, rctrl, tmr_ctrl, tmr_event};
+use crate::bits::{at, rctrl, tmr_event};
 use crate::filing::Head;
 use crate::model::Model;
+use crate::timer::Reading;
 use crate::transmit::Fetched;
 use crate::violation::{Breach, Violation, Who};
 
@@ -21,6 +22,14 @@ pub(crate) struct TxStamp {
 }
 
 impl Model {
+    /// The time at virtual time `ns`, of the SoC's timer; `None` while that is off.
+    fn read_clock(&mut self, ns: u64) -> Option<Reading> {
+        match &self.first {
+            Some(first) => first.timer_reading(ns),
+            None => self.timer_reading(ns),
+        }
+    }
+
     /// Puts the time at which a frame of `len` bytes began into the padding before it, if RCTRL
     /// asks for that.
     pub(crate) fn stamp_received(&mut self, head: &mut Head, len: usize) {
@@ -29,8 +38,8 @@ impl Model {
             return;
         }
         let room = control & rctrl::PRSDEP != 0 && (control & rctrl::PAL) >> 16 >= 8;
-        let stamp = self.timer_stamp(self.wire_ns(len));
-        let (Some(stamp), true) = (stamp, room) else {
+        let began_ns = self.now.saturating_sub(self.wire_ns(len));
+        let (Some(Reading { time: stamp, .. }), true) = (self.read_clock(began_ns), room) else {
             // What silicon does then is unknown (HW 3.11).
             let who = Who::Register(at::RCTRL);
             self.report(Violation { who, at: 0, what: Breach::BadStamping });
@@ -47,12 +56,12 @@ impl Model {
             return;
         }
         let Some(&first) = self.tx.bds.first() else { return };
-        let Some(time) = self.timer_stamp(0) else {
+        let Some(Reading { time, to_memory }) = self.read_clock(self.now) else {
             // TxFCB[PTP] must be 0 while the timer is off (HW 5.1).
             return self.blame_stamp(first);
         };
         let mut to = None;
-        if self.reg(at::TMR_CTRL) & tmr_ctrl::RTPE != 0 && self.tx.bds.len() > 1 {
+        if to_memory && self.tx.bds.len() > 1 {
             let pointer = first.bd.pointer;
             let second = self.tx.bds[1].bd;
             // The second buffer must start the transmission (HW 12.4).
