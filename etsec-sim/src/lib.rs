@@ -61,6 +61,7 @@ pub mod table;
 pub mod tap;
 pub mod tbi;
 pub mod timer;
+pub mod trace;
 mod transmit;
 pub mod violation;
 pub mod wire;
