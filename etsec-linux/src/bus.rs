@@ -14,6 +14,9 @@ pub enum AnyBus {
     /// A page of a simulated device of this process.
     #[cfg(feature = "sim")]
     Sim(etsec_sim::runner::RunnerBus),
+    /// Either of them, recorded.
+    #[cfg(feature = "trace")]
+    Recorded(Box<etsec_sim::trace::Recorded<AnyBus>>),
 }
 
 impl Bus for AnyBus {
@@ -23,6 +26,8 @@ impl Bus for AnyBus {
             AnyBus::Mmio(bus) => bus.read(at),
             #[cfg(feature = "sim")]
             AnyBus::Sim(bus) => bus.read(at),
+            #[cfg(feature = "trace")]
+            AnyBus::Recorded(bus) => bus.read(at),
         }
     }
     #[inline]
@@ -31,6 +36,8 @@ impl Bus for AnyBus {
             AnyBus::Mmio(bus) => bus.write(at, value),
             #[cfg(feature = "sim")]
             AnyBus::Sim(bus) => bus.write(at, value),
+            #[cfg(feature = "trace")]
+            AnyBus::Recorded(bus) => bus.write(at, value),
         }
     }
     #[inline]
@@ -39,6 +46,8 @@ impl Bus for AnyBus {
             AnyBus::Mmio(bus) => bus.publish(),
             #[cfg(feature = "sim")]
             AnyBus::Sim(bus) => bus.publish(),
+            #[cfg(feature = "trace")]
+            AnyBus::Recorded(bus) => bus.publish(),
         }
     }
     #[inline]
@@ -47,6 +56,8 @@ impl Bus for AnyBus {
             AnyBus::Mmio(bus) => bus.observe(),
             #[cfg(feature = "sim")]
             AnyBus::Sim(bus) => bus.observe(),
+            #[cfg(feature = "trace")]
+            AnyBus::Recorded(bus) => bus.observe(),
         }
     }
 }

@@ -103,6 +103,8 @@ impl Device {
                 return Err(Error::BadName { text: spec.into(), why });
             }
         };
+        #[cfg(feature = "trace")]
+        let found = found.recorded(options.trace.as_ref());
         Self::assemble(found, options, &sizes)
     }
 

@@ -37,6 +37,8 @@ mod sys;
 #[cfg(test)]
 mod testing;
 pub mod time;
+#[cfg(feature = "trace")]
+mod trace;
 pub mod uio;
 pub mod wait;
 

@@ -30,6 +30,18 @@ impl Supply {
         name: &str,
         bytes: usize,
     ) -> Result<AnyRegion, Error> {
+        let region = self.plain_region(options, name, bytes)?;
+        #[cfg(feature = "trace")]
+        let region = region.recorded(options.trace.as_ref());
+        Ok(region)
+    }
+
+    fn plain_region(
+        &self,
+        options: &Options,
+        name: &str,
+        bytes: usize,
+    ) -> Result<AnyRegion, Error> {
         match self {
             Supply::Huge => {
                 let roots = &options.roots;

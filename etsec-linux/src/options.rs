@@ -56,6 +56,9 @@ pub struct Options {
     pub page_size: Option<usize>,
     /// Where the kernel's files are.
     pub roots: Roots,
+    /// Records what is done to the device and its descriptors.
+    #[cfg(feature = "trace")]
+    pub trace: Option<etsec_sim::trace::Recorder>,
 }
 
 impl Default for Options {
@@ -79,6 +82,8 @@ impl Default for Options {
             tx_offload: TxOffload::Off,
             page_size: None,
             roots: Roots::default(),
+            #[cfg(feature = "trace")]
+            trace: None,
         }
     }
 }

@@ -16,6 +16,9 @@ pub enum AnyRegion {
     /// Memory of a simulated device.
     #[cfg(feature = "sim")]
     Sim(crate::simulated::PlacedRegion),
+    /// Either of them, recorded.
+    #[cfg(feature = "trace")]
+    Recorded(Box<etsec_sim::trace::RecordedRegion<AnyRegion>>),
 }
 
 // SAFETY: each method passes on what the one region inside says, and that region keeps the promise.
@@ -25,6 +28,8 @@ unsafe impl Region for AnyRegion {
             AnyRegion::Huge(region) => region.cpu(),
             #[cfg(feature = "sim")]
             AnyRegion::Sim(placed) => placed.region.cpu(),
+            #[cfg(feature = "trace")]
+            AnyRegion::Recorded(region) => region.cpu(),
         }
     }
     fn bus(&self) -> BusAddr {
@@ -32,6 +37,8 @@ unsafe impl Region for AnyRegion {
             AnyRegion::Huge(region) => region.bus(),
             #[cfg(feature = "sim")]
             AnyRegion::Sim(placed) => placed.region.bus(),
+            #[cfg(feature = "trace")]
+            AnyRegion::Recorded(region) => region.bus(),
         }
     }
     fn len(&self) -> usize {
@@ -39,6 +46,8 @@ unsafe impl Region for AnyRegion {
             AnyRegion::Huge(region) => region.len(),
             #[cfg(feature = "sim")]
             AnyRegion::Sim(placed) => placed.region.len(),
+            #[cfg(feature = "trace")]
+            AnyRegion::Recorded(region) => region.len(),
         }
     }
 }

@@ -19,7 +19,7 @@ use crate::tools::{IP, PING, UNSHARE};
 const FEATURE_SETS: [(&str, &[&str]); 3] = [
     ("etsec-core", &["", "scatter", "log", "defmt", "smoltcp", "log,defmt,smoltcp,scatter"]),
     ("etsec-sim", &["", "pcap", "tap"]),
-    ("etsec-linux", &["", "sim"]),
+    ("etsec-linux", &["", "sim", "trace"]),
 ];
 
 /// Packages with a workspace of their own: what concerns the text of all packages concerns them.

@@ -2,6 +2,7 @@
 //! what it does.
 
 mod settings;
+mod trace;
 mod values;
 
 use std::net::Ipv4Addr;
@@ -14,6 +15,7 @@ use etsec_core::MacAddr;
 use etsec_linux::Spec;
 
 pub use self::settings::{Config, Filter, FilterAction, Ptp, PtpAction, Tune, WakeKind, Wol};
+pub use self::trace::TraceAction;
 pub use self::values::{AddressArg, DeviceName, LinkArg};
 use crate::units::{parse_count, parse_mii, parse_seconds, parse_u16};
 
@@ -63,6 +65,14 @@ pub struct Cli {
     /// Run on this processor only.
     #[arg(long, global = true, value_name = "N", help_heading = GENERAL)]
     pub cpu: Option<usize>,
+    /// Record all accesses to the device's registers and descriptors in a new file (see `etsec
+    /// trace`). A second device of the command is recorded in FILE.2.
+    #[arg(long, global = true, value_name = "FILE", help_heading = GENERAL)]
+    pub trace: Option<PathBuf>,
+    /// First bytes of each frame buffer to record with it, 0 to 16384.
+    #[arg(long, global = true, value_name = "N", default_value_t = 64, help_heading = GENERAL,
+          value_parser = clap::value_parser!(u16).range(0..=16384))]
+    pub trace_bytes: u16,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -131,6 +141,9 @@ pub enum Command {
     Filter(Filter),
     /// Read, set and steer the IEEE 1588 clock, which is in the first controller's page.
     Ptp(Ptp),
+    /// Read what `--trace` has recorded.
+    #[command(subcommand)]
+    Trace(TraceAction),
     /// Let a port sleep until a frame wakes it: a magic packet, or a kind of frame.
     Wol(Wol),
     /// Print a completion script for a shell.

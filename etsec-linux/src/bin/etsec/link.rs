@@ -82,7 +82,7 @@ fn mac(page: &ReadPage) -> Shown {
 fn ask_phy(device: &DeviceName, observer: &Observer) -> Result<PhyShown> {
     // The TBI answers on the MAC's own bus and is no PHY (HW 1.2).
     let tbi = TBIPA.on(&observer.page).read(Tbipa::TBIPA) as u8;
-    let mut bus = open_mdio(device)?;
+    let mut bus = open_mdio(device, observer.recorder.as_ref())?;
     let address = match observer.config.phy_address {
         Some(address) => Some(address),
         None => phy::find(&mut *bus, Some(tbi))?,

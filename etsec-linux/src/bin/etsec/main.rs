@@ -34,6 +34,8 @@ mod settings;
 mod signals;
 mod station;
 mod stats;
+mod trace;
+mod tracer;
 mod tune;
 mod units;
 mod wol;
@@ -41,13 +43,14 @@ mod wol;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use clap::{CommandFactory, Parser};
 
 use args::{Cli, Command};
 use output::Output;
 use run::{Context, Usage};
 use signals::Stop;
+use tracer::Tracer;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -94,33 +97,55 @@ fn run(cli: &Cli) -> Result<()> {
         quiet: cli.quiet,
         cpu: cli.cpu,
         stop: Stop::on_signals().context("cannot catch signals")?,
+        tracer: tracer(cli)?,
     };
+    let done = command(cli, &context);
+    // A trace that could not be written to its end is a failure, but not the first one to tell.
+    done.and(context.tracer.finish())
+}
+
+/// What records devices, as the options say.
+fn tracer(cli: &Cli) -> Result<Tracer> {
+    use Command::{Capture, Echo, Forward, Link, Mdio, Receive, Regs, Send, Serve, Stats, Wol};
+    let looks = matches!(cli.command, Regs(_) | Mdio(_) | Link(_) | Stats(_));
+    let owns = matches!(
+        cli.command,
+        Send(_) | Receive(_) | Capture(_) | Echo(_) | Forward(_) | Serve(_) | Wol(_)
+    );
+    let file = cli.trace.clone();
+    let why = "--trace: this command opens no device; a running port is recorded from its start";
+    ensure!(looks || owns || file.is_none(), Usage(why.into()));
+    Ok(Tracer::new(file, cli.trace_bytes))
+}
+
+fn command(cli: &Cli, context: &Context) -> Result<()> {
     match &cli.command {
         Command::Probe => probe::run(context.out),
         Command::Bind(args) => bind::bind(args, context.out),
         Command::Unbind(args) => bind::unbind(args, context.out),
-        Command::Regs(args) => regs::run(args, &context),
-        Command::Mdio(args) => mdio::run(args, context.out),
-        Command::Link(args) => link::run(args, &context),
-        Command::Stats(args) => stats::run(args, &context),
-        Command::Send(args) => send::run(args, &context),
-        Command::Receive(args) => receive::run(args, &context),
-        Command::Capture(args) => capture::run(args, &context),
-        Command::Echo(args) => echo::run(args, &context),
-        Command::Forward(args) => forward::run(args, &context),
-        Command::Serve(args) => serve::run(args, &context),
-        Command::Config(action) => config::run(action, &context),
-        Command::Rings(args) => tune::run("rings", args, &context),
-        Command::Address(args) => tune::run("address", args, &context),
-        Command::Frames(args) => tune::run("frames", args, &context),
-        Command::Stash(args) => tune::run("stash", args, &context),
-        Command::Offload(args) => tune::run("offload", args, &context),
-        Command::Pause(args) => tune::pause(args, &context),
-        Command::Coalesce(args) => tune::run("coalesce", args, &context),
-        Command::Sched(args) => tune::run("sched", args, &context),
-        Command::Filter(args) => filter::run(args, &context),
-        Command::Ptp(args) => tune::ptp(args, &context),
-        Command::Wol(args) => wol::run(args, &context),
+        Command::Regs(args) => regs::run(args, context),
+        Command::Mdio(args) => mdio::run(args, context),
+        Command::Link(args) => link::run(args, context),
+        Command::Stats(args) => stats::run(args, context),
+        Command::Send(args) => send::run(args, context),
+        Command::Receive(args) => receive::run(args, context),
+        Command::Capture(args) => capture::run(args, context),
+        Command::Echo(args) => echo::run(args, context),
+        Command::Forward(args) => forward::run(args, context),
+        Command::Serve(args) => serve::run(args, context),
+        Command::Config(action) => config::run(action, context),
+        Command::Rings(args) => tune::run("rings", args, context),
+        Command::Address(args) => tune::run("address", args, context),
+        Command::Frames(args) => tune::run("frames", args, context),
+        Command::Stash(args) => tune::run("stash", args, context),
+        Command::Offload(args) => tune::run("offload", args, context),
+        Command::Pause(args) => tune::pause(args, context),
+        Command::Coalesce(args) => tune::run("coalesce", args, context),
+        Command::Sched(args) => tune::run("sched", args, context),
+        Command::Filter(args) => filter::run(args, context),
+        Command::Ptp(args) => tune::ptp(args, context),
+        Command::Trace(action) => trace::run(action, context.out),
+        Command::Wol(args) => wol::run(args, context),
         Command::Completions { .. } => Ok(()),
     }
 }

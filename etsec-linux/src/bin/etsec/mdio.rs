@@ -5,15 +5,21 @@ use etsec_core::mdio::MdioBus;
 use etsec_core::phy;
 use serde::Serialize;
 
-use crate::args::{Mdio, MdioAction};
+use crate::args::{Mdio, MdioAction, Observe};
 use crate::observe::open_mdio;
-use crate::output::{Output, table};
+use crate::output::table;
+use crate::run::Context;
 
 /// Runs the command.
-pub fn run(args: &Mdio, out: Output) -> Result<()> {
+pub fn run(args: &Mdio, context: &Context) -> Result<()> {
+    let out = context.out;
+    let open = |target: &Observe| {
+        let recorder = context.tracer.begin(&target.device)?;
+        open_mdio(&target.device, recorder.as_ref())
+    };
     match &args.action {
         MdioAction::Read { target, phy, reg } => {
-            let shown = read(&mut *open_mdio(&target.device)?, *phy, *reg)?;
+            let shown = read(&mut *open(target)?, *phy, *reg)?;
             for register in &shown {
                 out.show(register, |r| format!("{:2}  {:#06x}", r.reg, r.value))?;
             }
@@ -23,10 +29,10 @@ pub fn run(args: &Mdio, out: Output) -> Result<()> {
             Ok(())
         }
         MdioAction::Write { target, phy, reg, value } => {
-            Ok(open_mdio(&target.device)?.write(*phy, *reg, *value)?)
+            Ok(open(target)?.write(*phy, *reg, *value)?)
         }
         MdioAction::Scan { target } => {
-            let found = scan(&mut *open_mdio(&target.device)?)?;
+            let found = scan(&mut *open(target)?)?;
             out.show(&found, |found| scan_text(found))
         }
     }

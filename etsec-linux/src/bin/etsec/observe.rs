@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use anyhow::{Context as _, Result};
+use embedded_hal::delay::DelayNs;
 use etsec_core::Bus;
 use etsec_core::mdio::{Mdio, MdioBus};
 use etsec_core::regs::Readable;
@@ -21,6 +22,7 @@ use etsec_linux::mdio::SharedMdio;
 use etsec_linux::uio::{self, Uio, UioDevice};
 use etsec_linux::{AnyBus, Error, PortConfig, Roots, Spec, port};
 use etsec_sim::Sim;
+use etsec_sim::trace::{self, Recorder};
 
 use crate::args::DeviceName;
 use crate::control::{NobodyRuns, Request, State};
@@ -36,6 +38,13 @@ impl ReadPage {
     /// The page that `read` reads, by byte offset.
     pub fn new(read: impl Fn(u16) -> u32 + 'static) -> Self {
         ReadPage(Box::new(read))
+    }
+
+    /// The same, recorded as that page if there is a recorder.
+    fn recorded(self, recorder: Option<&Recorder>, page: trace::Page) -> Self {
+        let Some(recorder) = recorder else { return self };
+        let bus = recorder.page(page, self);
+        ReadPage::new(move |at| bus.read(at))
     }
 
     /// The register at byte offset `at`.
@@ -75,6 +84,8 @@ pub struct Observer {
     pub state: Option<State>,
     /// What the device tree says of it.
     pub config: PortConfig,
+    /// What records all that is read of it.
+    pub recorder: Option<Recorder>,
 }
 
 impl Observer {
@@ -83,10 +94,14 @@ impl Observer {
     /// # Errors
     /// If there is no such device, or it is no eTSEC.
     pub fn open(device: &DeviceName, context: &Context) -> Result<Self> {
-        let observer = match &device.spec {
+        let mut observer = match &device.spec {
             Spec::Uio(name) => Self::uio(&Roots::default(), name)?,
             Spec::Sim(_) => Self::simulated(device, context)?,
         };
+        let recorder = context.tracer.begin(device)?;
+        observer.page = observer.page.recorded(recorder.as_ref(), trace::Page::Group0);
+        let mdio = observer.mdio.map(|page| page.recorded(recorder.as_ref(), trace::Page::Mdio));
+        (observer.mdio, observer.recorder) = (mdio, recorder);
         observer.check()?;
         Ok(observer)
     }
@@ -109,7 +124,8 @@ impl Observer {
             Err(error) => return Err(error),
         };
         let owner = state.as_ref().map(|state| format!("process {}", state.process));
-        Ok(Observer { page, mdio: None, owner, state, config: PortConfig::default() })
+        let config = PortConfig::default();
+        Ok(Observer { page, mdio: None, owner, state, config, recorder: None })
     }
 
     /// Looks again, where what is seen is not the device itself.
@@ -120,7 +136,8 @@ impl Observer {
         if self.state.is_some() {
             let state = ask(device, context)?;
             let registers = state.registers.clone();
-            self.page = ReadPage::new(move |at| registers.get(&at).copied().unwrap_or(0));
+            let page = ReadPage::new(move |at| registers.get(&at).copied().unwrap_or(0));
+            self.page = page.recorded(self.recorder.as_ref(), trace::Page::Group0);
             self.state = Some(state);
         }
         Ok(())
@@ -147,6 +164,7 @@ impl Observer {
             owner: owner(roots, main)?,
             state: None,
             config,
+            recorder: None,
         })
     }
 
@@ -198,34 +216,47 @@ pub fn registers(page: &impl Bus) -> BTreeMap<u16, u32> {
 ///
 /// # Errors
 /// If there is no such device, or its management registers cannot be reached.
-pub fn open_mdio(device: &DeviceName) -> Result<Box<dyn MdioBus>> {
+pub fn open_mdio(device: &DeviceName, recorder: Option<&Recorder>) -> Result<Box<dyn MdioBus>> {
     let roots = Roots::default();
-    let Spec::Uio(name) = &device.spec else {
-        let sim = simulated();
-        let mut bus = Mdio::new(sim.bus(), sim.delay());
-        bus.reset()?;
-        return Ok(Box::new(bus));
-    };
+    let Spec::Uio(name) = &device.spec else { return simulated_mdio(recorder) };
     let devices = uio::list(&roots)?;
     let parts = parts(&roots, &devices, name)?;
     let main = main_part(&parts);
-    let (page, address) = match mdio_of(&devices, &parts, name)? {
+    let (page, which, address) = match mdio_of(&devices, &parts, name)? {
         Some((device, index)) => {
             let uio = Uio::open_shared(device)?;
-            (uio.mdio(index)?.into_bus(), uio.address(index))
+            (uio.mdio(index)?.into_bus(), trace::Page::Mdio, uio.address(index))
         }
         None => {
             let uio = Uio::open_shared(main)?;
             let index = uio.map_named("regs").unwrap_or(0);
-            (uio.registers(index)?.into_bus(), uio.address(index))
+            (uio.registers(index)?.into_bus(), trace::Page::Group0, uio.address(index))
         }
     };
-    let mut bus = SharedMdio::new(&roots, AnyBus::Mmio(page), Some(address))?;
+    let page = AnyBus::Mmio(page).recorded(recorder, which);
+    let mut bus = SharedMdio::new(&roots, page, Some(address))?;
     // An owner has set the bus up, and may be in the middle of something longer than one access.
     if owner(&roots, main)?.is_none() {
         bus.reset()?;
     }
     Ok(Box::new(bus))
+}
+
+/// The MDIO bus of a simulated controller.
+fn simulated_mdio(recorder: Option<&Recorder>) -> Result<Box<dyn MdioBus>> {
+    let sim = simulated();
+    let (bus, delay) = (sim.bus(), sim.delay());
+    Ok(match recorder {
+        Some(recorder) => {
+            Box::new(reset(Mdio::new(recorder.page(trace::Page::Group0, bus), delay))?)
+        }
+        None => Box::new(reset(Mdio::new(bus, delay))?),
+    })
+}
+
+fn reset<B: Bus, D: DelayNs>(mut mdio: Mdio<B, D>) -> Result<Mdio<B, D>> {
+    mdio.reset()?;
+    Ok(mdio)
 }
 
 /// A simulated controller that has been switched on for a while.

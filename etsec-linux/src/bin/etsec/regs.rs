@@ -82,7 +82,7 @@ fn dump(page: &ReadPage, mdio: Option<&ReadPage>, names: &[String]) -> Vec<Shown
 
 /// All fields by name, and as text: single bits by name where they are set, the others with their
 /// value.
-fn decode(register: &Register, value: u32) -> (BTreeMap<&'static str, u32>, String) {
+pub fn decode(register: &Register, value: u32) -> (BTreeMap<&'static str, u32>, String) {
     let mut fields: Vec<Field> = register.entry.fields().collect();
     fields.sort_by_key(|field| std::cmp::Reverse(field.mask));
     let mut words = Vec::new();

@@ -13,6 +13,7 @@ use crate::meter::{Meter, Totals};
 use crate::output::Output;
 use crate::signals::Stop;
 use crate::station::Station;
+use crate::tracer::Tracer;
 
 /// Longest a running command sleeps: how late it may notice Ctrl-C, and how often the port is
 /// looked after.
@@ -34,6 +35,8 @@ pub struct Context {
     pub cpu: Option<usize>,
     /// Ctrl-C and SIGTERM.
     pub stop: Stop,
+    /// What records the devices that are opened.
+    pub tracer: Tracer,
 }
 
 impl Context {

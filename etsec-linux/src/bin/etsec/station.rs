@@ -19,6 +19,7 @@ use crate::output::Output;
 use crate::run::{Context, Usage};
 use crate::settings::{self, Filter, RuleFile, Settings, fit};
 use crate::signals::Stop;
+use crate::tracer::Tracer;
 
 /// The doorbell of the devices here.
 pub type Bell = PageBell<AnyBus>;
@@ -95,8 +96,9 @@ impl Setup {
     ///
     /// # Errors
     /// What the driver says.
-    pub fn open(&self) -> Result<Device> {
-        let mut device = Device::open(&self.device.to_string(), &self.options())?;
+    pub fn open(&self, tracer: &Tracer) -> Result<Device> {
+        let options = Options { trace: tracer.begin(&self.device)?, ..self.options() };
+        let mut device = Device::open(&self.device.to_string(), &options)?;
         self.settings.begin(&mut device)?;
         Ok(device)
     }
@@ -166,7 +168,7 @@ impl Station {
     /// Opens and starts a device.
     pub fn open(setup: &Setup, context: &Context) -> Result<Self> {
         let (name, mtu) = (setup.device.to_string(), fit(setup.settings.mtu));
-        let device = setup.open()?;
+        let device = setup.open(&context.tracer)?;
         // Now, so that threads of the simulator stay free to run elsewhere.
         context.pin()?;
         let mut device = device.start().map_err(|(_, error)| error)?;
