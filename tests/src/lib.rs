@@ -2,8 +2,10 @@
 pub mod all_rings;
 pub mod at;
 pub mod filing;
+pub mod golden;
 pub mod packet;
 pub mod ptp;
+pub mod recording;
 pub mod reference;
 pub mod rig;
 pub mod rules;

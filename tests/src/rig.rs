@@ -1,8 +1,8 @@
 //! A driver on a model, ready to use: what most tests begin with.
 
 use etsec_core::{
-    AddressFilter, Arena, Buf, Bus, Config, FrameOptions, MacAddr, PageBell, Pages, Pool, Running,
-    RxOffload, RxQueue, Stopped, TxOffload, TxQueue, arena,
+    AddressFilter, Arena, Buf, Bus, Config, FrameOptions, MacAddr, PageBell, Pages, Pool, Region,
+    Running, RxOffload, RxQueue, Stopped, TxOffload, TxQueue, arena,
 };
 use etsec_sim::{Sim, SimBus, SimConfig, SimDelay, SimRegion};
 
@@ -70,7 +70,7 @@ pub fn config() -> Config {
 
 /// A stopped port on a model, its queues and its memory.
 #[derive(Debug)]
-pub struct Rig<B: Bus = SimBus> {
+pub struct Rig<B: Bus = SimBus, R: Region = SimRegion> {
     /// The model.
     pub sim: Sim,
     /// The port.
@@ -82,14 +82,14 @@ pub struct Rig<B: Bus = SimBus> {
     /// The pool of all buffers.
     pub pool: Pool,
     /// The memory.
-    pub arena: Arena<SimRegion>,
+    pub arena: Arena<R>,
     /// Virtual time.
     pub delay: SimDelay,
 }
 
 /// A rig whose port is running.
 #[derive(Debug)]
-pub struct Live<B: Bus = SimBus> {
+pub struct Live<B: Bus = SimBus, R: Region = SimRegion> {
     /// The port.
     pub port: Running<B>,
     /// Receive queues, from ring 0.
@@ -99,7 +99,7 @@ pub struct Live<B: Bus = SimBus> {
     /// The pool of all buffers.
     pub pool: Pool,
     /// The memory.
-    pub arena: Arena<SimRegion>,
+    pub arena: Arena<R>,
     /// Virtual time.
     pub delay: SimDelay,
     /// The model, dropped last: it judges what it saw.
@@ -139,8 +139,12 @@ impl<B: Bus + Clone> Rig<B> {
     pub fn through(sim: &Sim, plan: &Plan, bus: B) -> Rig<B> {
         Rig::build(sim, plan, Pages::single(bus), sim.region(plan.bytes()))
     }
+}
 
-    fn build(sim: &Sim, plan: &Plan, pages: Pages<B>, region: SimRegion) -> Rig<B> {
+impl<B: Bus + Clone, R: Region> Rig<B, R> {
+    /// The same with these pages and this memory, of [`Plan::bytes`].
+    #[must_use]
+    pub fn build(sim: &Sim, plan: &Plan, pages: Pages<B>, region: R) -> Rig<B, R> {
         let mut arena = Arena::new(region).map_err(|(_, e)| e).expect("a good region");
         let mut delay = sim.delay();
         let mut port = Stopped::attach(pages, plan.config.clone(), &mut delay).expect("an eTSEC");
@@ -163,7 +167,7 @@ impl<B: Bus + Clone> Rig<B> {
 
     /// Starts the port.
     #[must_use]
-    pub fn start(self) -> Live<B> {
+    pub fn start(self) -> Live<B, R> {
         let Rig { sim, port, rx, tx, pool, arena, mut delay } = self;
         let port = port.start(&mut delay).map_err(|(_, e)| e).expect("a start");
         Live { port, rx, tx, pool, arena, delay, sim }
@@ -178,10 +182,10 @@ impl Live {
     }
 }
 
-impl<B: Bus + Clone> Live<B> {
+impl<B: Bus + Clone, R: Region> Live<B, R> {
     /// Stops the port, gracefully or not.
     #[must_use]
-    pub fn stop(self) -> Rig<B> {
+    pub fn stop(self) -> Rig<B, R> {
         let Live { sim, port, rx, tx, pool, arena, mut delay } = self;
         let port = port.stop(&mut delay).map_err(|(_, e)| e).expect("a stop");
         Rig { sim, port, rx, tx, pool, arena, delay }
@@ -216,7 +220,7 @@ impl<B: Bus + Clone> Live<B> {
     }
 }
 
-impl<B: Bus + Clone> Rig<B> {
+impl<B: Bus + Clone, R: Region> Rig<B, R> {
     /// Drains every queue, gives back all memory, and fails if a buffer is missing or the sanitizer
     /// has found anything.
     pub fn finish(mut self) {

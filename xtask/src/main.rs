@@ -6,6 +6,7 @@ mod say;
 
 mod asm;
 mod bench;
+mod bless;
 mod build;
 mod cache;
 mod capture;
@@ -64,6 +65,8 @@ enum Verb {
     Size(size::Options),
     /// Count instructions per packet, and packets per second against the model.
     Bench(bench::Options),
+    /// Keep what comes out of tests that compare with a kept text, such as the trace of bring-up.
+    Bless(bless::Options),
     /// The part of `demo` that runs in the network namespace; not for people.
     #[command(hide = true)]
     DemoInside(demo::inside::Options),
@@ -90,6 +93,7 @@ fn main() -> ExitCode {
         Verb::Asm(options) => asm::run(&options),
         Verb::Size(options) => size::run(&options),
         Verb::Bench(options) => bench::run(&options),
+        Verb::Bless(options) => bless::run(&options),
         Verb::DemoInside(options) => demo::inside::run(&options),
     };
     match done {
