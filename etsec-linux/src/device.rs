@@ -54,6 +54,11 @@ pub struct Device<S = Stopped<AnyBus>> {
     pub pool: Pool,
     /// Waits for interrupts.
     pub waiter: Waiter,
+    /// Waits for the interrupts of the second group (HW 9.4), where the port has one with lines of
+    /// its own: those of rings that [`Stopped::set_rx_group`] and [`Stopped::set_tx_group`] steer
+    /// there. It may go to a thread of its own, with [`Running::group_events`] for its events; or
+    /// [join](Waiter::join) the other.
+    pub second: Option<Waiter>,
     /// The link.
     pub link: LinkMonitor,
     /// What the port turned out to be, the device tree and the options taken together.
@@ -80,6 +85,8 @@ pub(crate) struct Found {
     /// Physical address of the MDIO page, if it has to be shared.
     pub mdio_address: Option<u64>,
     pub waiter: Waiter,
+    /// For the lines of the second group, if it has any.
+    pub second: Option<Waiter>,
     pub config: PortConfig,
     pub supply: Supply,
 }
@@ -109,7 +116,7 @@ impl Device {
     }
 
     fn assemble(found: Found, options: &Options, sizes: &Sizes) -> Result<Self, Error> {
-        let Found { name, pages, tbi, mdio_address, waiter, config, supply } = found;
+        let Found { name, pages, tbi, mdio_address, waiter, second, config, supply } = found;
         let mut config = options.port.or(config);
         let station = config.station.map_or_else(random_station, Ok)?;
         config.station = Some(station);
@@ -156,7 +163,7 @@ impl Device {
         let mdio = SharedMdio::new(&options.roots, mdio_page, mdio_address)?;
         let link = LinkMonitor::open(&name, mdio, &config, interface, options)?;
         let memory = Memory::new(arena, supply);
-        Ok(Device { name, port, rx, tx, pool, waiter, link, config, reception, memory })
+        Ok(Device { name, port, rx, tx, pool, waiter, second, link, config, reception, memory })
     }
 
     /// Lets the controller run.
@@ -181,8 +188,8 @@ impl Device {
     /// [`Error::MemoryInUse`] if buffers of this device are elsewhere, in a queue of another device
     /// perhaps. The memory stays lent then for as long as the process lives.
     pub fn close(self) -> Result<(), Error> {
-        let Device { name, port, rx, tx, pool, memory, waiter, reception, .. } = self;
-        drop((port, rx, tx, pool, waiter, reception));
+        let Device { name, port, rx, tx, pool, memory, waiter, second, reception, .. } = self;
+        drop((port, rx, tx, pool, waiter, second, reception));
         memory.retire().map_err(|_memory| Error::MemoryInUse { name })
     }
 }
@@ -257,13 +264,30 @@ impl Device<Running<AnyBus>> {
 
 impl<S> Device<S> {
     fn split(self) -> (S, Device<()>) {
-        let Device { name, port, rx, tx, pool, waiter, link, config, reception, memory } = self;
-        (port, Device { name, port: (), rx, tx, pool, waiter, link, config, reception, memory })
+        let Device { name, port, rx, tx, pool, waiter, second, link, config, reception, memory } =
+            self;
+        (
+            port,
+            Device {
+                name,
+                port: (),
+                rx,
+                tx,
+                pool,
+                waiter,
+                second,
+                link,
+                config,
+                reception,
+                memory,
+            },
+        )
     }
 
     fn join<T>(self, port: T) -> Device<T> {
-        let Device { name, rx, tx, pool, waiter, link, config, reception, memory, .. } = self;
-        Device { name, port, rx, tx, pool, waiter, link, config, reception, memory }
+        let Device { name, rx, tx, pool, waiter, second, link, config, reception, memory, .. } =
+            self;
+        Device { name, port, rx, tx, pool, waiter, second, link, config, reception, memory }
     }
 }
 

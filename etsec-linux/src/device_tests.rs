@@ -26,6 +26,7 @@ fn found(word: u32) -> Found {
         tbi: (page, None),
         mdio_address: None,
         waiter: Waiter::bells(Vec::new()).unwrap(),
+        second: None,
         config: PortConfig::default(),
         supply: Supply::Huge,
     }

@@ -12,6 +12,10 @@ pub(crate) const PARTS: [(&str, Lines); 3] =
 /// The device that has nothing but MDIO registers.
 pub(crate) const MDIO: &str = "-mdio";
 
+/// What the name of a port's second interrupt group has behind the port's (HW 1.3): its devices are
+/// called by that name as the port's own are by the port's.
+pub(crate) const SECOND: &str = "-group1";
+
 /// The devices that make up the port `name`, each with the lines it stands for; `None` if there is
 /// none of its names. `find` looks up a device by its whole name.
 ///

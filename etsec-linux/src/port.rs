@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::handover::{self, KernelDriver};
 use crate::handover_error::HandoverError;
 use crate::memory::Supply;
-use crate::names::{self, MDIO, PARTS};
+use crate::names::{self, MDIO, PARTS, SECOND};
 use crate::platform::{self, PlatformDevice};
 use crate::roots::Roots;
 use crate::uio::{self, Uio, UioDevice};
@@ -38,6 +38,8 @@ pub struct Port {
     pub mdio_address: u64,
     /// Its interrupts; holds the lock.
     pub waiter: Waiter,
+    /// The interrupts of its second group, where there are both a page and lines for it.
+    pub second: Option<Waiter>,
     /// The device-tree node of the UIO device with the registers.
     pub node: PathBuf,
 }
@@ -49,7 +51,8 @@ impl Port {
     /// Registers are in the map called `regs`, else in map 0, of the first of them that has maps; a
     /// second group's page (HW 1.3) is the map `group1`, one for the TBI the map `tbi`. MDIO is the
     /// map `mdio` of one of them or the UIO device `name-mdio`; if neither is there it is in the
-    /// first register page (HW 1.2).
+    /// first register page (HW 1.2). The second group's interrupts are those of the UIO devices
+    /// that `name-group1` names as `name` names the port's own.
     ///
     /// # Errors
     /// [`Error::NoUio`], [`Error::NotBound`], [`Error::UnknownDevice`], [`Error::IncompleteSet`],
@@ -57,12 +60,9 @@ impl Port {
     /// [`Error::Busy`], [`Error::NoMap`], [`Error::BadMap`], or what the system says.
     pub fn open(roots: &Roots, name: &str) -> Result<Self, Error> {
         let devices = uio::list(roots)?;
-        let members = members(roots, &devices, name)?;
-        check_members(roots, name, &members)?;
-        let mut uios = Vec::new();
-        for (device, lines) in members {
-            uios.push((Uio::open(roots, device)?, lines));
-        }
+        let first = members(roots, &devices, name)?;
+        check_members(roots, name, &first)?;
+        let uios = open_all(roots, first)?;
         let main = main_device(&uios)?;
         let node = main.device().sys.join("device/of_node");
         let group0 = main.registers(main.map_named("regs").unwrap_or(0))?;
@@ -74,15 +74,23 @@ impl Port {
         let own = main.address(main.map_named("regs").unwrap_or(0));
         let tbi_address = tbi.as_ref().map_or(own, |(_, address)| *address);
         let mdio_address = mdio.as_ref().map_or(own, |(_, address)| *address);
+        let second = match second(&devices, name)? {
+            Some(members) if group1.is_some() => {
+                check_members(roots, name, &members)?;
+                Some(open_all(roots, members)?)
+            }
+            _ => None,
+        };
         // Nothing is made permanent before everything has been found.
         let waiter = Waiter::uio(uios)?;
+        let second = second.map(Waiter::uio).transpose()?;
         let pages = Pages {
             group0: group0.into_bus(),
             group1: group1.map(uio::Page::into_bus),
             mdio: mdio.map(|(page, _)| page.into_bus()),
         };
         let tbi = tbi.map_or(pages.group0, |(page, _)| page.into_bus());
-        Ok(Port { name: name.into(), pages, tbi, tbi_address, mdio_address, waiter, node })
+        Ok(Port { name: name.into(), pages, tbi, tbi_address, mdio_address, waiter, second, node })
     }
 }
 
@@ -139,6 +147,7 @@ pub(crate) fn find(roots: &Roots, name: &str) -> Result<Found, Error> {
         tbi: (AnyBus::Mmio(port.tbi), Some(port.tbi_address)),
         mdio_address: Some(port.mdio_address),
         waiter: port.waiter,
+        second: port.second,
         config,
         supply: Supply::Huge,
     })
@@ -184,7 +193,7 @@ pub fn offered(roots: &Roots) -> Result<Vec<String>, Error> {
         let base = PARTS.iter().find_map(|(suffix, _)| own.strip_suffix(suffix));
         let name = base.unwrap_or(&own);
         let known = taken.iter().chain(&names).any(|known| known == name);
-        if !known && !own.ends_with(MDIO) {
+        if !known && !own.ends_with(MDIO) && !name.ends_with(SECOND) {
             names.push(name.to_owned());
         }
     }
@@ -203,6 +212,19 @@ fn members<'a>(
         Ok(None) | Err(Error::IncompleteSet { .. }) => Err(unknown(roots, devices, name)),
         Err(error) => Err(error),
     }
+}
+
+/// The UIO devices of the second interrupt group of `name`; `None` if there is none of them.
+fn second<'a>(
+    devices: &'a [UioDevice],
+    name: &str,
+) -> Result<Option<Vec<(&'a UioDevice, Lines)>>, Error> {
+    names::members(&format!("{name}{SECOND}"), |part| uio::find(devices, part))
+}
+
+fn open_all(roots: &Roots, members: Vec<(&UioDevice, Lines)>) -> Result<Vec<(Uio, Lines)>, Error> {
+    let open = |(device, lines)| Ok((Uio::open(roots, device)?, lines));
+    members.into_iter().map(open).collect()
 }
 
 /// Why no UIO devices make up `name`, as far as the kernel's files tell.
@@ -231,7 +253,8 @@ pub fn unknown(roots: &Roots, devices: &[UioDevice], name: &str) -> Error {
     Error::UnknownDevice { name: name.into(), found }
 }
 
-/// The platform devices that are, or would be, the UIO devices of `name`; of MDIO's as well.
+/// The platform devices that are, or would be, the UIO devices of `name`; of its second group and
+/// MDIO's as well.
 ///
 /// # Errors
 /// [`HandoverError::NoUioNode`], [`Error::IncompleteSet`], [`Error::AmbiguousName`], or
@@ -255,6 +278,8 @@ pub(crate) fn platform_parts(
         return Err(HandoverError::NoUioNode { name: name.into(), found }.into());
     };
     let mut parts: Vec<_> = members.into_iter().map(|(device, _)| device).collect();
+    let second = names::members(&format!("{name}{SECOND}"), find)?;
+    parts.extend(second.into_iter().flatten().map(|(device, _)| device));
     parts.extend(find(&format!("{name}{MDIO}"))?);
     Ok(parts)
 }

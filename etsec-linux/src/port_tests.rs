@@ -75,6 +75,43 @@ fn why_there_is_no_such_device_is_told() {
 }
 
 #[test]
+fn the_second_group_has_devices_of_its_own_that_are_no_port() {
+    let tree = Tree::new();
+    tree.device(0, "eth0");
+    tree.map(0, 0, "regs", REGS);
+    tree.map(0, 1, "group1", [0xB_4000, 0x1000, 0]);
+    let lines = || {
+        let devices = uio::list(&tree.roots).unwrap();
+        let found = second(&devices, "eth0").map_err(|error| error.to_string())?;
+        Ok::<_, String>(found.map(|found| found.into_iter().map(|(_, lines)| lines).collect()))
+    };
+    assert_eq!(lines(), Ok(None));
+    tree.device(1, "eth0-group1-tx");
+    tree.device(2, "eth0-group1-rx");
+    let text = lines().unwrap_err();
+    assert!(text.contains("has no companion 'eth0-group1-err'"), "{text}");
+    tree.device(3, "eth0-group1-err");
+    assert_eq!(lines(), Ok(Some(vec![Lines::TX, Lines::RX, Lines::ERR])));
+    assert_eq!(list(&tree.roots).unwrap(), ["eth0"]);
+
+    // What the device tree offers is bound together.
+    let platform = tree.roots.platform().join("devices");
+    let names = ["", "-group1-tx", "-group1-rx", "-group1-err"].map(|part| format!("eth1{part}"));
+    for name in &names {
+        let node = tree.roots.device_tree().join("soc").join(name);
+        std::fs::create_dir_all(&node).unwrap();
+        std::fs::write(node.join("linux,uio-name"), format!("{name}\0")).unwrap();
+        let device = platform.join(format!("soc:{name}"));
+        std::fs::create_dir_all(&device).unwrap();
+        std::os::unix::fs::symlink(&node, device.join("of_node")).unwrap();
+    }
+    assert_eq!(offered(&tree.roots).unwrap(), ["eth1"]);
+    let parts = platform_parts(&platform::list(&tree.roots).unwrap(), "eth1").unwrap();
+    let parts: Vec<_> = parts.iter().map(|part| part.uio_name().unwrap()).collect();
+    assert_eq!(parts, names);
+}
+
+#[test]
 fn a_port_that_the_kernel_has_as_well_is_refused() {
     use std::os::unix::fs::symlink;
     let tree = Tree::new();

@@ -4,6 +4,7 @@
 //! It knows which wires there are. What the model does is etsec-sim's business.
 
 use std::fmt;
+use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use etsec_core::event::Line;
@@ -41,12 +42,18 @@ pub(crate) fn find(name: &str, wire: WireSpec) -> Result<Found, Error> {
     let runner = Runner::spawn(sim, wire).map_err(system("start the simulator's thread"))?;
     let runner = Arc::new(runner);
     let page = AnyBus::Sim(runner.bus());
+    let [first, second] = waiters(&runner)?;
     Ok(Found {
         name: name.into(),
-        pages: Pages::single(page.clone()),
+        pages: Pages {
+            group0: page.clone(),
+            group1: Some(AnyBus::Sim(runner.second_bus())),
+            mdio: None,
+        },
         tbi: (page, None),
         mdio_address: None,
-        waiter: waiter(&runner)?,
+        waiter: first,
+        second: Some(second),
         config: PortConfig::default(),
         supply: Supply::Sim(Simulated { runner, _cable: cable }),
     })
@@ -68,12 +75,25 @@ fn plug(wire: WireSpec) -> Result<Plugged, WireError> {
     })
 }
 
-/// A waiter with a bell for each line, which the runner rings as UIO would.
-fn waiter(runner: &Arc<Runner>) -> Result<Waiter, Error> {
+/// A waiter for each interrupt group, with a bell for each line that the runner rings as UIO would.
+fn waiters(runner: &Arc<Runner>) -> Result<[Waiter; 2], Error> {
+    let (first, ringers) = bells(runner, Runner::enable)?;
+    let first = Waiter::bells(first)?;
+    runner.on_interrupt(move |line| ring(&ringers[line as usize]));
+    let (second, ringers) = bells(runner, Runner::enable_second)?;
+    let second = Waiter::bells(second)?;
+    runner.on_second_interrupt(move |line| ring(&ringers[line as usize]));
+    Ok([first, second])
+}
+
+/// The bells of a group, in the order of the model's lines, and what rings them.
+fn bells(
+    runner: &Arc<Runner>,
+    enable: fn(&Runner, etsec_sim::Line),
+) -> Result<(Vec<Bell>, Vec<OwnedFd>), Error> {
     const LINES: [(Line, Lines); 3] =
         [(Line::Tx, Lines::TX), (Line::Rx, Lines::RX), (Line::Err, Lines::ERR)];
-    let mut bells = Vec::new();
-    let mut ringers = Vec::new();
+    let (mut bells, mut ringers) = (Vec::new(), Vec::new());
     for (line, lines) in LINES {
         let event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK);
         let event = event.map_err(system("make an event descriptor"))?;
@@ -81,16 +101,17 @@ fn waiter(runner: &Arc<Runner>) -> Result<Waiter, Error> {
         let runner = Arc::downgrade(runner);
         let enable = move || {
             if let Some(runner) = runner.upgrade() {
-                runner.enable(model_line(line));
+                enable(&runner, model_line(line));
             }
         };
         bells.push(Bell { event, lines, enable: Box::new(enable) });
     }
-    runner.on_interrupt(move |line| {
-        // It can only fail for a counter that is full, and then the waiter has enough to see.
-        let _ = rustix::io::write(&ringers[line as usize], &1u64.to_ne_bytes());
-    });
-    Waiter::bells(bells)
+    Ok((bells, ringers))
+}
+
+fn ring(event: &OwnedFd) {
+    // It can only fail for a counter that is full, and then the waiter has enough to see.
+    let _ = rustix::io::write(event, &1u64.to_ne_bytes());
 }
 
 /// The model has a line type of its own: it shares nothing with the driver.

@@ -205,6 +205,17 @@ impl Waiter {
         self.watch(&other.sources, INCLUDED)
     }
 
+    /// Waits for the lines of `other` as well from here on, as for its own: for who has one thread
+    /// for both interrupt groups of a port.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn join(&mut self, other: Waiter) -> Result<(), Error> {
+        self.watch(&other.sources, 0)?;
+        self.sources.extend(other.sources);
+        Ok(())
+    }
+
     /// Waits until a line fires, a beat comes or `timeout` is over. Takes what fired.
     ///
     /// A signal ends the wait early with nothing.

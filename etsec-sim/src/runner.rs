@@ -18,7 +18,9 @@ use crate::ends::{Wire, WireError};
 use crate::runner::kick::Kick;
 use crate::{Line, Model, Sim, SimBus};
 
-const LINES: [Line; 3] = [Line::Tx, Line::Rx, Line::Err];
+/// The lines of both interrupt groups (HW 9.4), with the number of their group.
+const LINES: [(usize, Line); 6] =
+    [(0, Line::Tx), (0, Line::Rx), (0, Line::Err), (1, Line::Tx), (1, Line::Rx), (1, Line::Err)];
 
 type Notifier = Arc<dyn Fn(Line) + Send + Sync>;
 
@@ -31,8 +33,10 @@ struct Shared {
     kick: Kick,
     stop: AtomicBool,
     input_ended: AtomicBool,
-    armed: [AtomicBool; 3],
-    notifier: Mutex<Option<Notifier>>,
+    /// By group and line.
+    armed: [[AtomicBool; 3]; 2],
+    /// By group.
+    notifiers: Mutex<[Option<Notifier>; 2]>,
     error: Mutex<Option<WireError>>,
 }
 
@@ -54,16 +58,26 @@ impl Shared {
         self.sim.advance(passed);
     }
 
-    /// Whether `line` is high and armed; it is disarmed by that.
+    /// Whether `line` of a group is high and armed; it is disarmed by that.
     ///
     /// Both are decided under the model's lock, which `model` stands for: an event that a driver
     /// clears before it arms the line again can then not be notified of afterwards.
-    fn due(&self, model: &Model, line: Line) -> bool {
-        model.line(line) && self.armed[line as usize].swap(false, Ordering::AcqRel)
+    fn due(&self, model: &Model, group: usize, line: Line) -> bool {
+        let high = if group == 0 { model.line(line) } else { model.second_line(line) };
+        high && self.armed[group][line as usize].swap(false, Ordering::AcqRel)
     }
 
-    fn notifier(&self) -> Option<Notifier> {
-        lock(&self.notifier).clone()
+    fn notifiers(&self) -> [Option<Notifier>; 2] {
+        lock(&self.notifiers).clone()
+    }
+
+    fn enable(&self, group: usize, line: Line) {
+        self.armed[group][line as usize].store(true, Ordering::Release);
+        let [first, second] = self.notifiers();
+        let Some(notify) = (if group == 0 { first } else { second }) else { return };
+        if self.sim.with(|model| self.due(model, group, line)) {
+            notify(line);
+        }
     }
 }
 
@@ -100,8 +114,8 @@ impl Runner {
             kick: Kick::new()?,
             stop: AtomicBool::new(false),
             input_ended: AtomicBool::new(false),
-            armed: [const { AtomicBool::new(true) }; 3],
-            notifier: Mutex::new(None),
+            armed: [const { [const { AtomicBool::new(true) }; 3] }; 2],
+            notifiers: Mutex::new([None, None]),
             error: Mutex::new(None),
         });
         let thread = thread::Mover::new(Arc::clone(&shared), wire);
@@ -116,6 +130,12 @@ impl Runner {
         RunnerBus { bus: self.shared.sim.bus(), shared: Arc::clone(&self.shared) }
     }
 
+    /// The page of the second interrupt group of an eTSEC2; writing to it wakes the thread.
+    #[must_use]
+    pub fn second_bus(&self) -> RunnerBus {
+        RunnerBus { bus: self.shared.sim.second_bus(), shared: Arc::clone(&self.shared) }
+    }
+
     /// The separate MDIO page of an eTSEC2; writing to it wakes the thread.
     #[must_use]
     pub fn mdio_bus(&self) -> RunnerBus {
@@ -128,23 +148,31 @@ impl Runner {
         &self.shared.sim
     }
 
-    /// Calls `notify` when an armed line is high, and disarms that line: the semantics of a UIO
-    /// device. All lines are armed at first.
+    /// Calls `notify` when an armed line of the first group is high, and disarms that line:
+    /// the semantics of a UIO device. All lines are armed at first.
     ///
     /// It is called from the runner's thread or from [`Runner::enable`], and should do no more than
     /// wake somebody.
     pub fn on_interrupt(&self, notify: impl Fn(Line) + Send + Sync + 'static) {
-        *lock(&self.shared.notifier) = Some(Arc::new(notify));
+        lock(&self.shared.notifiers)[0] = Some(Arc::new(notify));
         self.shared.kick.kick();
     }
 
-    /// Arms a line again; if it is still high, the notifier is called before this returns.
+    /// As [`Runner::on_interrupt`], for the lines of the second group.
+    pub fn on_second_interrupt(&self, notify: impl Fn(Line) + Send + Sync + 'static) {
+        lock(&self.shared.notifiers)[1] = Some(Arc::new(notify));
+        self.shared.kick.kick();
+    }
+
+    /// Arms a line of the first group again; if it is still high, the notifier is called before
+    /// this returns.
     pub fn enable(&self, line: Line) {
-        self.shared.armed[line as usize].store(true, Ordering::Release);
-        let Some(notify) = self.shared.notifier() else { return };
-        if self.shared.sim.with(|model| self.shared.due(model, line)) {
-            notify(line);
-        }
+        self.shared.enable(0, line);
+    }
+
+    /// As [`Runner::enable`], for a line of the second group.
+    pub fn enable_second(&self, line: Line) {
+        self.shared.enable(1, line);
     }
 
     /// Takes out why the wire has failed, if it has. The model runs on, without the direction that

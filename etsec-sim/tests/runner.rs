@@ -14,6 +14,9 @@ use etsec_sim::ends::{Null, PcapWire, Wire, WireError, cable};
 use etsec_sim::runner::Runner;
 use rig::*;
 
+/// HW 3.22.
+const ISRG0: u16 = 0xEB0;
+
 /// Waits up to five seconds of real time.
 fn soon<T>(mut what: impl FnMut() -> Option<T>) -> T {
     let end = Instant::now() + Duration::from_secs(5);
@@ -82,6 +85,37 @@ fn lines_notify_once_until_they_are_enabled() {
     end.send(&frame(62)).unwrap();
     soon(|| (count(Line::Rx) == 3).then_some(()));
     assert_eq!((count(Line::Tx), count(Line::Err)), (0, 0));
+}
+
+#[test]
+fn the_second_group_has_notifications_of_its_own() {
+    let (mut end, other) = cable().unwrap();
+    let (mut rig, runner) = on_wire(other);
+    let counts: Arc<[AtomicUsize; 2]> = Arc::default();
+    let (first, second) = (Arc::clone(&counts), Arc::clone(&counts));
+    runner.on_interrupt(move |_| {
+        first[0].fetch_add(1, Ordering::SeqCst);
+    });
+    runner.on_second_interrupt(move |line| {
+        assert_eq!(line, Line::Rx);
+        second[1].fetch_add(1, Ordering::SeqCst);
+    });
+    let count = || [0, 1].map(|group| counts[group].load(Ordering::SeqCst));
+    // HW 9.4: receive ring 0 is steered to the second group, all others to the first.
+    rig.write(ISRG0, 0x7FFF_0000);
+    rig.write(ISRG0 + 4, 0x8000_0000);
+    rig.write(IMASK, 0x80);
+    runner.second_bus().write(IMASK, 0x80);
+    end.send(&frame(60)).unwrap();
+    soon(|| (count() == [0, 1]).then_some(()));
+    soon(|| rig.take(0));
+    // Still high: enabling notifies at once, and only there.
+    runner.enable(Line::Rx);
+    runner.enable_second(Line::Rx);
+    assert_eq!(count(), [0, 2]);
+    runner.second_bus().write(IEVENT, u32::MAX);
+    runner.enable_second(Line::Rx);
+    assert_eq!(count(), [0, 2]);
 }
 
 #[test]

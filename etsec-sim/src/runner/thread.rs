@@ -105,7 +105,7 @@ impl Mover {
         let shared = Arc::clone(&self.shared);
         shared.catch_up();
         let before = self.given;
-        let notifier = shared.notifier();
+        let notifiers = shared.notifiers();
         let lines = shared.sim.with(|model| {
             while self.given < self.taken {
                 let frame = &self.inbox[self.given];
@@ -117,10 +117,12 @@ impl Mover {
                 self.given += 1;
             }
             self.collect(model);
-            LINES.map(|line| notifier.is_some() && shared.due(model, line))
+            LINES.map(|(group, line)| notifiers[group].is_some() && shared.due(model, group, line))
         });
-        if let Some(notify) = notifier {
-            LINES.into_iter().zip(lines).filter(|(_, due)| *due).for_each(|(line, _)| notify(line));
+        for ((group, line), due) in LINES.into_iter().zip(lines) {
+            if let (true, Some(notify)) = (due, &notifiers[group]) {
+                notify(line);
+            }
         }
         self.give_to_wire();
         self.conclude();

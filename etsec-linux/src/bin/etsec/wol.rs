@@ -37,7 +37,8 @@ pub fn run(args: &Wol, context: &Context) -> Result<()> {
         device.stop().map_err(|(_, error)| error)?;
         return Err(error.into());
     }
-    let Device { port, rx, tx, pool, mut waiter, link, config, reception, memory, .. } = device;
+    let Device { port, rx, tx, pool, mut waiter, second, link, config, reception, memory, .. } =
+        device;
     let mut port = match port.sleep(wake, &mut Delay) {
         Ok(port) => port,
         Err((port, error)) => {
@@ -55,8 +56,19 @@ pub fn run(args: &Wol, context: &Context) -> Result<()> {
     };
     // What does not answer cannot be stopped either; its memory stays lent.
     let port = port.wake(&mut Delay).map_err(|(_, error)| error)?;
-    let device =
-        Device { name: name.clone(), port, rx, tx, pool, waiter, link, config, reception, memory };
+    let device = Device {
+        name: name.clone(),
+        port,
+        rx,
+        tx,
+        pool,
+        waiter,
+        second,
+        link,
+        config,
+        reception,
+        memory,
+    };
     device.stop().map_err(|(_, error)| error)?.close()?;
     match woken? {
         true => context.out.show(&Shown { event: "woken", device: name }, |shown| {
