@@ -49,6 +49,8 @@ mod pause;
 pub mod phy;
 pub mod random;
 mod receive;
+#[cfg(feature = "remote")]
+pub mod remote;
 pub mod room;
 #[cfg(feature = "runner")]
 pub mod runner;

@@ -27,12 +27,24 @@ const fn pattern(at: u64) -> u64 {
 
 const STEP: u64 = 0x9E6D_62D0_6F6A_3C15;
 
-/// One allocation. It lives as long as the region handle or the model, whichever is longer.
+/// One piece of memory. It lives as long as the region handle or the model, whichever is longer.
 pub(crate) struct Block {
     start: NonNull<u8>,
     len: usize,
     bus: u64,
     retired: AtomicBool,
+    backing: Backing,
+}
+
+/// Where a block's memory is from, and goes to.
+enum Backing {
+    Heap,
+    /// A file that another process maps as well.
+    #[cfg(feature = "remote")]
+    Mapped {
+        /// Ends the mapping when it goes.
+        _map: memmap2::MmapRaw,
+    },
 }
 
 // SAFETY: a block is plain memory with a fixed address. Who may touch which byte at what time is
@@ -51,9 +63,19 @@ impl Block {
         // SAFETY: `len` is not 0: the caller rounds it up to a multiple of 64 that is at least 64.
         let start = unsafe { alloc(layout) };
         let Some(start) = NonNull::new(start) else { handle_alloc_error(layout) };
-        let block = Block { start, len, bus, retired: AtomicBool::new(false) };
+        let retired = AtomicBool::new(false);
+        let block = Block { start, len, bus, retired, backing: Backing::Heap };
         block.poison(0, len);
         Arc::new(block)
+    }
+
+    /// What `map` maps; `None` if it is no whole number of lines.
+    #[cfg(feature = "remote")]
+    fn mapped(bus: u64, map: memmap2::MmapRaw) -> Option<Arc<Block>> {
+        let (start, len) = (NonNull::new(map.as_mut_ptr())?, map.len());
+        let whole = len.is_multiple_of(ALIGN) && start.as_ptr().addr().is_multiple_of(ALIGN);
+        let (retired, backing) = (AtomicBool::new(false), Backing::Mapped { _map: map });
+        whole.then(|| Arc::new(Block { start, len, bus, retired, backing }))
     }
 
     /// The word at `offset`, which is a multiple of 4 and at most `len - 4`.
@@ -106,8 +128,12 @@ impl Block {
 
 impl Drop for Block {
     fn drop(&mut self) {
-        // SAFETY: allocated in `new` with the same layout; the last owner is gone.
-        unsafe { dealloc(self.start.as_ptr(), Self::layout(self.len)) };
+        match self.backing {
+            // SAFETY: allocated in `new` with the same layout; the last owner is gone.
+            Backing::Heap => unsafe { dealloc(self.start.as_ptr(), Self::layout(self.len)) },
+            #[cfg(feature = "remote")]
+            Backing::Mapped { .. } => {}
+        }
     }
 }
 
@@ -222,20 +248,55 @@ const GAP: u64 = 0x10_0000;
 impl Memory {
     /// A region at an address of the model's choice. `None`: 4 GiB are used up.
     pub(crate) fn add(&mut self, len: usize) -> Option<SimRegion> {
-        let at = self.next.max(FIRST);
-        let end = at.checked_add(len as u64)?.checked_add(GAP)?.next_multiple_of(GAP);
-        if end > 1 << 32 {
-            return None;
-        }
+        let (at, end) = self.free(len)?;
         let region = self.add_at(at, len)?;
         self.next = end;
         Some(region)
+    }
+
+    /// A place that no region had yet, and where the one after it goes.
+    fn free(&self, len: usize) -> Option<(u64, u64)> {
+        let at = self.next.max(FIRST);
+        let end = at.checked_add(len as u64)?.checked_add(GAP)?.next_multiple_of(GAP);
+        (end <= 1 << 32).then_some((at, end))
+    }
+
+    /// Memory that another process maps, at a given address or at one of the model's choice; with
+    /// the pattern, or with what is in it.
+    #[cfg(feature = "remote")]
+    pub(crate) fn add_mapped(
+        &mut self,
+        at: Option<u64>,
+        map: memmap2::MmapRaw,
+        fresh: bool,
+    ) -> Option<SimRegion> {
+        let len = map.len();
+        let (at, end) = match at {
+            Some(at) => (at, self.next),
+            None => self.free(len)?,
+        };
+        self.make_room(at, len)?;
+        let block = Block::mapped(at, map)?;
+        if fresh {
+            block.poison(0, len);
+        }
+        self.next = end;
+        self.blocks.push(Arc::clone(&block));
+        Some(SimRegion { block, len })
     }
 
     /// A region at a given address. `None`: not 64-byte aligned, beyond 36 bits, or over a region
     /// still in use.
     pub(crate) fn add_at(&mut self, at: u64, len: usize) -> Option<SimRegion> {
         let size = len.max(1).checked_next_multiple_of(ALIGN)?;
+        self.make_room(at, size)?;
+        let block = Block::new(at, size);
+        self.blocks.push(Arc::clone(&block));
+        Some(SimRegion { block, len })
+    }
+
+    /// Forgets retired regions where a new one of `size` bytes is to be; `None`: it cannot be there.
+    fn make_room(&mut self, at: u64, size: usize) -> Option<()> {
         let end = at.checked_add(size as u64)?;
         if !at.is_multiple_of(ALIGN as u64)
             || end > BusAddr::MAX.raw() + 1
@@ -249,9 +310,7 @@ impl Memory {
         }
         // A retired region makes room for a new one at the same address.
         self.blocks.retain(|b| !over(b));
-        let block = Block::new(at, size);
-        self.blocks.push(Arc::clone(&block));
-        Some(SimRegion { block, len })
+        Some(())
     }
 
     /// The blocks of all regions in use, for [`Memory::reach`] of another model.
@@ -415,54 +474,4 @@ impl Ring<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn unwritten_words_are_found_and_written_ones_are_not() {
-        let mut memory = Memory::default();
-        let mut region = memory.add(256).unwrap();
-        let at = region.bus().raw();
-        assert_eq!(memory.unwritten(at + 3, 100), Some(at + 8));
-        region.store(0, &[0; 128]);
-        assert_eq!(memory.unwritten(at, 128), None);
-        assert_eq!(memory.unwritten(at, 136), Some(at + 128));
-        memory.poison(at + 60, 12);
-        assert_eq!(memory.unwritten(at, 128), Some(at + 64));
-    }
-
-    #[test]
-    fn a_dropped_region_is_retired_and_its_place_is_free_again() {
-        let mut memory = Memory::default();
-        let region = memory.add_at(0x4_0000_0000, 64).unwrap();
-        assert!(memory.add_at(0x4_0000_0000, 64).is_none());
-        drop(region);
-        assert_eq!(memory.check(0x4_0000_0000, 8), Err(DmaFault::Retired));
-        let again = memory.add_at(0x4_0000_0000, 64).unwrap();
-        assert_eq!(memory.check(again.bus().raw(), 64), Ok(()));
-        assert_eq!(memory.check(again.bus().raw(), 65), Err(DmaFault::Outside));
-        assert!(memory.add_at(0x20, 64).is_none());
-        assert!(memory.add_at(0x10_0000_0000, 64).is_none());
-    }
-
-    #[test]
-    fn descriptors_are_big_endian_words() {
-        let mut memory = Memory::default();
-        let mut region = memory.add(64).unwrap();
-        region.store(8, &[0xA8, 0x01, 0x00, 0x40, 0x12, 0x34, 0x56, 0x78]);
-        let at = region.bus().raw() + 8;
-        let bd = memory.descriptor(at).unwrap();
-        assert_eq!(bd, Bd { word: 0xA801_0040, pointer: 0x1234_5678 });
-        assert!(bd.live() && bd.wraps());
-        memory.close(at, 0x2801_0040).unwrap();
-        let mut byte = [0; 1];
-        region.load(8, &mut byte);
-        assert_eq!(byte, [0x28]);
-        let ring = memory.ring(at, 99);
-        assert_eq!((ring.len(), ring.get(0).word), (7, 0x2801_0040));
-        let mut copy: Vec<RawBd> = (0..7).map(|i| ring.get(i).into()).collect();
-        assert_eq!(ring.change(0, &copy), None);
-        copy[5][1] ^= 1;
-        assert_eq!((ring.change(0, &copy), ring.change(6, &copy)), (Some(5), None));
-    }
-}
+mod tests;

@@ -114,6 +114,12 @@ impl Sanitizer {
         core::mem::take(&mut self.found)
     }
 
+    /// How many violations wait to be taken.
+    #[cfg(feature = "remote")]
+    pub(crate) fn count(&self) -> usize {
+        self.found.len()
+    }
+
     fn blame(&mut self, place: Place, at: u64, what: Breach) {
         self.report(Violation { who: Who::Bd(place), at, what });
     }

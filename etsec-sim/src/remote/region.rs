@@ -1,0 +1,85 @@
+//! Memory of a model in another process, as its driver maps it.
+
+use core::fmt;
+use core::ptr::NonNull;
+use std::fs::File;
+use std::io;
+use std::os::fd::OwnedFd;
+
+use etsec_core::{BusAddr, Region};
+use memmap2::{MmapOptions, MmapRaw};
+
+use super::client::Client;
+
+/// A memfd of the model's process that is mapped here.
+///
+/// Dropping it tells the model that the memory is no longer used. A process that dies without that
+/// leaves it to the model: the next owner finds it.
+pub struct RemoteRegion {
+    map: MmapRaw,
+    start: NonNull<u8>,
+    bus: BusAddr,
+    len: usize,
+    /// Another device that is to reach the memory gets it from here.
+    file: File,
+    client: Client,
+}
+
+// SAFETY: it is a mapping, and words in it are shared by the rules of `Region` only.
+unsafe impl Send for RemoteRegion {}
+// SAFETY: as above.
+unsafe impl Sync for RemoteRegion {}
+
+impl RemoteRegion {
+    /// Maps what the model's process has handed over.
+    pub(super) fn map(client: Client, fd: OwnedFd, bus: u64, len: u64) -> io::Result<Self> {
+        let wrong = || io::Error::other("the simulator's memory is not what it says");
+        let (len, file) = (usize::try_from(len).map_err(|_| wrong())?, File::from(fd));
+        if file.metadata()?.len() < len as u64 || len == 0 {
+            return Err(wrong());
+        }
+        let bus = BusAddr::new(bus).ok_or_else(wrong)?;
+        let map = MmapOptions::new().len(len).map_raw(&file)?;
+        let start = NonNull::new(map.as_mut_ptr()).ok_or_else(wrong)?;
+        Ok(RemoteRegion { map, start, bus, len, file, client })
+    }
+
+    /// Lets another device reach this memory at the same bus addresses.
+    ///
+    /// # Errors
+    /// Its model is gone, or has something there.
+    pub fn share(&self, other: &Client) -> Result<(), super::RemoteError> {
+        other.reach(self.bus.raw(), self.len as u64, &self.file)
+    }
+}
+
+impl Drop for RemoteRegion {
+    fn drop(&mut self) {
+        // A model that is gone has no use for the news.
+        let _ = self.client.unmap();
+    }
+}
+
+// SAFETY: the mapping lasts as long as `self` and is not moved; the model maps the same file and
+// reaches it at `bus`; a mapping begins at a page, and the server gives out addresses that are
+// multiples of 64; nobody else is given this memory while this client owns the device.
+unsafe impl Region for RemoteRegion {
+    fn cpu(&self) -> NonNull<u8> {
+        self.start
+    }
+    fn bus(&self) -> BusAddr {
+        self.bus
+    }
+    fn len(&self) -> usize {
+        self.len
+    }
+}
+
+impl fmt::Debug for RemoteRegion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RemoteRegion")
+            .field("bus", &self.bus)
+            .field("len", &self.map.len())
+            .finish_non_exhaustive()
+    }
+}

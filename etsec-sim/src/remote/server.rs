@@ -1,0 +1,301 @@
+//! The model's side: who is connected, who owns the device, and the memory that outlives them.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use etsec_core::BusAddr;
+use memmap2::{MmapOptions, MmapRaw};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
+use rustix::fs::{
+    MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, ftruncate, memfd_create,
+};
+use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, Shutdown, SocketAddrUnix, SocketFlags, SocketType, accept_with, bind, connect,
+    listen, shutdown, socket_with,
+};
+
+use super::message::Status;
+use super::session;
+use crate::ends::{Wire, WireError};
+use crate::memory::SimRegion;
+use crate::runner::Runner;
+use crate::violation::Violation;
+use crate::{Line, Sim};
+
+/// How long a call of [`Server::run`] may overlook that it is to end.
+const LOOK: Duration = Duration::from_millis(200);
+/// More than this no client gets: all of it is filled with a pattern.
+const MOST_MEMORY: u64 = 256 << 20;
+
+/// A model with a wire that runs by itself, for clients that come and go.
+///
+/// Dropping it takes the socket away and ends all connections. Violations that nobody has taken out
+/// are then a panic, as with every model.
+#[derive(Debug)]
+pub struct Server {
+    hub: Arc<Hub>,
+    listener: OwnedFd,
+    path: PathBuf,
+}
+
+/// What all sessions share.
+#[derive(Debug)]
+pub(super) struct Hub {
+    pub runner: Runner,
+    /// Violations that were taken out.
+    told: AtomicUsize,
+    state: Mutex<State>,
+    /// The owner's event descriptors. Apart, for the model's thread rings them.
+    events: Arc<Mutex<Option<[OwnedFd; 3]>>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    owner: Option<Owner>,
+    memory: Option<Held>,
+    /// Memory of other devices.
+    reached: Vec<SimRegion>,
+    /// The connections, by number, to be ended with the server.
+    connections: HashMap<u64, OwnedFd>,
+    next: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Owner {
+    connection: u64,
+    pid: u32,
+}
+
+/// Memory of the device.
+#[derive(Debug)]
+struct Held {
+    file: File,
+    bus: u64,
+    len: u64,
+    /// Kept mapped for the model.
+    _region: SimRegion,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing behind these locks is left half done by a panic.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Server {
+    /// Lets `sim` run with `wire` at its other end, for clients that connect to `path`. A socket
+    /// that a dead server has left there is replaced.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::AddrInUse`] if a server listens there; what the system says.
+    pub fn bind(path: &Path, sim: Sim, wire: Box<dyn Wire + Send>) -> io::Result<Server> {
+        let listener = listen_at(path)?;
+        let runner = Runner::spawn(sim, wire)?;
+        let events: Arc<Mutex<Option<[OwnedFd; 3]>>> = Arc::default();
+        let ringers = Arc::clone(&events);
+        runner.on_interrupt(move |line| {
+            if let Some(events) = &*lock(&ringers) {
+                // It can only fail for a counter that is full, and then there is enough to see.
+                let _ = rustix::io::write(&events[line as usize], &1u64.to_ne_bytes());
+            }
+        });
+        let hub =
+            Arc::new(Hub { runner, told: AtomicUsize::new(0), state: Mutex::default(), events });
+        Ok(Server { hub, listener, path: path.into() })
+    }
+
+    /// Serves clients until `stop` is set.
+    ///
+    /// # Errors
+    /// What the system says of the listening socket.
+    pub fn run(&self, stop: &AtomicBool) -> io::Result<()> {
+        while !stop.load(Ordering::Relaxed) {
+            let limit = Timespec::try_from(LOOK).ok();
+            match poll(&mut [PollFd::new(&self.listener, PollFlags::IN)], limit.as_ref()) {
+                Ok(0) | Err(Errno::INTR) => continue,
+                Ok(_) => {}
+                Err(error) => return Err(error.into()),
+            }
+            match accept_with(&self.listener, SocketFlags::CLOEXEC) {
+                Ok(connection) => self.admit(connection)?,
+                // The client has thought better of it.
+                Err(Errno::CONNABORTED | Errno::INTR | Errno::AGAIN) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// The model.
+    #[must_use]
+    pub fn sim(&self) -> &Sim {
+        self.hub.runner.sim()
+    }
+
+    /// Takes out why the wire has failed, if it has.
+    #[must_use]
+    pub fn wire_error(&self) -> Option<WireError> {
+        self.hub.runner.error()
+    }
+
+    /// Takes out what the sanitizer has found.
+    #[must_use]
+    pub fn violations(&self) -> Vec<Violation> {
+        let found = self.sim().violations();
+        self.hub.told.fetch_add(found.len(), Ordering::Relaxed);
+        found
+    }
+
+    fn admit(&self, connection: OwnedFd) -> io::Result<()> {
+        let (hub, ours) = (Arc::clone(&self.hub), connection.try_clone()?);
+        let number = {
+            let mut state = lock(&self.hub.state);
+            state.next += 1;
+            let number = state.next;
+            state.connections.insert(number, ours);
+            number
+        };
+        thread::Builder::new().name("etsec-session".into()).spawn(move || {
+            session::serve(&hub, number, &connection);
+            hub.leave(number);
+        })?;
+        Ok(())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have been taken away already.
+        let _ = std::fs::remove_file(&self.path);
+        for connection in lock(&self.hub.state).connections.values() {
+            let _ = shutdown(connection, Shutdown::Both);
+        }
+        self.hub.runner.finish();
+    }
+}
+
+/// A listening socket at `path`.
+fn listen_at(path: &Path) -> io::Result<OwnedFd> {
+    let fresh =
+        || socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None);
+    let (listener, address) = (fresh()?, SocketAddrUnix::new(path)?);
+    match bind(&listener, &address) {
+        Err(Errno::ADDRINUSE) if connect(fresh()?, &address) == Err(Errno::CONNREFUSED) => {
+            std::fs::remove_file(path)?;
+            bind(&listener, &address)?;
+        }
+        bound => bound?,
+    }
+    listen(&listener, 16)?;
+    Ok(listener)
+}
+
+impl Hub {
+    /// Makes connection `number` the owner; returns its event descriptors.
+    pub(super) fn own(&self, number: u64, pid: u32) -> Result<[OwnedFd; 3], (Status, u32)> {
+        let mut state = lock(&self.state);
+        if let Some(owner) = state.owner {
+            return Err((Status::Owned, owner.pid));
+        }
+        let make = || -> io::Result<[[OwnedFd; 3]; 2]> {
+            let one = || eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK);
+            let ours = [one()?, one()?, one()?];
+            let [tx, rx, err] = &ours;
+            let theirs = [tx.try_clone()?, rx.try_clone()?, err.try_clone()?];
+            Ok([ours, theirs])
+        };
+        let [ours, theirs] = make().map_err(|_| (Status::NoMemory, 0))?;
+        state.owner = Some(Owner { connection: number, pid });
+        *lock(&self.events) = Some(ours);
+        drop(state);
+        for line in [Line::Tx, Line::Rx, Line::Err] {
+            self.runner.enable(line);
+        }
+        Ok(theirs)
+    }
+
+    /// Connection `number` has ended. The device goes on, and its memory stays.
+    fn leave(&self, number: u64) {
+        let mut state = lock(&self.state);
+        state.connections.remove(&number);
+        if state.owner.is_some_and(|owner| owner.connection == number) {
+            state.owner = None;
+            *lock(&self.events) = None;
+        }
+    }
+
+    /// New memory in the place of all there was; its file, address and length.
+    pub(super) fn map(&self, bus: u64, len: u64) -> Option<(OwnedFd, u64, u64)> {
+        let end = bus.checked_add(len)?;
+        let placed = bus.is_multiple_of(64) && len.is_multiple_of(64) && end <= BusAddr::MAX.raw();
+        if !placed || len == 0 || len > MOST_MEMORY {
+            return None;
+        }
+        let mut state = lock(&self.state);
+        state.memory = None;
+        state.reached.clear();
+        let file = memory_file(len).ok()?;
+        let region = self.reach_at((bus != 0).then_some(bus), len, &file, true)?;
+        let bus = etsec_core::Region::bus(&region).raw();
+        let theirs = file.try_clone().ok()?.into();
+        state.memory = Some(Held { file, bus, len, _region: region });
+        Some((theirs, bus, len))
+    }
+
+    /// The memory there is.
+    pub(super) fn adopt(&self) -> Option<(OwnedFd, u64, u64)> {
+        let state = lock(&self.state);
+        let Held { file, bus, len, .. } = state.memory.as_ref()?;
+        Some((file.try_clone().ok()?.into(), *bus, *len))
+    }
+
+    /// Gives the memory up: what the device still does there is a violation.
+    pub(super) fn unmap(&self) {
+        let mut state = lock(&self.state);
+        state.memory = None;
+        state.reached.clear();
+    }
+
+    /// Lets the device reach memory of another one; whether it could.
+    pub(super) fn reach(&self, bus: u64, len: u64, fd: OwnedFd) -> bool {
+        let file = File::from(fd);
+        // A file that may shrink would take this process down with it.
+        let sealed = fcntl_get_seals(&file).is_ok_and(|seals| seals.contains(SealFlags::SHRINK));
+        let long = file.metadata().is_ok_and(|data| data.len() >= len);
+        if !sealed || !long || len == 0 {
+            return false;
+        }
+        let mut state = lock(&self.state);
+        let region = self.reach_at(Some(bus), len, &file, false);
+        let reached = region.is_some();
+        state.reached.extend(region);
+        reached
+    }
+
+    fn reach_at(&self, bus: Option<u64>, len: u64, file: &File, fresh: bool) -> Option<SimRegion> {
+        let map: MmapRaw = MmapOptions::new().len(usize::try_from(len).ok()?).map_raw(file).ok()?;
+        self.runner.sim().with(|model| model.memory.add_mapped(bus, map, fresh))
+    }
+
+    /// How many violations there were so far.
+    pub(super) fn count_violations(&self) -> u32 {
+        let left = self.runner.sim().with(|model| model.sanitizer.count());
+        (self.told.load(Ordering::Relaxed) + left).try_into().unwrap_or(u32::MAX)
+    }
+}
+
+/// A file in memory that neither grows nor shrinks.
+fn memory_file(len: u64) -> io::Result<File> {
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    let file = File::from(memfd_create("etsec-sim", flags)?);
+    ftruncate(&file, len)?;
+    fcntl_add_seals(file.as_fd(), SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL)?;
+    Ok(file)
+}
