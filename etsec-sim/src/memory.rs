@@ -261,8 +261,8 @@ impl Memory {
         (end <= 1 << 32).then_some((at, end))
     }
 
-    /// Memory that another process maps, at a given address or at one of the model's choice; with
-    /// the pattern, or with what is in it.
+    /// Memory that another process maps, at a given address or at one of the model's choice;
+    /// with the pattern, or with what is in it.
     #[cfg(feature = "remote")]
     pub(crate) fn add_mapped(
         &mut self,
@@ -295,7 +295,7 @@ impl Memory {
         Some(SimRegion { block, len })
     }
 
-    /// Forgets retired regions where a new one of `size` bytes is to be; `None`: it cannot be there.
+    /// Forgets retired regions where a new one of `size` bytes is to be; `None`: it cannot be.
     fn make_room(&mut self, at: u64, size: usize) -> Option<()> {
         let end = at.checked_add(size as u64)?;
         if !at.is_multiple_of(ALIGN as u64)
