@@ -11,7 +11,8 @@ use crate::files::Files;
 use crate::output::is_reader_gone;
 use crate::pcapng::{self, CaptureFile};
 use crate::run::{Context, Run, wall_clock};
-use crate::station::{Setup, Station};
+use crate::setup::Setup;
+use crate::station::Station;
 
 /// Under steady traffic the file is completed this often.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);

@@ -5,7 +5,8 @@ use anyhow::Result;
 use crate::args::Echo;
 use crate::files::Files;
 use crate::run::{Context, Run};
-use crate::station::{Setup, Station};
+use crate::setup::Setup;
+use crate::station::Station;
 
 /// Runs the command.
 pub fn run(args: &Echo, context: &Context) -> Result<()> {

@@ -9,7 +9,8 @@ use etsec_core::{Buf, Reason, Refused};
 use crate::args::Forward;
 use crate::files::Files;
 use crate::run::{Context, Run};
-use crate::station::{DRAIN_TIME, Setup, Station, TURN, finish_all};
+use crate::setup::Setup;
+use crate::station::{DRAIN_TIME, Station, TURN, finish_all};
 
 /// How long nothing may move after the end of the input before all is taken to have passed.
 const SETTLE_TIME: Duration = Duration::from_millis(50);

@@ -31,6 +31,7 @@ mod selftest;
 mod send;
 mod serve;
 mod settings;
+mod setup;
 mod signals;
 mod station;
 mod stats;

@@ -6,7 +6,8 @@ use anyhow::Result;
 use crate::args::Receive;
 use crate::files::Files;
 use crate::run::{Context, Run};
-use crate::station::{Setup, Station, TURN};
+use crate::setup::Setup;
+use crate::station::{Station, TURN};
 
 /// Runs the command.
 pub fn run(args: &Receive, context: &Context) -> Result<()> {

@@ -15,7 +15,8 @@ use crate::net::client::{Client, Download, Pings, hex};
 use crate::net::content::Content;
 use crate::run::{Context, NAP, Run, Usage};
 use crate::serve::{Server, now};
-use crate::station::{NetStation, Setup, Station, random_seed};
+use crate::setup::Setup;
+use crate::station::{NetStation, Station, random_seed};
 
 /// A step that makes no progress for this time has failed.
 const PATIENCE: Duration = Duration::from_secs(5);

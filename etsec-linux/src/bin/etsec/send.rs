@@ -10,7 +10,8 @@ use crate::files::Files;
 use crate::frames::{Frames, PatternFrames, RecordedFrames};
 use crate::pace::Pace;
 use crate::run::{Context, Run};
-use crate::station::{Setup, Station, TURN};
+use crate::setup::Setup;
+use crate::station::{Station, TURN};
 
 /// How long to wait at the start for the link: negotiation takes two to four seconds.
 const LINK_TIME: Duration = Duration::from_secs(6);

@@ -17,7 +17,8 @@ use crate::net::services::{Event, Services, Settings};
 use crate::output::Output;
 use crate::run::{Context, NAP, Run, Usage};
 use crate::selftest;
-use crate::station::{Bell, NetStation, Setup, Station, random_seed};
+use crate::setup::Setup;
+use crate::station::{Bell, NetStation, Station, random_seed};
 
 /// Runs the command.
 pub fn run(args: &Serve, context: &Context) -> Result<()> {

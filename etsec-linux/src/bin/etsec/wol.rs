@@ -15,7 +15,7 @@ use crate::args::{WakeKind, Wol};
 use crate::files::Files;
 use crate::output::is_reader_gone;
 use crate::run::{Context, NAP, Usage};
-use crate::station::Setup;
+use crate::setup::Setup;
 
 #[derive(Debug, Serialize)]
 struct Shown {
