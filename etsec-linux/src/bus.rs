@@ -14,6 +14,9 @@ pub enum AnyBus {
     /// A page of a simulated device of this process.
     #[cfg(feature = "sim")]
     Sim(etsec_sim::runner::RunnerBus),
+    /// A page of a simulated device of another process.
+    #[cfg(feature = "sim")]
+    Remote(etsec_sim::remote::RemoteBus),
     /// Either of them, recorded.
     #[cfg(feature = "trace")]
     Recorded(Box<etsec_sim::trace::Recorded<AnyBus>>),
@@ -26,6 +29,8 @@ impl Bus for AnyBus {
             AnyBus::Mmio(bus) => bus.read(at),
             #[cfg(feature = "sim")]
             AnyBus::Sim(bus) => bus.read(at),
+            #[cfg(feature = "sim")]
+            AnyBus::Remote(bus) => bus.read(at),
             #[cfg(feature = "trace")]
             AnyBus::Recorded(bus) => bus.read(at),
         }
@@ -36,6 +41,8 @@ impl Bus for AnyBus {
             AnyBus::Mmio(bus) => bus.write(at, value),
             #[cfg(feature = "sim")]
             AnyBus::Sim(bus) => bus.write(at, value),
+            #[cfg(feature = "sim")]
+            AnyBus::Remote(bus) => bus.write(at, value),
             #[cfg(feature = "trace")]
             AnyBus::Recorded(bus) => bus.write(at, value),
         }
@@ -46,6 +53,8 @@ impl Bus for AnyBus {
             AnyBus::Mmio(bus) => bus.publish(),
             #[cfg(feature = "sim")]
             AnyBus::Sim(bus) => bus.publish(),
+            #[cfg(feature = "sim")]
+            AnyBus::Remote(bus) => bus.publish(),
             #[cfg(feature = "trace")]
             AnyBus::Recorded(bus) => bus.publish(),
         }
@@ -56,6 +65,8 @@ impl Bus for AnyBus {
             AnyBus::Mmio(bus) => bus.observe(),
             #[cfg(feature = "sim")]
             AnyBus::Sim(bus) => bus.observe(),
+            #[cfg(feature = "sim")]
+            AnyBus::Remote(bus) => bus.observe(),
             #[cfg(feature = "trace")]
             AnyBus::Recorded(bus) => bus.observe(),
         }

@@ -92,7 +92,7 @@ pub(crate) struct Found {
 }
 
 impl Device {
-    /// Opens the port that `spec` names, `uio:NAME` or `sim,wire=…`, and brings it to a programmed,
+    /// Opens the port that `spec` names, `uio:NAME`, `sim,wire=…` or `sim:SOCKET`, and brings it to a programmed,
     /// stopped state with its queues made and its receive rings filled.
     ///
     /// # Errors
@@ -104,8 +104,10 @@ impl Device {
             Spec::Uio(name) => crate::port::find(&options.roots, &name)?,
             #[cfg(feature = "sim")]
             Spec::Sim(wire) => crate::simulated::find(spec, wire)?,
+            #[cfg(feature = "sim")]
+            Spec::Remote(path) => crate::remote::find(spec, &path)?,
             #[cfg(not(feature = "sim"))]
-            Spec::Sim(_) => {
+            Spec::Sim(_) | Spec::Remote(_) => {
                 let why = "this program was built without the simulator (feature 'sim')".into();
                 return Err(Error::BadName { text: spec.into(), why });
             }

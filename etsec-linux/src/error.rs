@@ -48,7 +48,7 @@ pub enum Error {
     /// The description of a device cannot be understood.
     #[error(
         "'{text}' names no device: {why}; \
-         write uio:NAME or sim,wire=tap:NAME|pcap:IN,OUT|cable:ID|null"
+         write uio:NAME, sim,wire=tap:NAME|pcap:IN,OUT|cable:ID|null or sim:SOCKET"
     )]
     BadName {
         /// What was asked for.
@@ -389,6 +389,25 @@ pub enum Error {
         name: String,
         /// What the simulator says.
         source: etsec_sim::ends::WireError,
+    },
+
+    /// No wire of a simulated device.
+    #[error("'{text}' is no wire: {why}; write tap:NAME, pcap:IN,OUT or null")]
+    BadWire {
+        /// What was asked for.
+        text: String,
+        /// What is wrong with it.
+        why: String,
+    },
+
+    /// A simulated device of another process.
+    #[cfg(feature = "sim")]
+    #[error("{name}: {source}")]
+    Remote {
+        /// What the device was asked for by.
+        name: String,
+        /// What its simulator says.
+        source: etsec_sim::remote::RemoteError,
     },
 
     /// A number is outside what the device or the driver can do.

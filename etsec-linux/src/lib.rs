@@ -28,9 +28,13 @@ pub mod part;
 pub mod platform;
 pub mod port;
 pub mod region;
+#[cfg(feature = "sim")]
+pub mod remote;
 pub mod roots;
 #[cfg(feature = "sim")]
 pub mod simulated;
+#[cfg(feature = "sim")]
+mod space;
 pub mod spec;
 mod switches;
 mod sys;

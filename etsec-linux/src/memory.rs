@@ -20,6 +20,9 @@ pub(crate) enum Supply {
     /// The model's memory; keeps the model alive.
     #[cfg(feature = "sim")]
     Sim(crate::simulated::Simulated),
+    /// The memory of a model in another process.
+    #[cfg(feature = "sim")]
+    Remote(crate::remote::Remote),
 }
 
 impl Supply {
@@ -59,6 +62,8 @@ impl Supply {
             }
             #[cfg(feature = "sim")]
             Supply::Sim(simulated) => Ok(AnyRegion::Sim(simulated.region(bytes)?)),
+            #[cfg(feature = "sim")]
+            Supply::Remote(remote) => Ok(AnyRegion::Remote(remote.region(bytes)?)),
         }
     }
 }
@@ -82,12 +87,13 @@ impl Memory {
         &mut self.arena
     }
 
-    /// The simulated device that this memory belongs to; `None` for silicon.
+    /// The simulated device of this process that this memory belongs to; `None` for silicon, and
+    /// for a model in another process.
     #[cfg(feature = "sim")]
     #[must_use]
     pub fn simulated(&self) -> Option<&crate::simulated::Simulated> {
         match &self.supply {
-            Supply::Huge => None,
+            Supply::Huge | Supply::Remote(_) => None,
             Supply::Sim(simulated) => Some(simulated),
         }
     }

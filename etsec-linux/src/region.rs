@@ -16,6 +16,9 @@ pub enum AnyRegion {
     /// Memory of a simulated device.
     #[cfg(feature = "sim")]
     Sim(crate::simulated::PlacedRegion),
+    /// Memory of a simulated device of another process.
+    #[cfg(feature = "sim")]
+    Remote(crate::remote::PlacedRemote),
     /// Either of them, recorded.
     #[cfg(feature = "trace")]
     Recorded(Box<etsec_sim::trace::RecordedRegion<AnyRegion>>),
@@ -28,6 +31,8 @@ unsafe impl Region for AnyRegion {
             AnyRegion::Huge(region) => region.cpu(),
             #[cfg(feature = "sim")]
             AnyRegion::Sim(placed) => placed.region.cpu(),
+            #[cfg(feature = "sim")]
+            AnyRegion::Remote(placed) => placed.region.cpu(),
             #[cfg(feature = "trace")]
             AnyRegion::Recorded(region) => region.cpu(),
         }
@@ -37,6 +42,8 @@ unsafe impl Region for AnyRegion {
             AnyRegion::Huge(region) => region.bus(),
             #[cfg(feature = "sim")]
             AnyRegion::Sim(placed) => placed.region.bus(),
+            #[cfg(feature = "sim")]
+            AnyRegion::Remote(placed) => placed.region.bus(),
             #[cfg(feature = "trace")]
             AnyRegion::Recorded(region) => region.bus(),
         }
@@ -46,6 +53,8 @@ unsafe impl Region for AnyRegion {
             AnyRegion::Huge(region) => region.len(),
             #[cfg(feature = "sim")]
             AnyRegion::Sim(placed) => placed.region.len(),
+            #[cfg(feature = "sim")]
+            AnyRegion::Remote(placed) => placed.region.len(),
             #[cfg(feature = "trace")]
             AnyRegion::Recorded(region) => region.len(),
         }

@@ -21,6 +21,7 @@ use crate::config::PortConfig;
 use crate::device::Found;
 use crate::error::{Error, system};
 use crate::memory::Supply;
+use crate::space::{Space, Window};
 use crate::spec::WireSpec;
 use crate::wait::{Bell, Lines, Waiter};
 
@@ -37,9 +38,7 @@ const POWERED_NS: u64 = 10_000_000_000;
 /// Makes a new device with this wire; `name` is what it was asked for by.
 pub(crate) fn find(name: &str, wire: WireSpec) -> Result<Found, Error> {
     let (wire, cable) = plug(wire).map_err(|source| Error::Wire { name: name.into(), source })?;
-    let sim = Sim::new(SimConfig::default());
-    sim.advance(POWERED_NS);
-    let runner = Runner::spawn(sim, wire).map_err(system("start the simulator's thread"))?;
+    let runner = Runner::spawn(powered(), wire).map_err(system("start the simulator's thread"))?;
     let runner = Arc::new(runner);
     let page = AnyBus::Sim(runner.bus());
     let [first, second] = waiters(&runner)?;
@@ -57,6 +56,29 @@ pub(crate) fn find(name: &str, wire: WireSpec) -> Result<Found, Error> {
         config: PortConfig::default(),
         supply: Supply::Sim(Simulated { runner, _cable: cable }),
     })
+}
+
+/// A model as a board has it that has been switched on for a while.
+#[must_use]
+pub fn powered() -> Sim {
+    let sim = Sim::new(SimConfig::default());
+    sim.advance(POWERED_NS);
+    sim
+}
+
+/// The end of a wire, for a model that is not opened as a device here.
+///
+/// # Errors
+/// [`Error::Wire`] if it cannot be had; [`Error::BadWire`] for a cable, whose other end could only be
+/// in this process.
+pub fn open_wire(wire: &WireSpec) -> Result<Box<dyn Wire + Send>, Error> {
+    if let WireSpec::Cable(id) = wire {
+        let why = "both ends of a cable are in one process".into();
+        return Err(Error::BadWire { text: format!("cable:{id}"), why });
+    }
+    let plugged = plug(wire.clone());
+    let (wire, _) = plugged.map_err(|source| Error::Wire { name: "etsec-simd".into(), source })?;
+    Ok(wire)
 }
 
 type Plugged = (Box<dyn Wire + Send>, Option<cables::Lease>);
@@ -154,12 +176,8 @@ impl Simulated {
     /// Memory that the model reaches, at a bus address no other simulated device of this process
     /// has.
     pub(crate) fn region(&self, bytes: usize) -> Result<PlacedRegion, Error> {
-        let space = Space::take(bytes as u64).ok_or_else(|| Error::OutOfRange {
-            what: "memory of all simulated devices in bytes",
-            value: format!("{bytes} more than before"),
-            range: "at most 4 GiB".into(),
-        })?;
-        let bus = BusAddr::new(space.start).unwrap_or_default();
+        let space = Space::take(Window::Here, bytes)?;
+        let bus = BusAddr::new(space.start()).unwrap_or_default();
         let region = self.sim().region_at(bus, bytes);
         self.share();
         Ok(PlacedRegion { region, _space: space })
@@ -193,58 +211,6 @@ pub struct PlacedRegion {
     // Fields are dropped in this order: nobody else comes to the place while the memory is there.
     pub(crate) region: SimRegion,
     _space: Space,
-}
-
-/// A range of bus addresses that one device has; free again when dropped.
-///
-/// All devices of a process share one 4 GiB window, so that buffers can go from one to another.
-#[derive(Debug)]
-struct Space {
-    start: u64,
-    end: u64,
-}
-
-/// Ranges in use, by their starts.
-static TAKEN: Mutex<Vec<(u64, u64)>> = Mutex::new(Vec::new());
-/// Address 0 is nobody's, so that a pointer never set is noticed.
-const FIRST: u64 = 0x1000_0000;
-const WINDOW_END: u64 = 1 << 32;
-/// Ranges begin at multiples of this, with at least one unused between two.
-const GRAIN: u64 = 0x10_0000;
-
-impl Space {
-    fn take(bytes: u64) -> Option<Self> {
-        let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
-        let (start, end) = place(&taken, bytes)?;
-        taken.push((start, end));
-        taken.sort_unstable();
-        Some(Space { start, end })
-    }
-}
-
-/// The lowest range of `bytes` beside those that are `taken`, which are sorted.
-fn place(taken: &[(u64, u64)], bytes: u64) -> Option<(u64, u64)> {
-    let mut start = FIRST;
-    for (from, to) in taken {
-        if end(start, bytes)? <= *from {
-            break;
-        }
-        start = *to;
-    }
-    let end = end(start, bytes)?;
-    (end <= WINDOW_END).then_some((start, end))
-}
-
-/// Where a range of `bytes` ends, with the gap behind it.
-fn end(start: u64, bytes: u64) -> Option<u64> {
-    start.checked_add(bytes)?.checked_add(GRAIN)?.checked_next_multiple_of(GRAIN)
-}
-
-impl Drop for Space {
-    fn drop(&mut self) {
-        let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
-        taken.retain(|range| *range != (self.start, self.end));
-    }
 }
 
 #[cfg(test)]

@@ -201,17 +201,3 @@ fn the_other_end_going_away_is_told() {
     assert!(matches!(error, WireError::Unplugged), "{error}");
     stop(b).close().unwrap();
 }
-
-#[test]
-fn ranges_of_bus_addresses_are_apart_and_used_again() {
-    const MIB: u64 = 1 << 20;
-    let first = place(&[], MIB).unwrap();
-    assert_eq!(first, (FIRST, FIRST + 2 * MIB));
-    let second = place(&[first], 3 * MIB).unwrap();
-    assert_eq!(second, (first.1, first.1 + 4 * MIB));
-    // What fits into the gap in front goes there, what does not goes behind.
-    assert_eq!(place(&[second], MIB).unwrap(), first);
-    assert_eq!(place(&[second], 2 * MIB).unwrap().0, second.1);
-    assert_eq!(place(&[], WINDOW_END), None);
-    assert_eq!(place(&[], u64::MAX), None);
-}

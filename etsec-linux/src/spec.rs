@@ -1,4 +1,5 @@
-//! How a device is named on a command line: `uio:NAME`, or `sim` with the other end of its wire.
+//! How a device is named on a command line: `uio:NAME`, `sim` with the other end of its wire, or
+//! `sim:SOCKET`.
 //!
 //! It knows the grammar, and opens nothing.
 
@@ -14,6 +15,8 @@ pub enum Spec {
     Uio(String),
     /// A simulated controller of this process.
     Sim(WireSpec),
+    /// The simulated controller of the process that listens at this socket.
+    Remote(PathBuf),
 }
 
 /// Where the wire of a simulated controller ends.
@@ -48,13 +51,26 @@ impl FromStr for Spec {
         }
         match text.strip_prefix("sim") {
             Some("") => Ok(Spec::Sim(WireSpec::Null)),
+            Some(":") => Err(bad("the socket is missing")),
+            Some(options) if options.starts_with(':') => {
+                Ok(Spec::Remote(options.trim_start_matches(':').into()))
+            }
             Some(options) => {
                 let wire = options.strip_prefix(",wire=");
-                let wire = wire.ok_or_else(|| bad("after 'sim' only ',wire=' is understood"))?;
+                let wire = wire
+                    .ok_or_else(|| bad("after 'sim' only ',wire=' or ':SOCKET' is understood"))?;
                 parse_wire(wire).map(Spec::Sim).map_err(bad)
             }
             None => Err(bad("it begins with neither 'uio:' nor 'sim'")),
         }
+    }
+}
+
+impl FromStr for WireSpec {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        parse_wire(text).map_err(|why| Error::BadWire { text: text.into(), why: why.into() })
     }
 }
 
@@ -91,6 +107,7 @@ mod tests {
         let check = |text: &str, spec| assert_eq!(text.parse::<Spec>().unwrap(), spec, "{text}");
         check("uio:eth0", Spec::Uio("eth0".into()));
         check("sim", Spec::Sim(WireSpec::Null));
+        check("sim:/run/etsec.sock", Spec::Remote("/run/etsec.sock".into()));
         check("sim,wire=null", Spec::Sim(WireSpec::Null));
         check("sim,wire=tap:etsec0", Spec::Sim(WireSpec::Tap("etsec0".into())));
         check("sim,wire=cable:a", Spec::Sim(WireSpec::Cable("a".into())));
@@ -108,7 +125,9 @@ mod tests {
     #[test]
     fn anything_else_is_explained() {
         let why = |text: &str| text.parse::<Spec>().unwrap_err().to_string();
-        for text in ["", "eth0", "uio:", "uio:../x", "simulator", "sim,wire=", "sim,wire=tap:"] {
+        for text in
+            ["", "eth0", "uio:", "uio:../x", "simulator", "sim:", "sim,wire=", "sim,wire=tap:"]
+        {
             let message = why(text);
             assert!(message.starts_with(&format!("'{text}' names no device")), "{message}");
             assert!(message.contains("uio:NAME"), "{message}");

@@ -13,6 +13,6 @@ mod region;
 mod server;
 mod session;
 
-pub use client::{Client, RemoteBus, RemoteError, Role};
-pub use region::RemoteRegion;
+pub use client::{Client, Connection, RemoteBus, RemoteError, Role};
+pub use region::{RemoteRegion, Shared};
 pub use server::Server;

@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 
 use etsec_core::{Bus, Region};
 use etsec_sim::ends::Null;
-use etsec_sim::remote::{Client, RemoteError, Role, Server};
+use etsec_sim::remote::{Client, Connection, RemoteError, Role, Server};
 use etsec_sim::{Line, Sim};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -39,7 +39,7 @@ impl Serving {
     }
 
     fn own(&self) -> Client {
-        Client::connect(&self.path, Role::Owner).unwrap().0
+        Client::connect(&self.path, Role::Owner).unwrap().client
     }
 }
 
@@ -55,7 +55,7 @@ impl Drop for Serving {
 fn own_again(path: &Path) -> Client {
     loop {
         match Client::connect(path, Role::Owner) {
-            Ok((client, _)) => return client,
+            Ok(connection) => return connection.client,
             Err(RemoteError::Owned { .. }) => std::thread::yield_now(),
             Err(error) => panic!("{error}"),
         }
@@ -83,13 +83,14 @@ fn there_is_one_owner_and_observers_only_look() {
     let second = Client::connect(&serving.path, Role::Owner).unwrap_err();
     let RemoteError::Owned { pid } = second else { panic!("{second}") };
     assert_eq!(pid, std::process::id());
-    let (observer, events) = Client::connect(&serving.path, Role::Observer).unwrap();
-    assert!(events.is_empty());
+    let Connection { client: observer, events, owner: seen } =
+        Client::connect(&serving.path, Role::Observer).unwrap();
+    assert_eq!((events.len(), seen), (0, Some(pid)));
     owner.bus().write(MAXFRM, 0x601);
     observer.bus().write(MAXFRM, 0x602);
     assert_eq!(observer.bus().read(MAXFRM), 0x601);
     assert!(matches!(observer.map(4096, None), Err(RemoteError::NotOwner)));
-    assert!(matches!(observer.enable(Line::Rx), Err(RemoteError::NotOwner)));
+    assert!(matches!(observer.enable(false, Line::Rx), Err(RemoteError::NotOwner)));
     drop(owner);
     own_again(&serving.path);
 }
@@ -101,7 +102,7 @@ const CHILD: &str = "ETSEC_TEST_SOCKET";
 #[test]
 fn the_process_that_is_killed() {
     let Ok(path) = std::env::var(CHILD) else { return };
-    let client = Client::connect(Path::new(&path), Role::Owner).unwrap().0;
+    let client = Client::connect(Path::new(&path), Role::Owner).unwrap().client;
     let region = client.map(8192, None).unwrap();
     client.bus().write(MAXFRM, 0x603);
     // SAFETY: it is mapped, 8192 bytes long, and the device has not been told of it.
@@ -148,8 +149,9 @@ fn memory_of_one_device_is_reached_by_another() {
     let [one, two] = [(); 2].map(|()| Serving::start());
     let (owner, other) = (one.own(), two.own());
     let region = owner.map(4096, Some(0x5000_0000)).unwrap();
-    region.share(&other).unwrap();
-    assert!(matches!(region.share(&other), Err(RemoteError::NoMemory)), "it is there already");
+    other.reach(&region.shared()).unwrap();
+    let again = other.reach(&region.shared());
+    assert!(matches!(again, Err(RemoteError::NoMemory)), "it is there already");
     let own = other.map(4096, Some(0x5000_0000)).unwrap();
     assert_eq!(own.bus(), region.bus(), "a new start forgets the memory of others");
 }
@@ -157,7 +159,7 @@ fn memory_of_one_device_is_reached_by_another() {
 #[test]
 fn a_line_rings_once_until_it_is_enabled_again() {
     let serving = Serving::start();
-    let (client, events) = Client::connect(&serving.path, Role::Owner).unwrap();
+    let Connection { client, events, .. } = Client::connect(&serving.path, Role::Owner).unwrap();
     let rang = |limit_ms: i64| {
         let limit = Timespec { tv_sec: 0, tv_nsec: limit_ms * 1_000_000 };
         let count = poll(&mut [PollFd::new(&events[2], PollFlags::IN)], Some(&limit)).unwrap();
@@ -175,7 +177,7 @@ fn a_line_rings_once_until_it_is_enabled_again() {
     while bus.read(IEVENT) == 0 {}
     assert!(rang(900));
     assert!(!rang(50), "not enabled");
-    client.enable(Line::Err).unwrap();
+    client.enable(false, Line::Err).unwrap();
     assert!(rang(900));
 }
 

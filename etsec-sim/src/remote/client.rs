@@ -3,7 +3,6 @@
 //! A model that is gone looks like a device that has left the bus: registers read all ones.
 
 use std::fmt;
-use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -13,8 +12,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use etsec_core::Bus;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 
-use super::message::{self, Op, Packet, Reply, Request, Status, VERSION};
-use super::region::RemoteRegion;
+use super::message::{self, LINES, Op, Packet, Reply, Request, Status, VERSION};
+use super::region::{RemoteRegion, Shared};
 use crate::Line;
 
 /// What a client may do.
@@ -77,6 +76,17 @@ impl std::error::Error for RemoteError {
     }
 }
 
+/// What connecting gives.
+#[derive(Debug)]
+pub struct Connection {
+    /// The connection.
+    pub client: Client,
+    /// An owner's event descriptors.
+    pub events: Vec<OwnedFd>,
+    /// The process that owns the device.
+    pub owner: Option<u32>,
+}
+
 /// A connection to a model in another process. Clones share it.
 #[derive(Clone)]
 pub struct Client {
@@ -92,12 +102,13 @@ impl fmt::Debug for Client {
 
 impl Client {
     /// Connects to the simulator that listens at `path`. An owner gets an event descriptor for each
-    /// line, transmit, receive, error, which rings as UIO does: once, until the line is
-    /// [enabled](Client::enable) again. All lines are enabled at first.
+    /// line, transmit, receive and error of the first interrupt group and of the second, which
+    /// rings as UIO does: once, until the line is [enabled](Client::enable) again. All lines are
+    /// enabled at first.
     ///
     /// # Errors
     /// [`RemoteError::Connect`], [`RemoteError::Version`], [`RemoteError::Owned`].
-    pub fn connect(path: &Path, role: Role) -> Result<(Client, Vec<OwnedFd>), RemoteError> {
+    pub fn connect(path: &Path, role: Role) -> Result<Connection, RemoteError> {
         let not = |error: io::Error| RemoteError::Connect(path.into(), error);
         let socket =
             socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
@@ -106,10 +117,11 @@ impl Client {
         connect(&socket, &address).map_err(|error| not(error.into()))?;
         let client = Client { socket: Arc::new(Mutex::new(socket)) };
         let at = u16::from(role == Role::Owner);
-        let (_, events) =
+        let (reply, events) =
             client.ask(Request { at, value: VERSION, ..Request::new(Op::Hello) }, &[])?;
+        let owner = (reply.value != 0).then_some(reply.value);
         match (role, events.len()) {
-            (Role::Owner, 3) | (Role::Observer, 0) => Ok((client, events)),
+            (Role::Owner, LINES) | (Role::Observer, 0) => Ok(Connection { client, events, owner }),
             _ => Err(RemoteError::Protocol),
         }
     }
@@ -132,12 +144,14 @@ impl Client {
         RemoteBus { client: self.clone(), page: 2 }
     }
 
-    /// Lets a line ring again; if it is high, it rings at once.
+    /// Lets a line ring again, of the first interrupt group or the second; if it is high, it rings
+    /// at once.
     ///
     /// # Errors
     /// [`RemoteError::Gone`], [`RemoteError::NotOwner`].
-    pub fn enable(&self, line: Line) -> Result<(), RemoteError> {
-        self.ask(Request { at: line as u16, ..Request::new(Op::Enable) }, &[]).map(drop)
+    pub fn enable(&self, second: bool, line: Line) -> Result<(), RemoteError> {
+        let at = line as u16 + if second { 3 } else { 0 };
+        self.ask(Request { at, ..Request::new(Op::Enable) }, &[]).map(drop)
     }
 
     /// New memory of `len` bytes, at bus address `bus` if there is a wish. What owners before have
@@ -175,8 +189,15 @@ impl Client {
         self.ask(Request::new(Op::Unmap), &[]).map(drop)
     }
 
-    pub(super) fn reach(&self, bus: u64, len: u64, file: &File) -> Result<(), RemoteError> {
-        self.ask(Request { bus, len, ..Request::new(Op::Reach) }, &[file.as_fd()]).map(drop)
+    /// Lets the device reach memory of another one, at the bus addresses it has there.
+    ///
+    /// # Errors
+    /// [`RemoteError::NoMemory`] if something is there already; [`RemoteError::NotOwner`],
+    /// [`RemoteError::Gone`].
+    pub fn reach(&self, memory: &Shared) -> Result<(), RemoteError> {
+        let Shared { file, bus, len } = memory;
+        let request = Request { bus: *bus, len: *len, ..Request::new(Op::Reach) };
+        self.ask(request, &[file.as_fd()]).map(drop)
     }
 
     fn region(&self, reply: (Reply, Vec<OwnedFd>)) -> Result<RemoteRegion, RemoteError> {

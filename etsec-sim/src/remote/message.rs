@@ -16,15 +16,17 @@ use rustix::net::{
 
 /// Both sides must have the same.
 pub(super) const VERSION: u32 = 1;
-/// Most descriptors beside a message: an event for each interrupt line.
-const MOST_FDS: usize = 3;
+/// Interrupt lines: those of the first group, then those of the second (HW 9.4).
+pub(super) const LINES: usize = 6;
+/// Most descriptors beside a message: an event for each line.
+const MOST_FDS: usize = LINES;
 
 /// What a client asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Op {
-    /// Who it is: `value` is its version, `at` 1 for the owner. Comes first, and once. The reply to
-    /// an owner has its event descriptors.
+    /// Who it is: `value` is its version, `at` 1 for the owner. Comes first, and once. The reply has
+    /// the owner's process, and, to an owner, its event descriptors.
     Hello = 1,
     /// The register at `at` of `page`.
     Read = 2,
@@ -32,7 +34,7 @@ pub(super) enum Op {
     Write = 3,
     /// Everything stored so far is the device's to see.
     Publish = 4,
-    /// Interrupt line `at` may ring again.
+    /// Interrupt line `at`, of [`LINES`], may ring again.
     Enable = 5,
     /// Memory of `len` bytes at bus address `bus`, or anywhere for 0, in the place of all there
     /// was.

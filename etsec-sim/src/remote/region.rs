@@ -5,6 +5,7 @@ use core::ptr::NonNull;
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 use etsec_core::{BusAddr, Region};
 use memmap2::{MmapOptions, MmapRaw};
@@ -20,9 +21,16 @@ pub struct RemoteRegion {
     start: NonNull<u8>,
     bus: BusAddr,
     len: usize,
-    /// Another device that is to reach the memory gets it from here.
-    file: File,
+    file: Arc<File>,
     client: Client,
+}
+
+/// Memory as another device is given it.
+#[derive(Debug, Clone)]
+pub struct Shared {
+    pub(super) file: Arc<File>,
+    pub(super) bus: u64,
+    pub(super) len: u64,
 }
 
 // SAFETY: it is a mapping, and words in it are shared by the rules of `Region` only.
@@ -41,15 +49,13 @@ impl RemoteRegion {
         let bus = BusAddr::new(bus).ok_or_else(wrong)?;
         let map = MmapOptions::new().len(len).map_raw(&file)?;
         let start = NonNull::new(map.as_mut_ptr()).ok_or_else(wrong)?;
-        Ok(RemoteRegion { map, start, bus, len, file, client })
+        Ok(RemoteRegion { map, start, bus, len, file: Arc::new(file), client })
     }
 
-    /// Lets another device reach this memory at the same bus addresses.
-    ///
-    /// # Errors
-    /// Its model is gone, or has something there.
-    pub fn share(&self, other: &Client) -> Result<(), super::RemoteError> {
-        other.reach(self.bus.raw(), self.len as u64, &self.file)
+    /// What another device needs to [reach](Client::reach) this memory.
+    #[must_use]
+    pub fn shared(&self) -> Shared {
+        Shared { file: Arc::clone(&self.file), bus: self.bus.raw(), len: self.len as u64 }
     }
 }
 

@@ -22,7 +22,7 @@ use rustix::net::{
     listen, shutdown, socket_with,
 };
 
-use super::message::Status;
+use super::message::{LINES, Status};
 use super::session;
 use crate::ends::{Wire, WireError};
 use crate::memory::SimRegion;
@@ -54,7 +54,7 @@ pub(super) struct Hub {
     told: AtomicUsize,
     state: Mutex<State>,
     /// The owner's event descriptors. Apart, for the model's thread rings them.
-    events: Arc<Mutex<Option<[OwnedFd; 3]>>>,
+    events: Arc<Mutex<Option<[OwnedFd; LINES]>>>,
 }
 
 #[derive(Debug, Default)]
@@ -98,14 +98,18 @@ impl Server {
     pub fn bind(path: &Path, sim: Sim, wire: Box<dyn Wire + Send>) -> io::Result<Server> {
         let listener = listen_at(path)?;
         let runner = Runner::spawn(sim, wire)?;
-        let events: Arc<Mutex<Option<[OwnedFd; 3]>>> = Arc::default();
-        let ringers = Arc::clone(&events);
-        runner.on_interrupt(move |line| {
-            if let Some(events) = &*lock(&ringers) {
-                // It can only fail for a counter that is full, and then there is enough to see.
-                let _ = rustix::io::write(&events[line as usize], &1u64.to_ne_bytes());
+        let events: Arc<Mutex<Option<[OwnedFd; LINES]>>> = Arc::default();
+        let ringer = |first: usize| {
+            let events = Arc::clone(&events);
+            move |line: Line| {
+                if let Some(events) = &*lock(&events) {
+                    // It can only fail for a counter that is full, and then there is enough to see.
+                    let _ = rustix::io::write(&events[first + line as usize], &1u64.to_ne_bytes());
+                }
             }
-        });
+        };
+        runner.on_interrupt(ringer(0));
+        runner.on_second_interrupt(ringer(3));
         let hub =
             Arc::new(Hub { runner, told: AtomicUsize::new(0), state: Mutex::default(), events });
         Ok(Server { hub, listener, path: path.into() })
@@ -199,26 +203,31 @@ fn listen_at(path: &Path) -> io::Result<OwnedFd> {
 
 impl Hub {
     /// Makes connection `number` the owner; returns its event descriptors.
-    pub(super) fn own(&self, number: u64, pid: u32) -> Result<[OwnedFd; 3], (Status, u32)> {
+    pub(super) fn own(&self, number: u64, pid: u32) -> Result<[OwnedFd; LINES], (Status, u32)> {
         let mut state = lock(&self.state);
         if let Some(owner) = state.owner {
             return Err((Status::Owned, owner.pid));
         }
-        let make = || -> io::Result<[[OwnedFd; 3]; 2]> {
-            let one = || eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK);
-            let ours = [one()?, one()?, one()?];
-            let [tx, rx, err] = &ours;
-            let theirs = [tx.try_clone()?, rx.try_clone()?, err.try_clone()?];
-            Ok([ours, theirs])
-        };
-        let [ours, theirs] = make().map_err(|_| (Status::NoMemory, 0))?;
+        let [ours, theirs] = events().map_err(|_| (Status::NoMemory, 0))?;
         state.owner = Some(Owner { connection: number, pid });
         *lock(&self.events) = Some(ours);
         drop(state);
-        for line in [Line::Tx, Line::Rx, Line::Err] {
-            self.runner.enable(line);
-        }
+        (0..LINES).for_each(|n| self.enable(n));
         Ok(theirs)
+    }
+
+    /// The process that owns the device; 0 if none does.
+    pub(super) fn owner(&self) -> u32 {
+        lock(&self.state).owner.map_or(0, |owner| owner.pid)
+    }
+
+    /// Lets line `n` of [`LINES`] ring again.
+    pub(super) fn enable(&self, n: usize) {
+        let line = [Line::Tx, Line::Rx, Line::Err][n % 3];
+        match n < 3 {
+            true => self.runner.enable(line),
+            false => self.runner.enable_second(line),
+        }
     }
 
     /// Connection `number` has ended. The device goes on, and its memory stays.
@@ -289,6 +298,16 @@ impl Hub {
         let left = self.runner.sim().with(|model| model.sanitizer.count());
         (self.told.load(Ordering::Relaxed) + left).try_into().unwrap_or(u32::MAX)
     }
+}
+
+/// An event descriptor for each line, and the same again for the other side.
+fn events() -> io::Result<[[OwnedFd; LINES]; 2]> {
+    let one = || -> io::Result<OwnedFd> {
+        Ok(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?)
+    };
+    let ours = [one()?, one()?, one()?, one()?, one()?, one()?];
+    let [a, b, c, d, e, f] = ours.each_ref().map(OwnedFd::try_clone);
+    Ok([ours, [a?, b?, c?, d?, e?, f?]])
 }
 
 /// A file in memory that neither grows nor shrinks.

@@ -8,9 +8,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use etsec_core::Bus;
 use rustix::net::sockopt::socket_peercred;
 
-use super::message::{self, Op, Packet, Reply, Request, Status, VERSION};
+use super::message::{self, LINES, Op, Packet, Reply, Request, Status, VERSION};
 use super::server::Hub;
-use crate::Line;
 
 /// What a reply takes along.
 type Answer = (Reply, Vec<OwnedFd>);
@@ -48,10 +47,10 @@ fn hello(hub: &Hub, number: u64, pid: u32, version: u32, owner: bool) -> Answer 
         return bare(Status::Version);
     }
     if !owner {
-        return bare(Status::Done);
+        return (Reply::value(hub.owner()), Vec::new());
     }
     match hub.own(number, pid) {
-        Ok(events) => (Reply::new(Status::Done), events.into()),
+        Ok(events) => (Reply::value(pid), events.into()),
         Err((status, value)) => (Reply { value, ..Reply::new(status) }, Vec::new()),
     }
 }
@@ -81,13 +80,11 @@ fn answer(hub: &Hub, request: Request, mut fds: Vec<OwnedFd>) -> Answer {
             hub.runner.bus().publish();
             bare(Status::Done)
         }
-        Op::Enable => match [Line::Tx, Line::Rx, Line::Err].get(usize::from(at)) {
-            Some(line) => {
-                hub.runner.enable(*line);
-                bare(Status::Done)
-            }
-            None => bare(Status::Wrong),
-        },
+        Op::Enable if usize::from(at) >= LINES => bare(Status::Wrong),
+        Op::Enable => {
+            hub.enable(usize::from(at));
+            bare(Status::Done)
+        }
         Op::Map => memory(hub.map(bus, len)),
         Op::Adopt => memory(hub.adopt()),
         Op::Unmap => {
@@ -105,7 +102,7 @@ fn answer(hub: &Hub, request: Request, mut fds: Vec<OwnedFd>) -> Answer {
 fn read(hub: &Hub, page: u8, at: u16) -> u32 {
     match page {
         0 => hub.runner.bus().read(at),
-        1 => hub.runner.sim().second_bus().read(at),
+        1 => hub.runner.second_bus().read(at),
         _ => hub.runner.mdio_bus().read(at),
     }
 }
@@ -113,7 +110,7 @@ fn read(hub: &Hub, page: u8, at: u16) -> u32 {
 fn write(hub: &Hub, page: u8, at: u16, value: u32) {
     match page {
         0 => hub.runner.bus().write(at, value),
-        1 => hub.runner.sim().second_bus().write(at, value),
+        1 => hub.runner.second_bus().write(at, value),
         _ => hub.runner.mdio_bus().write(at, value),
     }
 }

@@ -26,6 +26,7 @@ Devices:
   sim,wire=pcap:I,O   … that receives the frames of capture file I and records what it sends in O
   sim,wire=cable:ID   … that shares a cable with the other device of this process naming ID
   sim,wire=null       … whose cable ends nowhere
+  sim:SOCKET          the simulated controller of the `etsec-simd` that listens at SOCKET
 
 Examples:
   etsec probe
@@ -156,7 +157,7 @@ pub enum Command {
 /// Which device, without taking it over.
 #[derive(Debug, Args)]
 pub struct Observe {
-    /// The device: `uio:NAME` or `sim,wire=…` (see `etsec --help`).
+    /// The device: `uio:NAME`, `sim,wire=…` or `sim:SOCKET` (see `etsec --help`).
     #[arg(short, long, value_name = "DEVICE")]
     pub device: DeviceName,
 }
@@ -176,7 +177,7 @@ pub struct Handover {
 /// Which device, and what differs from its device tree node and the defaults.
 #[derive(Debug, Args)]
 pub struct Port {
-    /// The device: `uio:NAME` or `sim,wire=…` (see `etsec --help`).
+    /// The device: `uio:NAME`, `sim,wire=…` or `sim:SOCKET` (see `etsec --help`).
     #[arg(short, long, value_name = "DEVICE")]
     pub device: DeviceName,
     /// Station address, such as 02:00:00:00:00:01 [default: the device tree's, else a random local

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use embedded_hal::delay::DelayNs;
@@ -19,9 +20,11 @@ use etsec_linux::devtree::Node;
 use etsec_linux::handover::{self, KernelDriver};
 use etsec_linux::lock;
 use etsec_linux::mdio::SharedMdio;
+use etsec_linux::time::Delay;
 use etsec_linux::uio::{self, Uio, UioDevice};
 use etsec_linux::{AnyBus, Error, PortConfig, Roots, Spec, port};
 use etsec_sim::Sim;
+use etsec_sim::remote::{Client, Connection, Role};
 use etsec_sim::trace::{self, Recorder};
 
 use crate::args::DeviceName;
@@ -97,6 +100,7 @@ impl Observer {
         let mut observer = match &device.spec {
             Spec::Uio(name) => Self::uio(&Roots::default(), name)?,
             Spec::Sim(_) => Self::simulated(device, context)?,
+            Spec::Remote(socket) => Self::remote(device, socket)?,
         };
         let recorder = context.tracer.begin(device)?;
         observer.page = observer.page.recorded(recorder.as_ref(), trace::Page::Group0);
@@ -126,6 +130,21 @@ impl Observer {
         let owner = state.as_ref().map(|state| format!("process {}", state.process));
         let config = PortConfig::default();
         Ok(Observer { page, mdio: None, owner, state, config, recorder: None })
+    }
+
+    /// Looks at a simulated device of another process.
+    fn remote(device: &DeviceName, socket: &Path) -> Result<Self> {
+        let connected = Client::connect(socket, Role::Observer);
+        let Connection { client, owner, .. } = connected.with_context(|| device.to_string())?;
+        let bus = client.bus();
+        Ok(Observer {
+            page: ReadPage::new(move |at| bus.read(at)),
+            mdio: None,
+            owner: owner.map(|process| format!("process {process}")),
+            state: None,
+            config: PortConfig::default(),
+            recorder: None,
+        })
     }
 
     /// Looks again, where what is seen is not the device itself.
@@ -218,7 +237,11 @@ pub fn registers(page: &impl Bus) -> BTreeMap<u16, u32> {
 /// If there is no such device, or its management registers cannot be reached.
 pub fn open_mdio(device: &DeviceName, recorder: Option<&Recorder>) -> Result<Box<dyn MdioBus>> {
     let roots = Roots::default();
-    let Spec::Uio(name) = &device.spec else { return simulated_mdio(recorder) };
+    let name = match &device.spec {
+        Spec::Uio(name) => name,
+        Spec::Sim(_) => return simulated_mdio(recorder),
+        Spec::Remote(socket) => return remote_mdio(device, socket, recorder),
+    };
     let devices = uio::list(&roots)?;
     let parts = parts(&roots, &devices, name)?;
     let main = main_part(&parts);
@@ -252,6 +275,18 @@ fn simulated_mdio(recorder: Option<&Recorder>) -> Result<Box<dyn MdioBus>> {
         }
         None => Box::new(reset(Mdio::new(bus, delay))?),
     })
+}
+
+/// The MDIO bus of a simulated controller of another process: its owner's, so there must be none.
+fn remote_mdio(
+    device: &DeviceName,
+    socket: &Path,
+    recorder: Option<&Recorder>,
+) -> Result<Box<dyn MdioBus>> {
+    let connected = Client::connect(socket, Role::Owner);
+    let Connection { client, .. } = connected.with_context(|| device.to_string())?;
+    let page = AnyBus::Remote(client.bus()).recorded(recorder, trace::Page::Group0);
+    Ok(Box::new(reset(Mdio::new(page, Delay))?))
 }
 
 fn reset<B: Bus, D: DelayNs>(mut mdio: Mdio<B, D>) -> Result<Mdio<B, D>> {

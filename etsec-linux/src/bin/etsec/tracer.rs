@@ -41,7 +41,7 @@ impl Tracer {
         let file = create(&path)?;
         let part = match &device.spec {
             Spec::Uio(_) => part::find(&Roots::default()).map(name_of).unwrap_or_default(),
-            Spec::Sim(_) => String::new(),
+            Spec::Sim(_) | Spec::Remote(_) => String::new(),
         };
         let by = format!("etsec {}", env!("CARGO_PKG_VERSION"));
         let header = Header { device: device.to_string(), part, by };

@@ -1,0 +1,109 @@
+//! Simulated devices whose model is in another process (`etsec-simd`): they go on when this one
+//! dies.
+//!
+//! It knows how to reach them. What is said there is etsec-sim's business.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use etsec_core::{BusAddr, Pages, Region};
+use etsec_sim::Line;
+use etsec_sim::remote::{Client, Connection, RemoteError, RemoteRegion, Role, Shared};
+
+use crate::bus::AnyBus;
+use crate::config::PortConfig;
+use crate::device::Found;
+use crate::error::Error;
+use crate::memory::Supply;
+use crate::space::{Space, Window};
+use crate::wait::{Bell, Lines, Waiter};
+
+/// A model in another process, and what this one has of it.
+pub(crate) struct Remote {
+    name: String,
+    client: Client,
+}
+
+/// Takes the device of the simulator that listens at `path`; `name` is what it was asked for by.
+pub(crate) fn find(name: &str, path: &Path) -> Result<Found, Error> {
+    let error = |source| Error::Remote { name: name.into(), source };
+    let Connection { client, events, .. } = Client::connect(path, Role::Owner).map_err(error)?;
+    let mut bells = Vec::new();
+    for (n, event) in events.into_iter().enumerate() {
+        let (line, lines) =
+            [(Line::Tx, Lines::TX), (Line::Rx, Lines::RX), (Line::Err, Lines::ERR)][n % 3];
+        let client = client.clone();
+        let enable = move || {
+            // A model that is gone does not ring.
+            let _ = client.enable(n >= 3, line);
+        };
+        bells.push(Bell { event, lines, enable: Box::new(enable) });
+    }
+    let second = bells.split_off(3);
+    let page = AnyBus::Remote(client.bus());
+    Ok(Found {
+        name: name.into(),
+        pages: Pages {
+            group0: page.clone(),
+            group1: Some(AnyBus::Remote(client.second_bus())),
+            mdio: None,
+        },
+        tbi: (page, None),
+        mdio_address: None,
+        waiter: Waiter::bells(bells)?,
+        second: Some(Waiter::bells(second)?),
+        config: PortConfig::default(),
+        supply: Supply::Remote(Remote { name: name.into(), client }),
+    })
+}
+
+impl Remote {
+    /// Memory that the model reaches, in the place of what an owner before has left. The device has
+    /// been stopped.
+    pub(crate) fn region(&self, bytes: usize) -> Result<PlacedRemote, Error> {
+        let error = |source| Error::Remote { name: self.name.clone(), source };
+        let space = Space::take(Window::Elsewhere, bytes)?;
+        // What a device gets is a whole number of cache lines.
+        let bytes = bytes.next_multiple_of(64);
+        let region = self.client.map(bytes, Some(space.start())).map_err(error)?;
+        self.share(&region).map_err(error)?;
+        Ok(PlacedRemote { region, _space: space })
+    }
+
+    /// Lets this device and the others of its kind that this process owns reach each other's memory.
+    fn share(&self, region: &RemoteRegion) -> Result<(), RemoteError> {
+        let mut owned = OWNED.lock().unwrap_or_else(PoisonError::into_inner);
+        let ours = region.shared();
+        for (other, theirs, _) in &*owned {
+            self.client.reach(theirs)?;
+            other.reach(&ours)?;
+        }
+        owned.push((self.client.clone(), ours, region.bus()));
+        Ok(())
+    }
+}
+
+/// The devices of this kind that this process owns, with their memory.
+static OWNED: Mutex<Vec<(Client, Shared, BusAddr)>> = Mutex::new(Vec::new());
+
+impl fmt::Debug for Remote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Remote").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// Memory of such a device at a place of its own.
+#[derive(Debug)]
+pub struct PlacedRemote {
+    // Fields are dropped in this order: nobody else comes to the place while the memory is there.
+    pub(crate) region: RemoteRegion,
+    _space: Space,
+}
+
+impl Drop for PlacedRemote {
+    fn drop(&mut self) {
+        let mut owned = OWNED.lock().unwrap_or_else(PoisonError::into_inner);
+        owned.retain(|(.., bus)| *bus != self.region.bus());
+    }
+}
