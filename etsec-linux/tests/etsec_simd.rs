@@ -1,0 +1,170 @@
+//! A simulated controller in a process of its own, as a user has it: `etsec-simd`, and `--device
+//! sim:SOCKET` of the commands.
+#![cfg(feature = "cli")]
+
+mod program;
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use program::owner::{etsec, run, text};
+use program::*;
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+/// Bytes of a capture file with `frames` frames of the smallest size.
+fn capture_of(frames: u64) -> u64 {
+    24 + frames * (16 + 60)
+}
+
+fn size(path: &Path) -> u64 {
+    std::fs::metadata(path).map_or(0, |data| data.len())
+}
+
+/// A running `etsec-simd`.
+struct Simd {
+    child: Child,
+    socket: PathBuf,
+}
+
+impl Simd {
+    fn start(folder: &Path, name: &str, wire: &str) -> Simd {
+        let socket = folder.join(name);
+        let mut words = program::words();
+        words.pop();
+        words.push(env!("CARGO_BIN_EXE_etsec-simd").into());
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]).arg(&socket).args(["--wire", wire]);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        assert!(lines.next().unwrap().unwrap().contains("drivers may name"));
+        Simd { child, socket }
+    }
+
+    fn device(&self) -> String {
+        format!("sim:{}", self.socket.display())
+    }
+
+    /// Ends it; a driver that did something wrong would have made it fail.
+    fn stop(mut self) {
+        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
+        let mut said = String::new();
+        std::io::Read::read_to_string(&mut self.child.stderr.take().unwrap(), &mut said).unwrap();
+        let status = self.child.wait().unwrap();
+        assert!(status.success(), "{status}: {said}");
+        assert!(!self.socket.exists());
+    }
+}
+
+impl Drop for Simd {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A folder with a capture of `frames` frames.
+fn input(frames: u64) -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("in.pcap");
+    let device = format!("sim,wire=pcap:,{}", path.display());
+    let sent = run(&["send", "--device", &device, "--count", &frames.to_string()]);
+    assert_eq!(code(&sent), Some(0), "{}", said(&sent));
+    assert_eq!(size(&path), capture_of(frames));
+    (folder, path)
+}
+
+/// Waits until a file has as many bytes, for as long as something may take on a busy machine.
+fn wait_for(path: &Path, bytes: u64) {
+    for _ in 0..1000 {
+        if size(path) >= bytes {
+            return;
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    panic!("{} has {} bytes, not {bytes}", path.display(), size(path));
+}
+
+#[test]
+fn frames_come_back_through_it_and_go_on_to_another() {
+    let (folder, frames) = input(500);
+    let back = folder.path().join("back.pcap");
+    let wire = format!("pcap:{},{}", frames.display(), back.display());
+    let simd = Simd::start(folder.path(), "one", &wire);
+    let echoed = etsec(&["echo", "--device", &simd.device()]).spawn().unwrap();
+    wait_for(&back, capture_of(500));
+    end(echoed);
+    simd.stop();
+
+    let out = folder.path().join("out.pcap");
+    let one = Simd::start(folder.path(), "one", &format!("pcap:{}", frames.display()));
+    let two = Simd::start(folder.path(), "two", &format!("pcap:,{}", out.display()));
+    let forwarded = etsec(&["forward", &one.device(), &two.device()]).spawn().unwrap();
+    wait_for(&out, capture_of(500));
+    end(forwarded);
+    one.stop();
+    two.stop();
+}
+
+/// Ends a command that runs until it is told to.
+fn end(child: Child) {
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(code(&output), Some(0), "{}", said(&output));
+}
+
+#[test]
+fn one_command_has_it_and_the_others_may_look() {
+    let folder = tempfile::tempdir().unwrap();
+    let simd = Simd::start(folder.path(), "socket", "null");
+    let mut owner = etsec(&["-v", "echo", "--device", &simd.device()]).spawn().unwrap();
+    let mut lines = BufReader::new(owner.stderr.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().contains(": started")));
+    for verb in ["regs", "link"] {
+        let seen = run(&[verb, "--device", &simd.device()]);
+        assert_eq!(code(&seen), Some(0), "{verb}: {}", said(&seen));
+    }
+    let pid = owner.id().to_string();
+    for words in [&["echo"][..], &["mdio", "scan"]] {
+        let refused = run(&[words, &["--device", &simd.device()]].concat());
+        assert_eq!(code(&refused), Some(1), "{words:?}");
+        assert!(said(&refused).contains(&pid), "{words:?}: {}", said(&refused));
+    }
+    let regs = text(&run(&["regs", "--device", &simd.device()]));
+    assert!(regs.contains("MACCFG1") && regs.contains("RX_EN"), "still running: {regs}");
+    thread::spawn(move || lines.for_each(drop));
+    end(owner);
+    simd.stop();
+}
+
+#[test]
+fn a_killed_command_leaves_a_device_that_the_next_one_takes_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let simd = Simd::start(folder.path(), "socket", "null");
+    for n in 0..20 {
+        let mut sender = etsec(&["send", "--device", &simd.device(), "--count", "100000000"]);
+        let mut sender = sender.spawn().unwrap();
+        // Somewhere between its start and its sending.
+        thread::sleep(Duration::from_millis(20 + 7 * n));
+        sender.kill().unwrap();
+        sender.wait().unwrap();
+    }
+    let sent = run(&["send", "--device", &simd.device(), "--count", "100"]);
+    assert_eq!(code(&sent), Some(0), "{}", said(&sent));
+    simd.stop();
+}
+
+#[test]
+fn what_is_not_there_is_told_with_a_cure() {
+    let folder = tempfile::tempdir().unwrap();
+    let device = format!("sim:{}/none", folder.path().display());
+    for verb in ["echo", "regs", "link"] {
+        let output = run(&[verb, "--device", &device]);
+        assert_eq!(code(&output), Some(1), "{verb}");
+        let said = said(&output);
+        assert!(said.contains("etsec-simd") && said.contains("none"), "{verb}: {said}");
+    }
+}
