@@ -92,7 +92,8 @@ pub(crate) struct Found {
 }
 
 impl Device {
-    /// Opens the port that `spec` names, `uio:NAME`, `sim,wire=…` or `sim:SOCKET`, and brings it to a programmed,
+    /// Opens the port that `spec` names, `uio:NAME`, `sim,wire=…` or `sim:SOCKET`, and brings it to
+    /// a programmed,
     /// stopped state with its queues made and its receive rings filled.
     ///
     /// # Errors

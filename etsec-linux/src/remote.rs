@@ -71,7 +71,7 @@ impl Remote {
         Ok(PlacedRemote { region, _space: space })
     }
 
-    /// Lets this device and the others of its kind that this process owns reach each other's memory.
+    /// Lets this device and the others of its kind of this process reach each other's memory.
     fn share(&self, region: &RemoteRegion) -> Result<(), RemoteError> {
         let mut owned = OWNED.lock().unwrap_or_else(PoisonError::into_inner);
         let ours = region.shared();

@@ -69,8 +69,8 @@ pub fn powered() -> Sim {
 /// The end of a wire, for a model that is not opened as a device here.
 ///
 /// # Errors
-/// [`Error::Wire`] if it cannot be had; [`Error::BadWire`] for a cable, whose other end could only be
-/// in this process.
+/// [`Error::Wire`] if it cannot be had; [`Error::BadWire`] for a cable, whose other end could only
+/// be in this process.
 pub fn open_wire(wire: &WireSpec) -> Result<Box<dyn Wire + Send>, Error> {
     if let WireSpec::Cable(id) = wire {
         let why = "both ends of a cable are in one process".into();

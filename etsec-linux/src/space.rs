@@ -6,8 +6,8 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::error::Error;
 
-/// The 4 GiB of bus addresses in which the devices of a kind are, so that buffers can go from one to
-/// another; a ring refuses those of another window.
+/// The 4 GiB of bus addresses in which the devices of a kind are, so that buffers can go from one
+/// to another; a ring refuses those of another window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Window {
     /// Devices whose models are in this process.

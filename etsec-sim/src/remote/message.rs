@@ -25,8 +25,8 @@ const MOST_FDS: usize = LINES;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Op {
-    /// Who it is: `value` is its version, `at` 1 for the owner. Comes first, and once. The reply has
-    /// the owner's process, and, to an owner, its event descriptors.
+    /// Who it is: `value` is its version, `at` 1 for the owner. Comes first, and once. The reply
+    /// has the owner's process, and, to an owner, its event descriptors.
     Hello = 1,
     /// The register at `at` of `page`.
     Read = 2,
