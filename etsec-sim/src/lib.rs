@@ -47,6 +47,8 @@ pub mod parser;
 pub mod partner;
 mod pause;
 pub mod phy;
+#[cfg(feature = "qemu")]
+pub mod qemu;
 pub mod random;
 mod receive;
 #[cfg(feature = "remote")]

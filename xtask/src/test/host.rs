@@ -18,7 +18,7 @@ use crate::tools::{IP, PING, UNSHARE};
 /// lean on another being there.
 const FEATURE_SETS: [(&str, &[&str]); 3] = [
     ("etsec-core", &["", "scatter", "log", "defmt", "smoltcp", "log,defmt,smoltcp,scatter"]),
-    ("etsec-sim", &["", "pcap", "tap"]),
+    ("etsec-sim", &["", "pcap", "qemu", "tap"]),
     ("etsec-linux", &["", "sim", "trace"]),
 ];
 
