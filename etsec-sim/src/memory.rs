@@ -1,5 +1,4 @@
-//! Memory that CPU and model share, and the model's DMA into it: with what is shared with QEMU, the
-//! only file of the crate with `unsafe`.
+//! Memory that CPU and model share, and the model's DMA into it.
 //!
 //! A region is filled with a pattern that depends on the address, so that words nobody wrote can be
 //! told. It knows what a descriptor looks like in memory (two big-endian words) and nothing of what

@@ -1,6 +1,7 @@
 //! Shared scaffolding of the tests.
 pub mod all_rings;
 pub mod at;
+pub mod conformance;
 pub mod filing;
 pub mod golden;
 pub mod packet;

@@ -27,6 +27,18 @@ pub fn section<'a>(page: &'a str, number: &str) -> &'a str {
     &rest[..to.unwrap_or(rest.len())]
 }
 
+/// The text of a chapter, from the heading that begins with `## number. ` to the next chapter's.
+///
+/// # Panics
+/// If there is none.
+#[must_use]
+pub fn chapter<'a>(page: &'a str, number: &str) -> &'a str {
+    let heading = format!("\n## {number}. ");
+    let from = page.find(&heading).unwrap_or_else(|| panic!("no chapter {number}")) + heading.len();
+    let rest = &page[from..];
+    &rest[..rest.find("\n## ").unwrap_or(rest.len())]
+}
+
 /// The rows of all tables in a text, without their heads. A `\|` inside a cell does not end it.
 pub fn rows(text: &str) -> impl Iterator<Item = Vec<String>> + '_ {
     let is_row = |line: &str| line.starts_with('|') && !line.starts_with("|---");

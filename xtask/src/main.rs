@@ -10,6 +10,7 @@ mod bless;
 mod build;
 mod cache;
 mod capture;
+mod conformance;
 mod counts;
 mod cross;
 mod demo;
@@ -59,6 +60,8 @@ enum Verb {
     Build(build::Options),
     /// Boot what was built on QEMU, on an eTSEC that others wrote.
     Qemu(qemu::Options),
+    /// Run the same scenarios on our own model and on QEMU's eTSEC, and compare.
+    Conformance(conformance::Options),
     /// Look at code built for an e500v2: forbidden instructions, length of the data path's steps.
     Asm(asm::Options),
     /// Measure what the core brings into the smallest image that uses it.
@@ -90,6 +93,7 @@ fn main() -> ExitCode {
         Verb::Demo(options) => demo::run(&options),
         Verb::Build(options) => build::run(&options),
         Verb::Qemu(options) => qemu::run(&options),
+        Verb::Conformance(options) => conformance::run(&options),
         Verb::Asm(options) => asm::run(&options),
         Verb::Size(options) => size::run(&options),
         Verb::Bench(options) => bench::run(&options),

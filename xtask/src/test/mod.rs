@@ -20,7 +20,7 @@ use crate::qemu::{firmware, linux};
 use crate::report::{Report, Verdict};
 use crate::session::Session;
 use crate::tidy;
-use crate::{Common, asm, bench, size};
+use crate::{Common, asm, bench, conformance, size};
 
 /// Options of `test`.
 #[derive(Debug, Args)]
@@ -66,6 +66,7 @@ const SUITES: &[Suite] = &[
     Suite { name: "deny", quick: false, run: supply::deny },
     Suite { name: "cost", quick: false, run: cost::suite },
     Suite { name: "size", quick: false, run: size::suite },
+    Suite { name: "conformance", quick: false, run: conformance::suite },
     Suite { name: "firmware", quick: false, run: firmware::suite },
     Suite { name: "guest", quick: false, run: linux::suite },
     Suite { name: "guest-cost", quick: false, run: bench::guest::suite },
@@ -92,6 +93,7 @@ Suites, in order (* with --quick):
   deny      licences, bans and sources of dependencies, offline
   cost      instructions per packet within their limits (x86-64; valgrind)
   size      what the core brings into the smallest image, within its limit: `cargo xtask size`
+  conformance  the same on our model and on QEMU's eTSEC: `cargo xtask conformance`
   firmware  the bare-metal image on QEMU's eTSEC: `cargo xtask qemu firmware`
   guest     etsec on Linux, over UIO, on QEMU's eTSEC: `cargo xtask qemu linux`
   guest-cost  instructions per packet of that guest within their limits

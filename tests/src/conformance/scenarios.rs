@@ -1,0 +1,117 @@
+//! All scenarios, by name, each for both models.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use etsec_sim::qemu::QemuError;
+
+use super::judge::Run;
+use super::{Device, Emulated, Seen, Simulated};
+
+mod interrupts;
+mod management;
+mod offload;
+mod ports;
+mod received;
+mod receiving;
+mod registers;
+mod rings;
+mod sending;
+mod sent;
+
+/// A scenario.
+#[derive(Debug, Clone, Copy)]
+pub struct Scenario {
+    /// Its name: a group, a dot and what it asks.
+    pub name: &'static str,
+    sim: fn() -> Simulated,
+    on_sim: fn(&mut Simulated) -> Seen,
+    on_qemu: fn(&mut Emulated) -> Seen,
+}
+
+/// Lists scenarios: the group as it is called, its file, its functions. Those in brackets run once
+/// more with our model behaving as QEMU's does (HW 18.8), under a name that says so.
+macro_rules! scenarios {
+    ($($group:literal, $file:ident: $($name:ident)* $([$($twice:ident)*])?;)*) => {
+        /// All of them.
+        pub const SCENARIOS: &[Scenario] = &[$(
+            $(scenarios!(@ $group, $file, $name, "", Simulated::new),)*
+            $($(
+                scenarios!(@ $group, $file, $twice, "", Simulated::new),
+                scenarios!(@ $group, $file, $twice, "_as_qemu", Simulated::with_quirks),
+            )*)?
+        )*];
+    };
+    (@ $group:literal, $file:ident, $name:ident, $suffix:literal, $sim:path) => {
+        Scenario {
+            name: concat!($group, ".", stringify!($name), $suffix),
+            sim: $sim,
+            on_sim: $file::$name::<Simulated>,
+            on_qemu: $file::$name::<Emulated>,
+        }
+    };
+}
+
+scenarios! {
+    "registers", registers:
+        general_reset transmit_reset receive_reset mac_reset counters_reset hash_reset
+        dma_reset timer_reset groups_reset
+        fields_are_kept reserved_words read_only events_are_cleared_by_ones
+        transmit_bases receive_bases;
+    "management", management:
+        idle basic_control identifiers status absent other_registers a_read_needs_an_edge search;
+    "port", ports:
+        bring_up stop restart reset over_a_running_one echo idle jumbo;
+    "ring", rings: tx0 tx1 tx2 tx3 tx4 tx5 tx6 tx7;
+    "sending", sending:
+        every_size short_frames a_burst many_turns two_parts many_parts stopped_and_resumed;
+    "sent", sent:
+        one_descriptor without_interrupt two_descriptors not_ready halted pointer without_enable
+        padded_by_descriptor graceful_stop;
+    "offload", offload:
+        tcp_and_udp behind_ip_options behind_a_tag in_ipv6 ip_header short_datagram permits_off
+        tag parsed padding;
+    "receiving", receiving:
+        every_size a_burst many_turns several_buffers off strangers groups;
+    "received", received:
+        short_without_rsf while_stopping no_buffer_length longest
+        [one_descriptor several_descriptors without_interrupt];
+    "interrupts", interrupts:
+        transmitted arrived stopped masked unmasked_later parts coalesced;
+}
+
+impl Scenario {
+    /// Its group.
+    #[must_use]
+    pub fn group(&self) -> &'static str {
+        self.name.split('.').next().unwrap_or(self.name)
+    }
+
+    /// Runs it on our own model.
+    pub fn run_on_sim(&self) -> Run {
+        run((self.sim)(), self.on_sim)
+    }
+
+    /// Runs it on a QEMU of its own.
+    ///
+    /// # Errors
+    /// There is no QEMU; a QEMU that dies in the middle is a run that failed.
+    pub fn run_on_qemu(&self) -> Result<Run, QemuError> {
+        Ok(run(Emulated::new()?, self.on_qemu))
+    }
+}
+
+fn run<D: Device>(mut device: D, scenario: fn(&mut D) -> Seen) -> Run {
+    let seen = catch_unwind(AssertUnwindSafe(|| scenario(&mut device)));
+    match (device.complaint(), seen) {
+        // A driver that fails on a dead device is not the story.
+        (Some(complaint), _) => Err(complaint),
+        (None, seen) => seen.map_err(|panic| message(&*panic)),
+    }
+}
+
+fn message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    format!("failed: {}", text.unwrap_or("for no stated reason"))
+}
