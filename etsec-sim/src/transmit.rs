@@ -146,7 +146,8 @@ impl Model {
     fn gather(&mut self, ring: usize) -> Result<(), Trouble> {
         let state = self.ring_state(Direction::Tx, ring);
         let mut at = self.tx_pointer(ring);
-        let mut broken = false;
+        // Also of bytes that cannot be read: a ring may lead around for ever.
+        let (mut broken, mut total) = (false, 0);
         loop {
             let index = (at.wrapping_sub(state.base) / 8) as usize;
             let place = Place { direction: Direction::Tx, ring, index };
@@ -160,6 +161,7 @@ impl Model {
                 return Err(Trouble::Nonsense);
             }
             self.tx.bds.push(Fetched { at, place, bd });
+            total += bd.len();
             if !broken {
                 broken =
                     self.read_data(place, state.window | u64::from(bd.pointer), bd.len()).is_err();
@@ -167,7 +169,7 @@ impl Model {
             if bd.flags() & txbd::L != 0 {
                 return if broken { Err(Trouble::Data) } else { Ok(()) };
             }
-            if self.tx.frame.len() > LONGEST_FRAME {
+            if total > LONGEST_FRAME {
                 self.report(Violation { who: Who::Bd(place), at, what: Breach::EndlessFrame });
                 return Err(Trouble::Nonsense);
             }
