@@ -111,6 +111,39 @@ fn traces_are_compared_by_what_the_driver_did() {
 }
 
 #[test]
+fn a_trace_is_played_to_a_model() {
+    let (dir, path) = file();
+    let capture = dir.path().join("in.pcap");
+    let made = format!("sim,wire=pcap:,{}", shown(&capture));
+    good(&["send", "--device", &made, "--count", "50", "--size", "300"]);
+    let device = format!("sim,wire=pcap:{},", shown(&capture));
+    let words = ["echo", "--device", &device, "--duration", "0.5", "--promiscuous"];
+    good(&[&words[..], &["--trace", shown(&path)]].concat());
+    let json = good(&["--json", "trace", "replay", shown(&path)]);
+    let outcome = &events(json.as_bytes(), "replay")[0];
+    assert_eq!((&outcome["differences"], &outcome["violations"]), (&0.into(), &0.into()));
+    // Each frame came and went.
+    assert!(outcome["descriptors"].as_u64().unwrap() >= 100, "{json}");
+
+    // Another controller: its counters stand elsewhere, and it has met an error.
+    let text = std::fs::read_to_string(&path).unwrap();
+    let other = dir.path().join("other");
+    let counter = " read group0 0x6e4 0x";
+    let at = text.rfind(counter).unwrap() + counter.len();
+    std::fs::write(&other, format!("{}7{}", &text[..at], &text[at + 1..])).unwrap();
+    let differs = run(&["trace", "replay", shown(&other)]);
+    assert_eq!(code(&differs), Some(1));
+    let out = String::from_utf8_lossy(&differs.stdout).into_owned();
+    let line = text[..at].lines().count();
+    assert!(out.starts_with(&format!("line {line}, ")), "{out}");
+    assert!(out.contains("read of TPKT: recorded 0x70"), "{out}");
+    good(&["trace", "replay", shown(&other), "--ignore", "tpkt"]);
+    good(&["trace", "replay", shown(&other), "--ignore", "mib"]);
+    let unknown = run(&["trace", "replay", shown(&other), "--ignore", "nothing"]);
+    assert_eq!(code(&unknown), Some(2));
+}
+
+#[test]
 fn what_is_no_trace_or_only_the_beginning_of_one_is_told() {
     let (dir, path) = file();
     good(&["regs", "--device", DEVICE, "--trace", shown(&path)]);
@@ -131,7 +164,7 @@ fn what_is_no_trace_or_only_the_beginning_of_one_is_told() {
         ("etsec-trace 1\n\n0.000000000 red\n", "line 3: 'red' is nothing that happens"),
     ] {
         std::fs::write(&bad, text).unwrap();
-        for verb in ["show", "diff"] {
+        for verb in ["show", "diff", "replay"] {
             let files = [shown(&bad), shown(&bad)];
             let words = [&["trace", verb], &files[..if verb == "diff" { 2 } else { 1 }]].concat();
             let output = run(&words);

@@ -4,7 +4,7 @@
 //! wire.
 
 use etsec_core::filer::{FilerEntry, FilerTable};
-use etsec_core::{Bus, MacAddr, TxCounters};
+use etsec_core::{Bus, MacAddr, Region, TxCounters};
 use etsec_sim::{Sim, SimConfig, Switches};
 
 use crate::rig::{Live, PEER, Plan, Rig, STATION, config, frame};
@@ -37,7 +37,7 @@ pub fn plan(sim: SimConfig) -> Plan {
 }
 
 /// Loads the rules that steer the talkers' frames; everything else goes to ring 0.
-pub fn steer<B: Bus + Clone>(rig: &mut Rig<B>) {
+pub fn steer<B: Bus + Clone, R: Region>(rig: &mut Rig<B, R>) {
     let mut table = FilerTable::new(0);
     for ring in 1..RINGS {
         // HW 6.3: property 6 is the low half of the source address; equal.
@@ -96,7 +96,7 @@ pub fn readings() -> Vec<Switches> {
     ]
 }
 
-impl<B: Bus + Clone> Live<B> {
+impl<B: Bus + Clone, R: Region> Live<B, R> {
     /// Sends a frame on every transmit ring and one to every receive ring, and fails unless all of
     /// them arrive whole and nothing else does.
     ///

@@ -6,6 +6,7 @@
 //! | `publish` | what was stored before is to be seen before what is written after |
 //! | `memory BUS LENGTH`, `forget BUS` | memory that the device reaches, from now on or no more |
 //! | `ring tx N BUS LENGTH` | the device is told of a ring of so many descriptors |
+//! | `tx N INDEX set WORD POINTER` | the driver writes a descriptor of its own |
 //! | `tx N INDEX give WORD POINTER [BYTES]` | the driver hands a descriptor over |
 //! | `tx N INDEX done WORD POINTER [BYTES]` | the device has handed it back |
 //! | `tx N INDEX lost` | so it has, but what it wrote was overwritten before it was seen |
@@ -113,6 +114,11 @@ pub struct Ring {
 /// How a descriptor changed hands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
+    /// The driver wrote to its own.
+    Set {
+        /// Flags and length, and the buffer's address.
+        bd: Words,
+    },
     /// From the driver to the device.
     Given {
         /// Flags and length, and the buffer's address.
@@ -181,6 +187,7 @@ impl fmt::Display for Words {
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (word, bd, bytes) = match self {
+            Change::Set { bd } => ("set", bd, &[][..]),
             Change::Given { bd, bytes } => ("give", bd, &bytes[..]),
             Change::Done { bd, bytes } => ("done", bd, &bytes[..]),
             Change::Back { bd } => ("back", bd, &[][..]),
@@ -361,11 +368,12 @@ fn parse_what(text: &str) -> Result<What, Wrong> {
 
 fn parse_change(fields: &mut Fields<'_>) -> Result<Change, Wrong> {
     match fields.next("change of the descriptor")? {
+        "set" => Ok(Change::Set { bd: fields.words()? }),
         "give" => Ok(Change::Given { bd: fields.words()?, bytes: fields.bytes()? }),
         "done" => Ok(Change::Done { bd: fields.words()?, bytes: fields.bytes()? }),
         "back" => Ok(Change::Back { bd: fields.words()? }),
         "lost" => Ok(Change::Lost),
-        other => Err(format!("'{other}' is no change: give, done, lost or back")),
+        other => Err(format!("'{other}' is no change: set, give, done, lost or back")),
     }
 }
 
@@ -382,6 +390,7 @@ mod tests {
             "1.000000001 memory 0x410000000 0x40000",
             "1.000000001 forget 0x010000000",
             "2.000000000 ring tx 7 0x010000040 65536",
+            "2.000000000 tx 7 0 set 0x0800003c 0x10001040",
             "2.000000000 tx 7 65535 give 0xbc00003c 0x10001040 ffffffffffff02",
             "2.000000000 tx 7 0 done 0x3c00003c 0x10001040",
             "2.000000000 rx 0 1 lost",

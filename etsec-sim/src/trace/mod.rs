@@ -3,8 +3,8 @@
 //!
 //! A [`Recorder`] wraps register pages and memory of any kind; a driver in front of it is none the
 //! wiser, and one that is not recorded pays nothing. What it writes is text, one line for each
-//! register access and for each descriptor that changes hands (the grammar is in [`line`]), after a
-//! header:
+//! register access and for each descriptor that changes hands (the grammar is in
+//! [`line`](mod@line)), after a header:
 //!
 //! ```text
 //! etsec-trace 1
@@ -19,9 +19,11 @@
 //! not know are skipped.
 //!
 //! Descriptors are found by comparing the rings' memory with what it held before, whenever the
-//! driver publishes or observes, rings a doorbell or reads events. A queue does that before it goes
-//! on with what it has given away or got back, so nothing is missed but what a sent descriptor said
-//! that was used again at once: that is told as `lost`.
+//! driver publishes or observes, and at each access to the controller's registers. A queue does
+//! that before it goes on with what it has given away or got back, so nothing is missed but what a
+//! sent descriptor said that was used again at once: that is told as `lost`.
+//!
+//! [`Replay`] plays a trace to a model.
 //!
 //! Nothing here knows a driver, or what registers mean beyond where rings are.
 
@@ -29,6 +31,7 @@ mod error;
 pub mod line;
 mod reader;
 mod recorder;
+mod replay;
 mod rings;
 mod steps;
 mod window;
@@ -37,6 +40,7 @@ pub use error::{Problem, TraceError};
 pub use line::{Access, Change, Line, Page, Ring, What, Words};
 pub use reader::Reader;
 pub use recorder::{Limits, Recorded, Recorder};
+pub use replay::{Compared, Difference, Differs, Replay, Setup};
 pub use steps::Steps;
 pub use window::RecordedRegion;
 

@@ -223,7 +223,7 @@ impl State {
 
     fn note_change(&mut self, ring: Ring, index: u32, bd: Words, became: Became) {
         let say = |state: &mut State, change| state.line(What::Descriptor { ring, index, change });
-        if matches!(became, Became::Lost | Became::LostAndGiven) {
+        if matches!(became, Became::LostAndSet | Became::LostAndGiven) {
             say(self, Change::Lost);
         }
         match became {
@@ -243,7 +243,7 @@ impl State {
                 say(self, Change::Done { bd, bytes });
             }
             Became::Back => say(self, Change::Back { bd }),
-            Became::Lost => {}
+            Became::Set | Became::LostAndSet => say(self, Change::Set { bd }),
         }
     }
 
@@ -347,13 +347,13 @@ impl<B> Recorded<B> {
 impl<B: Bus> Bus for Recorded<B> {
     fn read(&self, at: u16) -> u32 {
         self.recorder.with(|state| {
-            let event = self.is_group() && at == at::IEVENT;
-            if event {
+            // What the device has done so far may be what the answer is about.
+            if self.is_group() {
                 state.scan();
             }
             let value = self.bus.read(at);
             // What has raised an event was in memory before it.
-            if event && value != 0 {
+            if self.is_group() && at == at::IEVENT && value != 0 {
                 state.scan();
             }
             state.line(What::Read(Access { page: self.page, at, value }));
@@ -365,8 +365,9 @@ impl<B: Bus> Bus for Recorded<B> {
     fn write(&self, at: u16, value: u32) {
         self.recorder.with(|state| {
             let doorbell = self.is_group() && matches!(at, at::TSTAT | at::RSTAT);
-            // What the device did while it was let run it did before this.
-            if self.page == Page::Group0 && at == at::MACCFG1 {
+            // What the device has done so far is not an effect of this. Before it rings, a queue
+            // has published.
+            if self.is_group() && !doorbell {
                 state.scan();
             }
             state.line(What::Write(Access { page: self.page, at, value }));

@@ -19,17 +19,21 @@ pub(super) struct Copy {
     /// Bus address of its first descriptor.
     pub bus: u64,
     words: Vec<Words>,
+    /// Behind the last one that the device has handed back: where it goes on.
+    next: usize,
 }
 
 /// What has become of a descriptor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Became {
+    /// The driver has written to its own.
+    Set,
     /// The driver has handed it over.
     Given,
     /// The device has handed it back.
     Done,
-    /// So it has; what it wrote is gone.
-    Lost,
+    /// So it has, what it wrote is gone, and the driver has written to it.
+    LostAndSet,
     /// So it has, what it wrote is gone, and the driver has handed it over again.
     LostAndGiven,
     /// The driver took it from a device that does not run.
@@ -42,7 +46,7 @@ impl Copy {
     pub(super) fn find(bus: u64, look: impl Fn(u64) -> Option<Words>) -> Option<Self> {
         for n in 0..MOST {
             if look(bus + 8 * u64::from(n))?.word & WRAP != 0 {
-                return Some(Copy { bus, words: vec![Words::default(); n as usize + 1] });
+                return Some(Copy { bus, words: vec![Words::default(); n as usize + 1], next: 0 });
             }
         }
         None
@@ -52,8 +56,9 @@ impl Copy {
         self.words.len() as u32
     }
 
-    /// Looks at all descriptors, and calls `changed` with the position of each that has changed
-    /// hands, what it is now, and what became of it. `runs`: whether the device may have done it.
+    /// Looks at all descriptors, in the order in which the device uses them, and calls `changed`
+    /// with the position of each that has changed, what it is now, and what became of it. `runs`:
+    /// whether the device may have done it.
     pub(super) fn update(
         &mut self,
         ring: Ring,
@@ -61,22 +66,26 @@ impl Copy {
         look: impl Fn(u64) -> Option<Words>,
         mut changed: impl FnMut(u32, Words, Became),
     ) {
-        for (index, known) in (0..).zip(&mut self.words) {
-            let Some(now) = look(self.bus + 8 * u64::from(index)) else { return };
+        let first = self.next;
+        for index in (first..self.words.len()).chain(0..first) {
+            let Some(now) = look(self.bus + 8 * index as u64) else { return };
+            let known = &mut self.words[index];
             let Some(became) = became(ring.direction, *known, now, runs) else { continue };
             *known = now;
-            changed(index, now, became);
+            if !matches!(became, Became::Set | Became::Given | Became::Back) {
+                self.next = (index + 1) % self.words.len();
+            }
+            changed(index as u32, now, became);
         }
     }
 }
 
-/// What became of a descriptor that was `known` and is `now`; `None`: nobody else's.
+/// What became of a descriptor that was `known` and is `now`; `None`: nothing.
 fn became(direction: Direction, known: Words, now: Words, runs: bool) -> Option<Became> {
     match (known.word & OWNED != 0, now.word & OWNED != 0) {
-        // What a driver does to its own descriptor is its own business until it hands it over.
-        (false, false) => None,
+        _ if known == now => None,
+        (false, false) => Some(Became::Set),
         (false, true) => Some(Became::Given),
-        (true, true) if known == now => None,
         (true, true) => Some(Became::LostAndGiven),
         (true, false) if !runs => Some(Became::Back),
         (true, false) => {
@@ -85,7 +94,7 @@ fn became(direction: Direction, known: Words, now: Words, runs: bool) -> Option<
                 Direction::Rx => true,
             };
             let same = known.pointer == now.pointer;
-            Some(if same && alike { Became::Done } else { Became::Lost })
+            Some(if same && alike { Became::Done } else { Became::LostAndSet })
         }
     }
 }
@@ -101,17 +110,18 @@ mod tests {
 
     #[test]
     fn changes_are_judged_by_what_was_there_before() {
-        assert_eq!(tx(0x1800_003C, 0x0800_0040), None);
+        assert_eq!(tx(0x1800_003C, 0x1800_003C), None);
+        assert_eq!(tx(0x1800_003C, 0x0800_0040), Some(Became::Set));
         assert_eq!(tx(0x1800_003C, 0x9800_003C), Some(Became::Given));
         assert_eq!(tx(0x9800_003C, 0x9800_003C), None);
         assert_eq!(tx(0x9800_003C, 0x1800_003C), Some(Became::Done));
         // A late collision.
         assert_eq!(tx(0x9800_003C, 0x1880_003C), Some(Became::Done));
         // Another frame lies there already.
-        assert_eq!(tx(0x9800_003C, 0x0800_0040), Some(Became::Lost));
+        assert_eq!(tx(0x9800_003C, 0x0800_0040), Some(Became::LostAndSet));
         assert_eq!(tx(0x9800_003C, 0x9800_0040), Some(Became::LostAndGiven));
         let (known, now) = (Words { word: 0x9000_0000, pointer: 64 }, Words::default());
-        assert_eq!(became(Direction::Rx, known, now, true), Some(Became::Lost));
+        assert_eq!(became(Direction::Rx, known, now, true), Some(Became::LostAndSet));
         assert_eq!(became(Direction::Rx, known, now, false), Some(Became::Back));
     }
 

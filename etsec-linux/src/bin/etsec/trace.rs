@@ -3,6 +3,7 @@
 
 mod diff;
 mod names;
+mod replay;
 mod show;
 
 use std::fs::File;
@@ -22,6 +23,7 @@ type FileReader = Reader<BufReader<File>>;
 pub fn run(action: &TraceAction, out: Output) -> Result<()> {
     match action {
         TraceAction::Show { file, names } => show::run(file, names, out),
+        TraceAction::Replay { file, ignore, all } => replay::run(file, ignore, *all, out),
         TraceAction::Diff { old, new, context } => diff::run(old, new, *context, out),
     }
 }

@@ -138,6 +138,7 @@ impl Show {
 
 fn descriptor(ring: Ring, index: u32, change: &Change) -> Columns {
     let (what, bd, bytes) = match change {
+        Change::Set { bd } => ("set", Some(*bd), &[][..]),
         Change::Given { bd, bytes } => ("give", Some(*bd), &bytes[..]),
         Change::Done { bd, bytes } => ("done", Some(*bd), &bytes[..]),
         Change::Back { bd } => ("back", Some(*bd), &[][..]),
@@ -145,7 +146,7 @@ fn descriptor(ring: Ring, index: u32, change: &Change) -> Columns {
     };
     let mut text = match bd {
         Some(bd) => {
-            let given = matches!(change, Change::Given { .. });
+            let given = matches!(change, Change::Set { .. } | Change::Given { .. });
             let flags = flags(ring.direction, given, bd.word);
             let gap = if flags.is_empty() { "" } else { " " };
             format!("{flags}{gap}{} bytes", bd.word & 0xFFFF)
