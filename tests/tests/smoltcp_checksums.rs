@@ -1,5 +1,5 @@
 //! Does the smoltcp adapter leave to the controller the checksums that it makes and verifies, and
-//! those only?
+//! those only; and the tags of a VLAN?
 
 use etherparse::{NetSlice, SlicedPacket, TransportSlice};
 use etsec_core::adapters::smoltcp::SmoltcpPort;
@@ -56,16 +56,21 @@ impl Host {
 
     /// Whether a frame reaches the socket, which answers with what it got.
     fn delivers(&mut self, frame: &[u8]) -> bool {
+        self.answer(frame).is_some()
+    }
+
+    /// What the socket answers to a frame, if it gets it.
+    fn answer(&mut self, frame: &[u8]) -> Option<Vec<u8>> {
         self.sim.receive(frame);
         self.turn();
         let socket = self.sockets.get_mut::<udp::Socket<'_>>(self.socket);
-        let Ok((data, from)) = socket.recv() else { return false };
+        let (data, from) = socket.recv().ok()?;
         let data = data.to_vec();
         socket.send_slice(&data, from.endpoint).expect("room");
         self.turn();
         let answer = self.sim.transmitted().expect("an answer");
         judge(&answer, &data);
-        true
+        Some(answer)
     }
 
     fn finish(mut self) {
@@ -180,4 +185,33 @@ fn fragments_that_nobody_could_verify_are_dropped_and_counted() {
     assert!(!host.delivers(&fragment));
     assert_eq!((host.port.counters().unverifiable, host.port.counters().bad_checksums), (1, 0));
     host.finish();
+}
+
+#[test]
+fn a_station_of_a_vlan_gets_its_frames_and_tags_its_answers() {
+    let tagged = |frame: &[u8], tag: u16| {
+        [&frame[..12], &[0x81, 0], &tag.to_be_bytes(), &frame[12..]].concat()
+    };
+    let extract = RxOffload { vlan_extract: true, ..VERIFY };
+    for rx in [extract, RxOffload { ip_checksum: false, l4_checksum: false, ..extract }] {
+        // Frames beyond a limit are summed in software and tagged all the same.
+        for tx in [TxOffload::All, TxOffload::UpTo(100), TxOffload::UpTo(1)] {
+            let mut host = Host::new(rx, tx);
+            for len in [5, 64, 1001] {
+                let (frame, _) = datagram(len);
+                host.port.set_vlan(Some(0x6005));
+                let answer = host.answer(&tagged(&frame, 0x2005)).expect("of its VLAN");
+                assert_eq!(answer[12..16], [0x81, 0, 0x60, 0x05]);
+                for other in [tagged(&frame, 0x6006), tagged(&frame, 0x6000), frame.clone()] {
+                    assert!(!host.delivers(&other));
+                }
+                // Of no VLAN: untagged frames, and those with a priority alone.
+                host.port.set_vlan(None);
+                assert!(host.delivers(&frame) && host.delivers(&tagged(&frame, 0x6000)));
+                assert!(!host.delivers(&tagged(&frame, 5)));
+            }
+            assert_eq!(host.port.counters().other_vlans, 3 * 4);
+            host.finish();
+        }
+    }
 }

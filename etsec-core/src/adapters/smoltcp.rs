@@ -47,6 +47,9 @@ pub struct SmoltcpCounters {
     /// Received frames dropped because nobody could have verified them: fragments, and packets with
     /// a route before them. Only where the controller verifies.
     pub unverifiable: u64,
+    /// Received frames of another VLAN than the port's, dropped. Only where the controller takes
+    /// tags out.
+    pub other_vlans: u64,
 }
 
 /// A pool whose buffers are too small for the adapter: a frame would not fit into one.
@@ -91,7 +94,17 @@ pub struct SmoltcpPort<D: Doorbell> {
     budget: usize,
     /// Whether the last turn ended for want of budget.
     behind: bool,
+    /// The control word of the port's VLAN tag, if it has one.
+    vlan: Option<u16>,
     counters: SmoltcpCounters,
+}
+
+/// The VLAN of a frame with or without a tag: one with a priority alone is in none.
+const fn vlan_of(tag: Option<u16>) -> u16 {
+    match tag {
+        Some(control) => control & 0x0FFF,
+        None => 0,
+    }
 }
 
 impl<D: Doorbell> SmoltcpPort<D> {
@@ -125,6 +138,7 @@ impl<D: Doorbell> SmoltcpPort<D> {
             turn: ring,
             budget: ring,
             behind: false,
+            vlan: None,
             counters: SmoltcpCounters::default(),
         };
         port.commit();
@@ -169,6 +183,17 @@ impl<D: Doorbell> SmoltcpPort<D> {
     pub fn limit_turn(&mut self, frames: usize) {
         self.turn = frames.max(1);
         self.budget = self.turn;
+    }
+
+    /// Makes the stack a station of a VLAN, by the control word of its tag, or of none.
+    ///
+    /// What the stack sends gets that tag, for which the port must permit inserting
+    /// ([`TxOffload`](crate::TxOffload)). Of what is received it gets the frames of that VLAN and
+    /// no others, for which the controller must take tags out
+    /// ([`RxOffload::vlan_extract`](crate::RxOffload::vlan_extract)); one with a priority alone is
+    /// in none.
+    pub fn set_vlan(&mut self, tag: Option<u16>) {
+        self.vlan = tag;
     }
 
     /// Whether the last turn ended because it had taken as many frames as it may: others may wait.
@@ -226,11 +251,16 @@ impl<D: Doorbell> SmoltcpPort<D> {
         if most == 0 {
             return self.tx.stage(buf);
         }
+        let mut fcb = None;
         if buf.len() > most {
             checksum::fill(&mut buf);
-            return self.tx.stage(buf);
+        } else {
+            fcb = TxFcb::of(&buf);
         }
-        match TxFcb::of(&buf) {
+        if let Some(tag) = self.vlan {
+            fcb = Some(fcb.unwrap_or(TxFcb::NONE).tag(tag));
+        }
+        match fcb {
             Some(fcb) => self.tx.stage_with(buf, fcb),
             None => self.tx.stage(buf),
         }
@@ -320,6 +350,8 @@ impl<D: Doorbell> Device for SmoltcpPort<D> {
             self.budget = self.budget.saturating_sub(1);
             if buf.is_chain() {
                 self.counters.in_pieces += 1;
+            } else if vlan_of(meta.tag()) != vlan_of(self.vlan) {
+                self.counters.other_vlans += 1;
             } else if !self.rx.verifies() || self.is_sound(&buf, &meta) {
                 break buf;
             }
