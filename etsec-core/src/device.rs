@@ -130,6 +130,11 @@ impl<B: Bus + Clone> Stopped<B> {
         Ok(Running(self.0))
     }
 
+    /// Sets what the address filter lets in (HW 7), from the next start on.
+    pub fn set_filter(&mut self, filter: &AddressFilter) {
+        self.0.port.controller.config.filter = *filter;
+    }
+
     /// The controller's counters, brought up to date.
     pub fn mib(&mut self) -> &Mib {
         self.0.port.mib.collect(&self.0.port.controller.pages.group0);
