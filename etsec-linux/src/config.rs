@@ -12,6 +12,7 @@ use crate::error::{Error, system};
 use crate::ethernet;
 use crate::roots::Roots;
 use crate::sys;
+use crate::timer;
 
 /// Configuration of a port; every part may be unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -28,6 +29,8 @@ pub struct PortConfig {
     pub tbi_address: Option<u8>,
     /// The SoC that the port is in.
     pub part: Option<Part>,
+    /// Whether the IEEE 1588 timer of the SoC is in this port's page (HW 1.4).
+    pub timer: Option<bool>,
 }
 
 impl PortConfig {
@@ -37,7 +40,7 @@ impl PortConfig {
     /// # Errors
     /// [`Error::Attribute`] naming the property that makes no sense, or what the system says.
     pub fn read(roots: &Roots, node: &Node) -> Result<Self, Error> {
-        let own = Self::read_node(roots, node)?;
+        let own = PortConfig { timer: timer::is_in(node)?, ..Self::read_node(roots, node)? };
         match ethernet::find(node)? {
             Some(ethernet) => Ok(own.or(Self::read_node(roots, &ethernet)?)),
             None => Ok(own),
@@ -54,6 +57,7 @@ impl PortConfig {
             fixed_link: if phy_address.is_none() { fixed_link(node)? } else { None },
             tbi_address: reg_of(roots, node, "tbi-handle")?,
             part: None,
+            timer: None,
         })
     }
 
@@ -71,6 +75,7 @@ impl PortConfig {
             fixed_link: self.fixed_link.or(other_link.fixed_link),
             tbi_address: self.tbi_address.or(other.tbi_address),
             part: self.part.or(other.part),
+            timer: self.timer.or(other.timer),
         }
     }
 }

@@ -57,7 +57,7 @@ fn has_registers(ethernet: &Node, address: u64) -> Result<bool, Error> {
 
 /// Address on its bus of a node's register page: of the entry of `reg` that `reg-names` calls
 /// `regs`, else of the first.
-fn registers(node: &Node) -> Result<Option<u64>, Error> {
+pub(crate) fn registers(node: &Node) -> Result<Option<u64>, Error> {
     let (Some(reg), Some(bus)) = (node.cells("reg")?, node.parent()) else { return Ok(None) };
     // The defaults are the device tree specification's.
     let address_cells = bus.cell("#address-cells")?.unwrap_or(2) as usize;

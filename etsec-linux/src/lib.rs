@@ -41,6 +41,7 @@ mod sys;
 #[cfg(test)]
 mod testing;
 pub mod time;
+pub mod timer;
 #[cfg(feature = "trace")]
 mod trace;
 pub mod uio;

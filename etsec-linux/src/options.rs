@@ -146,9 +146,11 @@ impl Options {
         let wanted = (2 * self.rx_rings + self.tx_rings) * self.ring;
         let buffers = self.buffers.unwrap_or(wanted.min(BUFFERS.1));
         range("number of buffers", buffers, BUFFERS)?;
-        // A parsed frame comes behind a control block of 8 bytes, and padding (HW 5.3, 5.4).
+        // A parsed frame comes behind a control block of 8 bytes, and padding; its preamble takes 8
+        // (HW 5.3, 5.4).
         let before = if self.parser { 8 + usize::from(self.rx_offload.padding) } else { 0 };
-        let frame = self.mtu + OVERHEAD + before;
+        let preamble = if self.frames.receive_preamble { 8 } else { 0 };
+        let frame = self.mtu + OVERHEAD + before + preamble;
         let buffer_size = self.buffer_size.unwrap_or(frame.next_multiple_of(BUFFER_STEP));
         let in_range = (BUFFER_STEP..=BUFFER_MAX).contains(&buffer_size);
         if !in_range || !buffer_size.is_multiple_of(BUFFER_STEP) {
@@ -190,6 +192,9 @@ mod tests {
     fn a_jumbo_frame_and_its_control_block_fit_one_buffer() {
         let options = Options { mtu: 9578, parser: true, ..Options::default() };
         assert_eq!(options.sizes().unwrap().buffer_size, 9664);
+        let frames = FrameOptions { receive_preamble: true, ..FrameOptions::default() };
+        let options = Options { mtu: 1514, frames, ..Options::default() };
+        assert_eq!(options.sizes().unwrap().buffer_size, 1600);
     }
 
     #[test]
