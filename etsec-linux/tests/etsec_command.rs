@@ -76,7 +76,8 @@ fn read_pcapng(path: &Path) -> Vec<Vec<u8>> {
 fn every_command_has_help() {
     let all = String::from_utf8(run(&["--help"]).stdout).unwrap();
     let commands = "probe bind unbind regs mdio link stats send receive capture echo forward \
-                    serve config rings address frames stash filter offload pause coalesce sched \
+                    serve config rings address frames stash vlan groups \
+                    filter offload pause coalesce sched \
                     ptp wol completions";
     for command in commands.split_whitespace() {
         assert!(all.contains(&format!("\n  {command} ")), "{command}");

@@ -92,6 +92,10 @@ fn sections_that_are_set_at_the_start_are_shown_and_refused() {
         ("frames", &["shrt", "on"], "unknown field `shrt`"),
         ("stash", &["length", "64"], "stash: cannot be changed while the port runs"),
         ("stash", &["length", "65"], "must be a multiple of 8 up to 16376"),
+        ("vlan", &["id", "5"], "vlan: cannot be changed while the port runs"),
+        ("vlan", &["priority", "5"], "vlan.priority needs a tag to be in"),
+        ("groups", &["rx", "1"], "groups invalid type: integer `1`, expected a sequence"),
+        ("groups", &["rx", "0,1"], "groups.rx.1 is 1, but must be from 0 to 0"),
     ] {
         let output = owner.set(verb, words);
         assert_eq!(code(&output), Some(1), "{words:?}: {}", said(&output));
@@ -99,6 +103,59 @@ fn sections_that_are_set_at_the_start_are_shown_and_refused() {
     }
     // What is so already takes no change.
     assert_eq!(code(&owner.set("frames", &["short", "off", "preamble", "7"])), Some(0));
+    owner.stop();
+}
+
+#[test]
+fn the_clock_s_pins_and_stamps_are_switched_while_the_port_runs() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("etsec.toml");
+    let device = format!("sim,wire=pcap:,{}/sent.pcap", dir.path().display());
+    let table = format!("[port.\"{device}\"]\noffload.rx-padding = 10\n");
+    std::fs::write(&file, table).unwrap();
+    let owner = Owner::start(dir.path(), &["--config", file.to_str().unwrap()]);
+    let ptp = |words: &[&str]| {
+        run(&[&["--json", "ptp", words[0], "--device", &owner.device], &words[1..]].concat())
+    };
+    let shown = |words: &[&str]| -> Value {
+        let output = ptp(words);
+        assert_eq!(code(&output), Some(0), "{words:?}: {}", said(&output));
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let refused = |words: &[&str], status, named: &str| {
+        let output = ptp(words);
+        assert_eq!(code(&output), Some(status), "{words:?}: {}", said(&output));
+        assert!(said(&output).contains(named), "{words:?}: {}", said(&output));
+    };
+    refused(&["pulse", "1", "1000000000"], 1, "ptp.clock must not be none");
+    refused(&["stamps", "on"], 1, "ptp.clock must not be none");
+    shown(&["start", "system", "200000000"]);
+    assert_eq!(shown(&["pulse", "2", "1000000000"])["pulse-2"], 1_000_000_000);
+    refused(&["pulse", "2", "1000000001"], 1, "ptp.pulse-2 is 1000000001, but must be a multiple");
+    refused(&["pulse", "4", "1000"], 2, "4 is not in 1..=3");
+    refused(&["pulse", "1", "often"], 2, "'often' is neither nanoseconds nor `off`");
+    refused(&["alarm", "1", "5"], 1, "ptp.alarm-1 starts the pulses: use alarm-2");
+    assert_eq!(shown(&["edge", "1", "falling"])["edge-1"], "falling");
+    refused(&["edge", "1", "steep"], 1, "expected `rising` or `falling`");
+    // One that has passed expires at once.
+    let _ = shown(&["events"]);
+    shown(&["alarm", "2", "5"]);
+    assert_eq!(shown(&["events"])["events"], serde_json::json!(["ALM2"]));
+    assert_eq!(shown(&["events"])["events"], serde_json::json!([]));
+    assert_eq!(shown(&["stamps", "on"])["rx-stamps"], true);
+    // HW 3.11: RCTRL[TS].
+    let stamping = || look(&["regs", "rctrl"], &owner.device).0["fields"]["TS"].clone();
+    assert_eq!(stamping(), 1);
+    let show = shown(&["show"]);
+    let pins = ["pulse-2", "alarm-2", "edge-1"].map(|key| show[key].clone());
+    assert_eq!(pins, [1_000_000_000.into(), 5.into(), Value::from("falling")]);
+    // Another input keeps all of it; one that does not count changes nothing.
+    refused(&["start", "external", "200000000"], 1, "does not count");
+    assert_eq!((stamping(), &shown(&["show"])["pulse-2"]), (1.into(), &1_000_000_000.into()));
+    shown(&["pulse", "2", "off"]);
+    shown(&["alarm", "1", "off"]);
+    assert_eq!(shown(&["stop"])["clock"], "none");
+    assert_eq!(stamping(), 0);
     owner.stop();
 }
 

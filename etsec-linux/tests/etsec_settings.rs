@@ -16,7 +16,8 @@ fn a_running_port_shows_its_settings_and_takes_others() {
     let owner = Owner::start(dir.path(), &[]);
     assert_eq!(owner.show("address")["promiscuous"], false);
     let set = owner.set("address", &["promiscuous", "on"]);
-    assert_eq!(text(&set), "all-multicast  off\npromiscuous    on\n", "{}", said(&set));
+    let shown = "all-multicast  off\nalso\nbroadcast      on\npromiscuous    on\n";
+    assert_eq!(text(&set), shown, "{}", said(&set));
     assert_eq!(owner.show("address")["promiscuous"], true);
     let set = owner.set("sched", &["mode", "round-robin", "weights", "24,48,96,0,0,0,0,0"]);
     assert_eq!(text(&set), "mode     round-robin\nweights  24,48,96,0,0,0,0,0\n", "{}", said(&set));
@@ -73,6 +74,39 @@ fn a_running_port_shows_its_settings_and_takes_others() {
     assert_eq!(owner.show("rings")["rx"], 1);
     assert_eq!(owner.show("coalesce")["rx-usecs"], 100);
     assert_eq!(owner.show("pause")["time"], 16);
+    owner.stop();
+}
+
+#[test]
+fn further_addresses_are_received_while_the_port_runs() {
+    let dir = tempfile::tempdir().unwrap();
+    let owner = Owner::start(dir.path(), &["--mac", "02:00:00:00:00:01"]);
+    let also = ["02:00:00:00:00:05", "01:00:5e:00:00:01"];
+    let shown = |words: &[&str]| {
+        let set = owner.set("address", &[&["also"], words].concat());
+        assert_eq!(code(&set), Some(0), "{words:?}: {}", said(&set));
+        owner.show("address")["also"].clone()
+    };
+    assert_eq!(shown(&[also[0]]), serde_json::json!(also[..1]));
+    assert_eq!(shown(&[&also.join(","), "broadcast", "off"]), serde_json::json!(also));
+    // HW 2.4, 2.6: the first of the exact addresses, octets turned round, and a bit of the hash.
+    let registers = |names: &[&str]| {
+        let words = [&["--json", "regs", "--device", &owner.device], names].concat();
+        let all = text(&run(&words));
+        let values = all.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        values.map(|register| register["value"].as_u64().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(registers(&["MAC1ADDR"]), [0x0500_0000, 0x0002_0000]);
+    assert_eq!(registers(&["GADDR"]).into_iter().map(u64::count_ones).sum::<u32>(), 1);
+    for (word, named) in [
+        ("ff:ff:ff:ff:ff:ff", "address.also.0 cannot be: broadcast is no"),
+        ("02:00", "not a MAC address"),
+    ] {
+        let set = owner.set("address", &["also", word]);
+        assert!(said(&set).contains(named), "{}", said(&set));
+    }
+    assert_eq!(shown(&["none"]), serde_json::json!([]));
+    assert_eq!(registers(&["MAC1ADDR"]), [0, 0]);
     owner.stop();
 }
 

@@ -115,7 +115,8 @@ pub enum Command {
     Rings(Tune),
     /// Show or change which frames a running port receives.
     ///
-    /// Keys: promiscuous on|off, all-multicast on|off.
+    /// Keys: promiscuous on|off, all-multicast on|off, broadcast on|off, also ADDRESS,ADDRESS…, or
+    /// also none.
     Address(Tune),
     /// Show what the MAC of a running port takes for a frame, which is set at the start.
     Frames(Tune),
@@ -125,6 +126,11 @@ pub enum Command {
     ///
     /// Keys: rx-checksum on|off; tx-checksum and rx-padding are set at the start.
     Offload(Tune),
+    /// Show what becomes of VLAN tags at a running port, which is set at the start.
+    Vlan(Tune),
+    /// Show which rings of a running port interrupt through its second group, which is set at the
+    /// start.
+    Groups(Tune),
     /// Show or change flow control of a running port.
     ///
     /// Keys: autoneg on|off, rx on|off, tx on|off, time 0 to 65535 in units of 512 bit times.

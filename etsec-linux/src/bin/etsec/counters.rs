@@ -62,8 +62,13 @@ impl PortCounters {
 
     /// The same with what a stack's adapter counted.
     pub fn with_stack(self, stack: &SmoltcpCounters) -> Self {
-        let SmoltcpCounters { in_pieces, exhausted, refused, .. } = *stack;
-        let stack = [("in_pieces", in_pieces), ("exhausted", exhausted), ("refused", refused)];
+        let SmoltcpCounters { in_pieces, exhausted, refused, other_vlans, .. } = *stack;
+        let stack = [
+            ("in_pieces", in_pieces),
+            ("exhausted", exhausted),
+            ("refused", refused),
+            ("other_vlans", other_vlans),
+        ];
         PortCounters { stack: Some(stack.into()), ..self }
     }
 }

@@ -4,6 +4,7 @@ use anyhow::Result;
 
 use crate::args::Echo;
 use crate::files::Files;
+use crate::outgoing::pass_on;
 use crate::run::{Context, Run};
 use crate::setup::Setup;
 use crate::station::Station;
@@ -51,18 +52,19 @@ struct Turn {
 
 /// Echoes up to `most` frames that have arrived.
 fn turn(station: &mut Station, most: u64) -> Turn {
-    let own = station.mac().0;
+    let (own, tags) = (station.mac().0, station.takes_tags());
     let Station { rx, tx, .. } = &mut *station;
     let most = usize::try_from(most).unwrap_or(usize::MAX);
     // Frames that there is no place for stay where they are.
     let room = most.min(tx.space());
     let (mut taken, mut refused) = (0, 0);
     let mut stager = tx.stager();
-    for (mut frame, _) in rx.arrived().take(room) {
+    for (mut frame, meta) in rx.arrived().take(room) {
         taken += 1;
         turn_round(&mut frame, own);
         // A frame that is refused goes back to the pool; the queue counts it.
-        refused += usize::from(stager.stage(frame).is_err());
+        let tag = if tags { meta.tag() } else { None };
+        refused += usize::from(pass_on(&mut stager, frame, tag).is_err());
     }
     stager.commit();
     station.recycle();

@@ -3,12 +3,13 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use etsec_core::{Buf, Reason, Refused};
 
 use crate::args::Forward;
 use crate::files::Files;
-use crate::run::{Context, Run};
+use crate::outgoing::pass_on;
+use crate::run::{Context, Run, Usage};
 use crate::setup::Setup;
 use crate::station::{DRAIN_TIME, Station, TURN, finish_all};
 
@@ -23,6 +24,7 @@ pub fn run(args: &Forward, context: &Context) -> Result<()> {
     let setup =
         |device| Setup::of_device(device, &args.tuning).map(|setup| setup.receiving_all(true));
     let (a, b) = (setup(&args.a)?, setup(&args.b)?);
+    check_tags([&a, &b], args.one_way)?;
     let mut a = Station::open(&a, context)?;
     let mut b = Station::open(&b, context)?;
     Station::pair(&mut a, &mut b)?;
@@ -34,6 +36,18 @@ pub fn run(args: &Forward, context: &Context) -> Result<()> {
     let settled = flow.settle(&mut a, &mut b, most);
     let finished = finish_all(vec![a, b], context.out, run.elapsed());
     ended.and(settled).and(finished)
+}
+
+/// Sees that whoever gets frames whose tags were taken out can put them in again.
+fn check_tags([a, b]: [&Setup; 2], one_way: bool) -> Result<()> {
+    let [(a, one), (b, two)] = [a, b].map(|setup| (&setup.device, setup.settings.vlan));
+    let ways = [(a, one.extract, b, two.inserts()), (b, two.extract && !one_way, a, one.inserts())];
+    match ways.into_iter().find(|(_, takes, _, puts)| *takes && !puts) {
+        Some((from, _, to, _)) => bail!(Usage(format!(
+            "{from} takes tags out of frames, and {to} puts none in: set vlan.extract there, too"
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// What came of a turn.
@@ -146,8 +160,8 @@ impl Flow {
 struct Direction {
     frames: u64,
     /// A frame that the other device had no room for: nothing is dropped while there is a place to
-    /// keep it.
-    held: Option<Buf>,
+    /// keep it. And the tag it came with.
+    held: Option<(Buf, Option<u16>)>,
 }
 
 impl Direction {
@@ -157,17 +171,20 @@ impl Direction {
         let mut stager = to.tx.stager();
         let (mut taken, mut kept) = (0, 0);
         if most > 0
-            && let Some(frame) = self.held.take()
+            && let Some((frame, tag)) = self.held.take()
         {
             taken += 1;
-            kept += stager.stage(frame).map_or_else(|refused| self.keep(refused), |()| 0);
+            let staged = pass_on(&mut stager, frame, tag);
+            kept += staged.map_or_else(|refused| self.keep(refused, tag), |()| 0);
         }
         // Frames that there is no place for stay where they are.
         let room = if self.held.is_some() { taken } else { most.min(stager.space() + taken) };
-        for (frame, _) in from.rx.arrived().take(room - taken) {
+        let tags = from.takes_tags();
+        for (frame, meta) in from.rx.arrived().take(room - taken) {
             taken += 1;
-            if let Err(refused) = stager.stage(frame) {
-                kept += self.keep(refused);
+            let tag = if tags { meta.tag() } else { None };
+            if let Err(refused) = pass_on(&mut stager, frame, tag) {
+                kept += self.keep(refused, tag);
                 if self.held.is_some() {
                     break;
                 }
@@ -187,9 +204,9 @@ impl Direction {
 
     /// Keeps a frame that there was no place for. Returns how many frames did not go on: one.
     #[cold]
-    fn keep(&mut self, refused: Refused) -> usize {
+    fn keep(&mut self, refused: Refused, tag: Option<u16>) -> usize {
         match refused.why {
-            Reason::Full => self.held = Some(refused.buf),
+            Reason::Full => self.held = Some((refused.buf, tag)),
             // The queue has counted it; its buffer goes home.
             why => log::debug!("not forwarded: {why}"),
         }

@@ -306,7 +306,7 @@ mod tests {
     #[test]
     fn our_own_captures_are_read() {
         let mut capture = crate::pcapng::CaptureFile::new(Vec::new(), "x", 65535).unwrap();
-        capture.add(Duration::from_secs(1), &[5; 61]).unwrap();
+        capture.add(Duration::from_secs(1), &[5; 61], None).unwrap();
         let bytes = capture.finish(Duration::from_secs(2), 0).unwrap();
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(&bytes).unwrap();

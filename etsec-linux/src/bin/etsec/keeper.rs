@@ -4,10 +4,11 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
+use etsec_core::groups::GroupBus;
 use etsec_core::link::{Duplex, Link};
 use etsec_core::phy::LinkChange;
 use etsec_core::ptp::PtpClock;
-use etsec_core::{EventPort, Line, MacAddr, Running, RxCounters, Stopped, TxCounters};
+use etsec_core::{EventPort, Group, Line, MacAddr, Running, RxCounters, Stopped, TxCounters};
 use etsec_linux::device::Device;
 use etsec_linux::simulated::Simulated;
 use etsec_linux::time::Clock;
@@ -28,6 +29,8 @@ pub struct Keeper {
     /// `None` once stopped.
     device: Option<Device<Running<AnyBus>>>,
     events: EventPort<AnyBus>,
+    /// Those of the second interrupt group, if rings are in it.
+    second: Option<EventPort<GroupBus<AnyBus>>>,
     name: String,
     clock: Clock,
     looked: Instant,
@@ -43,37 +46,36 @@ impl Keeper {
     /// Keeps a device that has just been started; what is left of it besides its queues.
     pub fn new(
         name: String,
-        device: Device<Running<AnyBus>>,
+        mut device: Device<Running<AnyBus>>,
+        clock_1588: Option<PtpClock<AnyBus>>,
         mut settings: Settings,
     ) -> Result<Self> {
         settings.mac = device.config.station;
+        // Commands sleep for as long as nothing happens; this is how they notice Ctrl-C.
+        let beats = device.waiter.beat(NAP);
         let now = Instant::now();
         // From here on a failure stops the port.
         let mut keeper = Keeper {
             events: device.port.events(),
+            second: settings
+                .groups
+                .are_two()
+                .then(|| device.port.group_events(Group::One))
+                .flatten(),
             device: Some(device),
             clock: Clock::start(),
             looked: now,
             settings,
             control: None,
-            clock_1588: None,
+            clock_1588,
             name,
         };
-        keeper.launch()?;
+        beats?;
         keeper.control = listen(&keeper.name);
         // Not the wire: if that has failed already, the run is what tells, with its counters.
         keeper.service(now)?;
         log::info!("{}: started, station address {}", keeper.name, keeper.mac());
         Ok(keeper)
-    }
-
-    /// Tells the port what it is told once it runs.
-    fn launch(&mut self) -> Result<()> {
-        let Some(device) = &mut self.device else { return Ok(()) };
-        // Commands sleep for as long as nothing happens; this is how they notice Ctrl-C.
-        device.waiter.beat(NAP)?;
-        let Device { port, link, .. } = device;
-        self.settings.launch(&mut Live { port, link, clock: &mut self.clock_1588 })
     }
 
     /// The device, as the user named it.
@@ -85,6 +87,11 @@ impl Keeper {
     pub fn mac(&self) -> MacAddr {
         let device = self.device.as_ref();
         device.and_then(|device| device.config.station).unwrap_or_default()
+    }
+
+    /// The IEEE 1588 clock, if it runs.
+    pub fn clock(&self) -> Option<&PtpClock<AnyBus>> {
+        self.clock_1588.as_ref()
     }
 
     /// Whether the link is up.
@@ -133,8 +140,8 @@ impl Keeper {
         }
         if let Some(control) = &mut self.control {
             let (settings, clock) = (&mut self.settings, &mut self.clock_1588);
-            let Device { port, link, .. } = device;
-            let mut live = Live { port, link, clock };
+            let Device { port, link, config, .. } = device;
+            let mut live = Live { port, link, clock, config };
             control.serve(|request| answer(request, settings, &mut live));
         }
         Ok(())
@@ -184,6 +191,9 @@ impl Keeper {
         for (fired, line) in [(lines.tx, Line::Tx), (lines.rx, Line::Rx)] {
             if fired {
                 self.events.take(line);
+                if let Some(second) = &self.second {
+                    second.take(line);
+                }
             }
         }
         if lines.err {

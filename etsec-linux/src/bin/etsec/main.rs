@@ -20,6 +20,7 @@ mod mdio;
 mod meter;
 mod net;
 mod observe;
+mod outgoing;
 mod output;
 mod pace;
 mod pcapng;
@@ -140,6 +141,8 @@ fn command(cli: &Cli, context: &Context) -> Result<()> {
         Command::Frames(args) => tune::run("frames", args, context),
         Command::Stash(args) => tune::run("stash", args, context),
         Command::Offload(args) => tune::run("offload", args, context),
+        Command::Vlan(args) => tune::run("vlan", args, context),
+        Command::Groups(args) => tune::run("groups", args, context),
         Command::Pause(args) => tune::pause(args, context),
         Command::Coalesce(args) => tune::run("coalesce", args, context),
         Command::Sched(args) => tune::run("sched", args, context),

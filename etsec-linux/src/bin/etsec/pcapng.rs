@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use pcap_file::DataLink;
 use pcap_file::pcapng::PcapNgWriter;
-use pcap_file::pcapng::blocks::enhanced_packet::EnhancedPacketBlock;
+use pcap_file::pcapng::blocks::enhanced_packet::{EnhancedPacketBlock, EnhancedPacketOption};
 use pcap_file::pcapng::blocks::interface_description::{
     InterfaceDescriptionBlock, InterfaceDescriptionOption,
 };
@@ -49,15 +49,19 @@ impl<W: Write> CaptureFile<W> {
         Ok(CaptureFile { writer, snaplen: snaplen as usize, frames: 0 })
     }
 
-    /// Adds a frame, without FCS, that arrived at `time` since 1970.
-    pub fn add(&mut self, time: Duration, frame: &[u8]) -> Result<()> {
+    /// Adds a frame, without FCS, that arrived at `time` since 1970, and its preamble as a comment.
+    pub fn add(&mut self, time: Duration, frame: &[u8], preamble: Option<&[u8; 8]>) -> Result<()> {
+        let comment = preamble.map(|bytes| {
+            let bytes: Vec<_> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            EnhancedPacketOption::Comment(Cow::Owned(format!("preamble {}", bytes.join(":"))))
+        });
         let kept = &frame[..frame.len().min(self.snaplen)];
         let block = EnhancedPacketBlock {
             interface_id: 0,
             timestamp: time,
             original_len: u32::try_from(frame.len()).unwrap_or(u32::MAX),
             data: Cow::Borrowed(kept),
-            options: Vec::new(),
+            options: comment.into_iter().collect(),
         };
         self.writer.write_pcapng_block(block)?;
         self.frames += 1;
@@ -117,8 +121,8 @@ mod tests {
     fn what_was_added_can_be_read_back() {
         let mut file = CaptureFile::new(Vec::new(), "eth1", 64).unwrap();
         let long: Vec<u8> = (0..200u8).collect();
-        file.add(Duration::new(1_700_000_000, 123_456_789), &long).unwrap();
-        file.add(Duration::new(1_700_000_001, 0), &long[..61]).unwrap();
+        file.add(Duration::new(1_700_000_000, 123_456_789), &long, None).unwrap();
+        file.add(Duration::new(1_700_000_001, 0), &long[..61], Some(&[0x55; 8])).unwrap();
         let bytes = file.finish(Duration::new(1_700_000_002, 0), 5).unwrap();
 
         let all = blocks(&bytes);
@@ -145,7 +149,7 @@ mod tests {
     #[test]
     fn a_flushed_file_is_valid_without_an_end() {
         let mut file = CaptureFile::new(Vec::new(), "eth1", 65535).unwrap();
-        file.add(Duration::ZERO, &[1; 60]).unwrap();
+        file.add(Duration::ZERO, &[1; 60], None).unwrap();
         file.flush().unwrap();
         assert_eq!(blocks(file.writer.get_ref().get_ref()).len(), 2);
     }
@@ -154,7 +158,7 @@ mod tests {
     fn a_full_disk_is_an_error() {
         let full = File::options().write(true).open("/dev/full").unwrap();
         let mut file = CaptureFile::new(full, "eth1", 65535).unwrap();
-        file.add(Duration::ZERO, &[1; 60]).unwrap();
+        file.add(Duration::ZERO, &[1; 60], None).unwrap();
         assert!(file.flush().is_err());
     }
 }

@@ -4,10 +4,13 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use etsec_core::{Buf, Reason};
+use serde::Serialize;
 
 use crate::args::Send;
 use crate::files::Files;
 use crate::frames::{Frames, PatternFrames, RecordedFrames};
+use crate::outgoing::{Outgoing, SentStamps};
+use crate::output::{Output, table};
 use crate::pace::Pace;
 use crate::run::{Context, Run};
 use crate::setup::Setup;
@@ -22,8 +25,13 @@ pub fn run(args: &Send, context: &Context) -> Result<()> {
     args.pcap.iter().fold(files, |files, path| files.and_read("--pcap", path)).check()?;
     // The file first: a port is not taken over for frames that cannot be read.
     let recorded = args.pcap.as_deref().map(RecordedFrames::open).transpose()?;
-    let setup = Setup::of_port(&args.port)?.sending_on(args.queue);
+    let mut setup = Setup::of_port(&args.port)?.sending_on(args.queue);
+    setup.own_endings = recorded.is_some();
+    let outgoing = Outgoing::of(&setup.settings);
     let mut station = Station::open(&setup, context)?;
+    if outgoing == Outgoing::Stamped {
+        station.keep_stamps();
+    }
     let frames = match recorded {
         Some(file) => Ok(Frames::Recorded(file)),
         None => PatternFrames::new(
@@ -42,8 +50,10 @@ pub fn run(args: &Send, context: &Context) -> Result<()> {
     }
     let mut run = Run::new(context, args.until);
     let frames = linked.and(frames);
-    let sent = frames.and_then(|mut frames| send_all(args, &mut frames, &mut station, &mut run));
+    let sent =
+        frames.and_then(|mut frames| send_all(args, outgoing, &mut frames, &mut station, &mut run));
     let drained = station.drain();
+    let shown = station.stamps().map_or(Ok(()), |stamps| tell(stamps, context.out));
     // A port must be stopped whatever became of the frames.
     let stopped = station.finish(context.out, run.elapsed());
     let skipped = sent?;
@@ -52,19 +62,39 @@ pub fn run(args: &Send, context: &Context) -> Result<()> {
             "{skipped} frames of the file were not sent: cut short, or longer than the MTU allows"
         );
     }
-    drained.and(stopped)
+    drained.and(stopped).and(shown)
+}
+
+/// What the stamps of sent frames have told.
+fn tell(stamps: &SentStamps, out: Output) -> Result<()> {
+    #[derive(Serialize)]
+    struct Shown<'a> {
+        event: &'static str,
+        #[serde(flatten)]
+        stamps: &'a SentStamps,
+    }
+    out.show(&Shown { event: "stamps", stamps }, |shown| table(&shown.stamps.rows()))
 }
 
 /// Sends until the end; returns how many frames could not be sent at all.
-fn send_all(args: &Send, frames: &mut Frames, station: &mut Station, run: &mut Run) -> Result<u64> {
+fn send_all(
+    args: &Send,
+    outgoing: Outgoing,
+    frames: &mut Frames,
+    station: &mut Station,
+    run: &mut Run,
+) -> Result<u64> {
     let mut pace = args.rate.map(|rate| Pace::new(rate, run.elapsed()));
     let repeat = args.until.count.is_some() || args.until.duration.is_some();
-    let mut sender = Sender { used: true, repeat, ..Sender::default() };
+    let mut sender = Sender::new(repeat, outgoing);
     while !run.is_over(sender.sent) && !sender.ended {
         let due = pace.as_mut().map_or(u64::MAX, |pace| pace.due(run.elapsed()));
         let before = sender.sent;
         let most = due.min(args.burst.into()).min(run.left(before));
         let staged = match frames {
+            Frames::Pattern(pattern) if outgoing != Outgoing::Plain => {
+                sender.stage_one_by_one(most, pattern, station)
+            }
             Frames::Pattern(pattern) => sender.stage_pattern(most, pattern, station),
             Frames::Recorded(file) => sender.stage_recorded(most, file, station),
         };
@@ -95,8 +125,10 @@ fn send_all(args: &Send, frames: &mut Frames, station: &mut Station, run: &mut R
 }
 
 /// Progress of sending.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Sender {
+    /// How frames leave.
+    outgoing: Outgoing,
     sent: u64,
     skipped: u64,
     /// What had been sent when the current pass over the file began.
@@ -113,6 +145,49 @@ struct Sender {
 }
 
 impl Sender {
+    fn new(repeat: bool, outgoing: Outgoing) -> Self {
+        Sender {
+            outgoing,
+            sent: 0,
+            skipped: 0,
+            sent_before: 0,
+            repeat,
+            ended: false,
+            used: true,
+            waiting: false,
+            spare: Vec::new(),
+        }
+    }
+
+    /// Stages up to `most` frames of a pattern that leave unlike others.
+    fn stage_one_by_one(
+        &mut self,
+        most: u64,
+        pattern: &mut PatternFrames,
+        station: &mut Station,
+    ) -> Result<()> {
+        station.recycle();
+        self.waiting = false;
+        for _ in 0..most {
+            let Station { tx, pool, .. } = &mut *station;
+            let outgoing = self.outgoing;
+            // One that there is no place for stays the next one.
+            let staged = pattern.next_in(|frame| match outgoing.stage(tx, pool, frame) {
+                Err(Reason::Full) => None,
+                staged => Some(staged),
+            });
+            match staged {
+                Some(Ok(())) => self.sent += 1,
+                Some(Err(why)) => return check_room(why, pattern.size(), station),
+                None => {
+                    self.waiting = true;
+                    return check_room(Reason::Full, pattern.size(), station);
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Stages up to `most` frames of a pattern: those that were sent, with new numbers, as far as
     /// they go.
     fn stage_pattern(
@@ -187,11 +262,7 @@ impl Sender {
             }
             self.used = false;
             let frame = file.current();
-            let staged = match station.pool.frame(frame) {
-                Some(buf) => station.tx.stage(buf).map_err(|refused| refused.why),
-                None => Err(Reason::Full),
-            };
-            match staged {
+            match self.outgoing.stage(&mut station.tx, &station.pool, frame) {
                 Ok(()) => self.sent += 1,
                 Err(Reason::Full) => {
                     self.waiting = true;

@@ -1,14 +1,15 @@
 //! How a command opens its device: options over the configuration file over what is usual. It
 //! starts nothing.
 
-use anyhow::Result;
-use etsec_linux::PortConfig;
+use anyhow::{Result, ensure};
+use etsec_core::ptp::PtpClock;
 use etsec_linux::device::Device;
 use etsec_linux::options::Options;
+use etsec_linux::{AnyBus, PortConfig};
 
 use crate::args::{DeviceName, LinkArg, Port, Tuning};
 use crate::run::Usage;
-use crate::settings::{self, Filter, RuleFile, Settings, fit};
+use crate::settings::{self, Ending, Filter, Ready, RuleFile, Settings, fit};
 use crate::tracer::Tracer;
 
 /// How a device is to be opened.
@@ -22,6 +23,17 @@ pub struct Setup {
     pub tx_queue: usize,
     /// Whether received frames are parsed, whatever the settings need.
     pub parser: bool,
+    /// Whether frames that are sent end with check sequences of their own.
+    pub own_endings: bool,
+}
+
+/// A device that is ready to be started.
+#[derive(Debug)]
+pub struct Opened {
+    /// The device.
+    pub device: Device,
+    /// Its IEEE 1588 clock, if it is to have one.
+    pub clock: Option<PtpClock<AnyBus>>,
 }
 
 impl Setup {
@@ -54,7 +66,13 @@ impl Setup {
         settings.rings.descriptors = tuning.ring.map_or(settings.rings.descriptors, wide);
         settings.rings.buffers = tuning.buffers.map(wide).or(settings.rings.buffers);
         settings.check().map_err(|wrong| Usage(wrong.to_string()))?;
-        Ok(Setup { device: device.clone(), settings, tx_queue: 0, parser: false })
+        Ok(Setup {
+            device: device.clone(),
+            settings,
+            tx_queue: 0,
+            parser: false,
+            own_endings: false,
+        })
     }
 
     /// And frames to others, if `promiscuous`.
@@ -76,11 +94,20 @@ impl Setup {
     ///
     /// # Errors
     /// What the driver says.
-    pub fn open(&self, tracer: &Tracer) -> Result<Device> {
+    pub fn open(&self, tracer: &Tracer) -> Result<Opened> {
+        ensure!(
+            self.own_endings || self.settings.frames.ending != Ending::Own,
+            Usage(
+                "frames.ending is own, and frames have no check sequence of their own here: only \
+                 those of `send --pcap` do"
+                    .into()
+            )
+        );
         let options = Options { trace: tracer.begin(&self.device)?, ..self.options() };
         let mut device = Device::open(&self.device.to_string(), &options)?;
-        self.settings.begin(&mut device)?;
-        Ok(device)
+        let mut clock = None;
+        self.settings.begin(&mut Ready { device: &mut device, clock: &mut clock })?;
+        Ok(Opened { device, clock })
     }
 
     fn options(&self) -> Options {
@@ -100,13 +127,11 @@ impl Setup {
                 phy_address: settings.phy.map(fit),
                 ..PortConfig::default()
             },
-            promiscuous: settings.address.promiscuous,
-            all_multicast: settings.address.all_multicast,
-            parser: self.parser || settings.filter.enabled || settings.offload.needs_parser(),
+            parser: self.parser || settings.needs_parser(),
             frames: settings.frames.options(),
             loopback: settings.frames.loopback,
-            rx_offload: settings.offload.rx(),
-            tx_offload: settings.offload.tx(),
+            rx_offload: settings.rx_offload(),
+            tx_offload: settings.tx_offload(),
             flow_control: settings.pause.flow_control(),
             ..Options::default()
         }

@@ -13,10 +13,11 @@ use etsec_linux::{AnyBus, Lines};
 use crate::counters::{Counters, PortCounters};
 use crate::keeper::Keeper;
 use crate::meter::Totals;
+use crate::outgoing::SentStamps;
 use crate::output::Output;
 use crate::run::{Context, Usage};
-use crate::settings::fit;
-use crate::setup::Setup;
+use crate::settings::{Settings, Vlan, fit};
+use crate::setup::{Opened, Setup};
 use crate::signals::Stop;
 
 /// The doorbell of the devices here.
@@ -48,6 +49,10 @@ pub struct Station {
     /// How many buffers the receive ring is kept at: more would leave none to send with.
     level: usize,
     mtu: usize,
+    /// Whose tags the controller takes out and puts in.
+    vlan: Vlan,
+    /// What the stamps of sent frames tell, if they have any.
+    stamps: Option<SentStamps>,
     /// Empty between two calls.
     bufs: Vec<Buf>,
 }
@@ -64,7 +69,7 @@ impl Station {
     /// Opens and starts a device.
     pub fn open(setup: &Setup, context: &Context) -> Result<Self> {
         let (name, mtu) = (setup.device.to_string(), fit(setup.settings.mtu));
-        let device = setup.open(&context.tracer)?;
+        let Opened { device, clock } = setup.open(&context.tracer)?;
         // Now, so that threads of the simulator stay free to run elsewhere.
         context.pin()?;
         let mut device = device.start().map_err(|(_, error)| error)?;
@@ -74,20 +79,29 @@ impl Station {
         }
         let rx = device.rx.remove(0);
         let others = device.rx.split_off(0);
-        let tx = device.tx.remove(setup.tx_queue);
+        let mut tx = device.tx.remove(setup.tx_queue);
         let pool = device.pool.clone();
         let level = rx.pending();
-        let keeper = Keeper::new(name, device, setup.settings.clone())?;
+        let keeper = Keeper::new(name, device, clock, setup.settings.clone())?;
+        let Settings { vlan, ptp, .. } = setup.settings;
+        if ptp.tx_stamps {
+            tx.permit_stamps(keeper.clock());
+        }
         let bufs = Vec::with_capacity(BURST);
-        Ok(Station { keeper, rx, others, still: 0, tx, pool, level, mtu, bufs })
+        Ok(Station { keeper, rx, others, still: 0, tx, pool, level, mtu, vlan, stamps: None, bufs })
     }
 
     /// Gives the queues to smoltcp.
     pub fn into_net(self) -> Result<NetStation> {
-        let Station { keeper, rx, others, tx, pool, mtu, .. } = self;
+        let Station { keeper, rx, others, tx, pool, mtu, vlan, .. } = self;
         let one = || Usage("a TCP/IP stack takes one receive ring; set rings.rx to 1".into());
         ensure!(others.is_empty(), one());
-        let port = SmoltcpPort::new(rx, tx, pool, mtu)?;
+        ensure!(
+            vlan.extract || vlan.id.is_none(),
+            Usage("a TCP/IP stack on a VLAN gets frames without tags; set vlan.extract".into())
+        );
+        let mut port = SmoltcpPort::new(rx, tx, pool, mtu)?;
+        port.set_vlan(vlan.tag());
         Ok(NetStation { keeper, port })
     }
 
@@ -114,6 +128,21 @@ impl Station {
         all
     }
 
+    /// Whether the controller takes tags out of received frames, which have to be put in again.
+    pub fn takes_tags(&self) -> bool {
+        self.vlan.extract
+    }
+
+    /// Takes note of the stamps of sent frames from here on.
+    pub fn keep_stamps(&mut self) {
+        self.stamps = Some(SentStamps::default());
+    }
+
+    /// What the stamps of sent frames have told, if note was taken of them.
+    pub fn stamps(&self) -> Option<&SentStamps> {
+        self.stamps.as_ref()
+    }
+
     /// How many receive queues there are.
     pub fn rx_rings(&self) -> usize {
         1 + self.others.len()
@@ -127,6 +156,9 @@ impl Station {
     /// Fills the receive ring up with the buffers of frames that were sent, by this device or the
     /// one it forwards to, and from the pool, and hands it over. Returns whether anything was sent.
     pub fn refill_from_sent(&mut self, to: Option<&mut Station>) -> bool {
+        if let Some(stamps) = &mut self.stamps {
+            self.tx.sent().for_each(|buf| stamps.note(buf));
+        }
         let mut want = self.level.saturating_sub(self.rx.pending());
         let to = to.map_or(&mut self.tx, |to| &mut to.tx);
         if want == 0 && to.pending() == 0 {

@@ -64,7 +64,32 @@ pub fn ptp(args: &Ptp, context: &Context) -> Result<()> {
         PtpAction::Start { target, input, hz } => {
             change(target, vec![("clock", input.as_str().into()), ("hz", (*hz).into())])
         }
-        PtpAction::Stop { target } => change(target, vec![("clock", "none".into())]),
+        // What needs a clock ends with it.
+        PtpAction::Stop { target } => change(
+            target,
+            vec![
+                ("clock", "none".into()),
+                ("rx-stamps", false.into()),
+                ("pulse-1", 0.into()),
+                ("pulse-2", 0.into()),
+                ("pulse-3", 0.into()),
+                ("alarm-1", 0.into()),
+                ("alarm-2", 0.into()),
+                ("edge-1", "rising".into()),
+                ("edge-2", "rising".into()),
+            ],
+        ),
+        PtpAction::Events { target } => act(target, &["events"]),
+        PtpAction::Pulse { target, pin, period } => {
+            change(target, vec![(&format!("pulse-{pin}"), period.0.into())])
+        }
+        PtpAction::Alarm { target, alarm, time } => {
+            change(target, vec![(&format!("alarm-{alarm}"), time.0.into())])
+        }
+        PtpAction::Edge { target, trigger, edge } => {
+            change(target, vec![(&format!("edge-{trigger}"), edge.as_str().into())])
+        }
+        PtpAction::Stamps { target, on } => change(target, vec![("rx-stamps", (*on).into())]),
         PtpAction::Show { target } => act(target, &["show"]),
         PtpAction::Set { target, time } => act(target, &["set", time]),
         PtpAction::Step { target, ns } => act(target, &["step", &ns.to_string()]),

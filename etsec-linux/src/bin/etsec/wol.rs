@@ -15,7 +15,7 @@ use crate::args::{WakeKind, Wol};
 use crate::files::Files;
 use crate::output::is_reader_gone;
 use crate::run::{Context, NAP, Usage};
-use crate::setup::Setup;
+use crate::setup::{Opened, Setup};
 
 #[derive(Debug, Serialize)]
 struct Shown {
@@ -30,7 +30,7 @@ pub fn run(args: &Wol, context: &Context) -> Result<()> {
     let wake = wake(&args.on)?;
     setup.parser = matches!(wake, Wake::Frames(_));
     let name = setup.device.to_string();
-    let device = setup.open(&context.tracer)?;
+    let Opened { device, .. } = setup.open(&context.tracer)?;
     let mut device = device.start().map_err(|(_, error)| error)?;
     // The link as it is, before the port stops following it.
     if let Err(error) = device.prove_reception().and_then(|()| device.service(0).map(drop)) {

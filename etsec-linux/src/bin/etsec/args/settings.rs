@@ -121,6 +121,50 @@ pub enum PtpAction {
         #[arg(allow_negative_numbers = true)]
         ns: i64,
     },
+    /// Show what the clock has done since it was last asked: alarms (ALM), pulses (PP), and stamped
+    /// triggers (ETS) with their times.
+    Events {
+        #[command(flatten)]
+        target: Observe,
+    },
+    /// Give pulses at a pin, on full seconds.
+    Pulse {
+        #[command(flatten)]
+        target: Observe,
+        /// The pin, 1 to 3.
+        #[arg(value_parser = clap::value_parser!(u8).range(1..=3))]
+        pin: u8,
+        /// Nanoseconds from one to the next, or `off`.
+        period: NumberOrOff,
+    },
+    /// Let an alarm expire once, at its pin.
+    Alarm {
+        #[command(flatten)]
+        target: Observe,
+        /// The alarm, 1 or 2; 1 is not to be had while there are pulses.
+        #[arg(value_parser = clap::value_parser!(u8).range(1..=2))]
+        alarm: u8,
+        /// When, in nanoseconds of the clock, or `off`; at once, if that has passed.
+        time: NumberOrOff,
+    },
+    /// Choose the edge at which an external trigger is stamped.
+    Edge {
+        #[command(flatten)]
+        target: Observe,
+        /// The trigger input, 1 or 2.
+        #[arg(value_parser = clap::value_parser!(u8).range(1..=2))]
+        trigger: u8,
+        /// rising or falling.
+        edge: String,
+    },
+    /// Stamp received frames, or no longer.
+    Stamps {
+        #[command(flatten)]
+        target: Observe,
+        /// on or off.
+        #[arg(value_parser = parse_switch, action = clap::ArgAction::Set)]
+        on: bool,
+    },
     /// Make the clock faster or slower than its input says.
     Adjust {
         #[command(flatten)]
@@ -129,6 +173,30 @@ pub enum PtpAction {
         #[arg(allow_negative_numbers = true)]
         ppb: i32,
     },
+}
+
+/// A number, or none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NumberOrOff(pub i64);
+
+impl std::str::FromStr for NumberOrOff {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match (text, text.parse()) {
+            ("off", _) => Ok(NumberOrOff(0)),
+            (_, Ok(number)) if number > 0 => Ok(NumberOrOff(number)),
+            _ => Err(format!("'{text}' is neither nanoseconds nor `off`")),
+        }
+    }
+}
+
+fn parse_switch(text: &str) -> Result<bool, String> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err(format!("'{text}' is neither `on` nor `off`")),
+    }
 }
 
 /// `etsec config`.

@@ -4,10 +4,9 @@ use anyhow::Result;
 use etsec_core::Coalescing;
 use etsec_core::coalesce::CoalescingError;
 use etsec_core::error::Side;
-use etsec_linux::device::Device;
 use serde::{Deserialize, Serialize};
 
-use super::{Live, Section, Settings, Wrong, fit};
+use super::{Live, Ready, Section, Settings, Wrong, fit};
 
 /// Frames and microseconds, whichever is reached first; without frames, the time alone. Without
 /// either, an interrupt at once.
@@ -114,7 +113,8 @@ impl Section for Coalesce {
         Ok(())
     }
 
-    fn begin(&self, device: &mut Device) -> Result<()> {
+    fn begin(&self, ready: &mut Ready<'_>) -> Result<()> {
+        let device = &mut *ready.device;
         // What nobody asks for costs no register write.
         if *self == Coalesce::default() {
             return Ok(());

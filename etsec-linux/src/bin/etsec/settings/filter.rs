@@ -7,12 +7,11 @@ use std::str::FromStr;
 use anyhow::{Context, Result, bail};
 use etsec_core::Error::NoFiler;
 use etsec_core::filer::{Action, FilerError, FilerTable, ParseRuleError, Rule};
-use etsec_linux::device::Device;
 use etsec_linux::time::Delay;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Live, Section, Settings, Wrong, text};
+use super::{Live, Ready, Section, Settings, Wrong, text};
 
 /// Rules, tried in order, and what becomes of frames that none of them matches.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -207,7 +206,8 @@ impl Section for Filter {
         }
     }
 
-    fn begin(&self, device: &mut Device) -> Result<()> {
+    fn begin(&self, ready: &mut Ready<'_>) -> Result<()> {
+        let device = &mut *ready.device;
         if self.enabled {
             let (rules, default) = self.values()?;
             device.port.set_single_queue(self.single_queue);

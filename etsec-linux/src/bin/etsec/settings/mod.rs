@@ -8,19 +8,22 @@ mod coalesce;
 mod file;
 mod filter;
 mod frames;
+mod groups;
 mod offload;
 mod pause;
 mod ptp;
 mod rings;
 mod sched;
 pub mod text;
+mod vlan;
 
 use anyhow::{Result, bail};
+use etsec_core::offload::{RxOffload, TxOffload};
 use etsec_core::ptp::PtpClock;
 use etsec_core::{MacAddr, Running};
-use etsec_linux::AnyBus;
 use etsec_linux::device::Device;
 use etsec_linux::link::LinkMonitor;
+use etsec_linux::{AnyBus, PortConfig};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -28,12 +31,14 @@ pub use self::address::Address;
 pub use self::coalesce::Coalesce;
 pub use self::file::{File, of};
 pub use self::filter::{Filter, RuleFile};
-pub use self::frames::{Frames, Stash};
+pub use self::frames::{Ending, Frames, Preamble, Stash};
+pub use self::groups::Groups;
 pub use self::offload::Offload;
 pub use self::pause::Pause;
 pub use self::ptp::Ptp;
 pub use self::rings::Rings;
 pub use self::sched::Sched;
+pub use self::vlan::Vlan;
 use crate::args::LinkArg;
 
 /// Payload bytes of the longest frame, from and to.
@@ -64,10 +69,14 @@ pub struct Settings {
     pub stash: Stash,
     /// What the controller does to frames.
     pub offload: Offload,
+    /// VLAN tags.
+    pub vlan: Vlan,
     /// Flow control.
     pub pause: Pause,
     /// When frames interrupt.
     pub coalesce: Coalesce,
+    /// Through which interrupt group.
+    pub groups: Groups,
     /// How the transmit rings share the wire.
     pub sched: Sched,
     /// The IEEE 1588 clock.
@@ -88,8 +97,10 @@ impl Default for Settings {
             frames: Frames::default(),
             stash: Stash::default(),
             offload: Offload::default(),
+            vlan: Vlan::default(),
             pause: Pause::default(),
             coalesce: Coalesce::default(),
+            groups: Groups::default(),
             sched: Sched::default(),
             ptp: Ptp::default(),
             filter: Filter::default(),
@@ -122,6 +133,14 @@ impl Wrong {
     }
 }
 
+/// A port that is not running yet, and what goes with it.
+pub struct Ready<'a> {
+    /// The port.
+    pub device: &'a mut Device,
+    /// A place for its IEEE 1588 clock.
+    pub clock: &'a mut Option<PtpClock<AnyBus>>,
+}
+
 /// A running port, and what goes with it.
 pub struct Live<'a> {
     /// The port.
@@ -130,6 +149,8 @@ pub struct Live<'a> {
     pub link: &'a mut LinkMonitor,
     /// Its IEEE 1588 clock, if it has one that runs.
     pub clock: &'a mut Option<PtpClock<AnyBus>>,
+    /// What the port turned out to be.
+    pub config: &'a PortConfig,
 }
 
 /// A number that has been checked, as those who take it want it. Numbers are read as wide as a file
@@ -150,15 +171,7 @@ pub trait Section {
     ///
     /// # Errors
     /// What the driver says.
-    fn begin(&self, _device: &mut Device) -> Result<()> {
-        Ok(())
-    }
-
-    /// Tells a port that has just been started.
-    ///
-    /// # Errors
-    /// What the driver says.
-    fn launch(&self, _live: &mut Live<'_>) -> Result<()> {
+    fn begin(&self, _ready: &mut Ready<'_>) -> Result<()> {
         Ok(())
     }
 
@@ -173,8 +186,8 @@ pub trait Section {
 
 impl Settings {
     /// The sections that are tables of their own, in the order in which a port is told.
-    fn sections(&self) -> [(&'static str, &dyn Section); 10] {
-        let Settings { frames, stash, .. } = self;
+    fn sections(&self) -> [(&'static str, &dyn Section); 12] {
+        let Settings { frames, stash, vlan, groups, .. } = self;
         let Settings { rings, address, offload, pause, coalesce, sched, ptp, filter, .. } = self;
         [
             ("rings", rings),
@@ -182,12 +195,33 @@ impl Settings {
             ("frames", frames),
             ("stash", stash),
             ("offload", offload),
+            ("vlan", vlan),
             ("pause", pause),
             ("coalesce", coalesce),
+            ("groups", groups),
             ("sched", sched),
             ("ptp", ptp),
             ("filter", filter),
         ]
+    }
+
+    /// What the controller does to received frames; it needs its parser for that.
+    pub fn rx_offload(&self) -> RxOffload {
+        RxOffload { vlan_extract: self.vlan.extract, ..self.offload.rx() }
+    }
+
+    /// What the controller may do to frames that are sent.
+    pub fn tx_offload(&self) -> TxOffload {
+        match self.offload.tx() {
+            // Tags, and no checksums.
+            TxOffload::Off if self.vlan.inserts() => TxOffload::UpTo(1),
+            offload => offload,
+        }
+    }
+
+    /// Whether the receiver has to parse frames for it.
+    pub fn needs_parser(&self) -> bool {
+        self.filter.enabled || self.rx_offload() != RxOffload::default()
     }
 
     /// Whether all values can be.
@@ -206,20 +240,9 @@ impl Settings {
     ///
     /// # Errors
     /// What the driver says, with the section.
-    pub fn begin(&self, device: &mut Device) -> Result<()> {
+    pub fn begin(&self, ready: &mut Ready<'_>) -> Result<()> {
         for (name, section) in self.sections() {
-            section.begin(device).map_err(|error| error.context(name))?;
-        }
-        Ok(())
-    }
-
-    /// Tells a port that has just been started.
-    ///
-    /// # Errors
-    /// What the driver says, with the section.
-    pub fn launch(&self, live: &mut Live<'_>) -> Result<()> {
-        for (name, section) in self.sections() {
-            section.launch(live).map_err(|error| error.context(name))?;
+            section.begin(ready).map_err(|error| error.context(name))?;
         }
         Ok(())
     }
@@ -296,7 +319,7 @@ mod tests {
         let settings = Settings::default();
         let new = settings.with("address", words("promiscuous", true.into())).unwrap();
         assert!(new.address.promiscuous);
-        assert_eq!(Settings { address: settings.address, ..new }, settings);
+        assert_eq!(Settings { address: settings.address.clone(), ..new }, settings);
         let text = |section, key, value: Value| {
             settings.with(section, words(key, value)).unwrap_err().to_string()
         };

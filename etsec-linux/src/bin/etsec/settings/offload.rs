@@ -20,11 +20,6 @@ pub struct Offload {
 }
 
 impl Offload {
-    /// Whether the receiver has to parse frames for it.
-    pub fn needs_parser(self) -> bool {
-        self.rx() != RxOffload::default()
-    }
-
     /// For received frames.
     pub fn rx(self) -> RxOffload {
         RxOffload {
@@ -54,11 +49,12 @@ impl Section for Offload {
             "cannot be changed while the port runs; set it at the start, in the --config file";
         ensure!(self.tx_checksum == old.offload.tx_checksum, "tx-checksum {late}");
         ensure!(self.rx_padding == old.offload.rx_padding, "rx-padding {late}");
+        let wanted = RxOffload { vlan_extract: old.vlan.extract, ..self.rx() };
         ensure!(
-            !self.needs_parser() || live.port.config().parser,
+            wanted == RxOffload::default() || live.port.config().parser,
             "rx-checksum needs the receiver's parser, which cannot be switched on while the port \
              runs; set rx-checksum, or filter.enabled, at the start with --config"
         );
-        Ok(live.port.set_rx_offload(self.rx(), &mut Delay)?)
+        Ok(live.port.set_rx_offload(wanted, &mut Delay)?)
     }
 }

@@ -2,11 +2,10 @@
 
 use anyhow::Result;
 use etsec_core::link::{FlowControl, Pause as Ways};
-use etsec_linux::device::Device;
 use etsec_linux::time::Delay;
 use serde::{Deserialize, Serialize};
 
-use super::{Live, Section, Settings, Wrong, fit};
+use super::{Live, Ready, Section, Settings, Wrong, fit};
 
 /// Flow control by pause frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,7 +42,8 @@ impl Section for Pause {
 
     // What the link has to know, it is opened with.
 
-    fn begin(&self, device: &mut Device) -> Result<()> {
+    fn begin(&self, ready: &mut Ready<'_>) -> Result<()> {
+        let device = &mut *ready.device;
         device.port.set_pause_time(fit(self.time));
         Ok(())
     }

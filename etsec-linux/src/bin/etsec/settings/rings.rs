@@ -1,10 +1,9 @@
 //! How many rings a port has, how long they are, and how many buffers there are for them.
 
 use anyhow::Result;
-use etsec_linux::device::Device;
 use serde::{Deserialize, Serialize};
 
-use super::{Section, Settings, Wrong, fit};
+use super::{Ready, Section, Settings, Wrong, fit};
 
 /// Rings and buffers, which are made at the start.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,7 +60,8 @@ impl Section for Rings {
 
     // Numbers and lengths are what the device is opened with.
 
-    fn begin(&self, device: &mut Device) -> Result<()> {
+    fn begin(&self, ready: &mut Ready<'_>) -> Result<()> {
+        let device = &mut *ready.device;
         for (queue, threshold) in device.rx.iter_mut().zip(&self.lossless) {
             if *threshold > 0 {
                 device.port.set_lossless(queue, Some(fit(*threshold)))?;

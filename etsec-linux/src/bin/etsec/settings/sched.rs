@@ -2,11 +2,10 @@
 
 use anyhow::Result;
 use etsec_core::Schedule;
-use etsec_linux::device::Device;
 use etsec_linux::time::Delay;
 use serde::{Deserialize, Serialize};
 
-use super::{Live, Section, Settings, Wrong, fit};
+use super::{Live, Ready, Section, Settings, Wrong, fit};
 
 /// Sharing of the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -52,7 +51,8 @@ impl Section for Sched {
         Ok(())
     }
 
-    fn begin(&self, device: &mut Device) -> Result<()> {
+    fn begin(&self, ready: &mut Ready<'_>) -> Result<()> {
+        let device = &mut *ready.device;
         device.port.set_schedule(self.schedule());
         Ok(())
     }

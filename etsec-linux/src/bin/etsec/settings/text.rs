@@ -48,6 +48,36 @@ pub mod option {
     }
 }
 
+/// The same for lists. One value is a list of it, and `none` an empty one, as words of the command
+/// line have it.
+pub mod list {
+    use super::*;
+
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "a list of texts, or one of them")]
+    enum Words {
+        Many(Vec<String>),
+        One(String),
+    }
+
+    /// Writes the values as their texts.
+    pub fn serialize<T: Display, S: Serializer>(values: &[T], to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(values.iter().map(ToString::to_string))
+    }
+
+    /// Reads the values from their texts.
+    pub fn deserialize<'de, T: FromStr<Err: Display>, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Vec<T>, D::Error> {
+        let words = match Words::deserialize(from)? {
+            Words::One(word) if word == "none" => Vec::new(),
+            Words::One(word) => vec![word],
+            Words::Many(words) => words,
+        };
+        words.iter().map(|word| word.parse().map_err(D::Error::custom)).collect()
+    }
+}
+
 /// The longest file of settings or rules in bytes.
 const FILE_MAX: u64 = 1 << 20;
 
