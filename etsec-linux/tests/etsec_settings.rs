@@ -16,7 +16,7 @@ fn a_running_port_shows_its_settings_and_takes_others() {
     let owner = Owner::start(dir.path(), &[]);
     assert_eq!(owner.show("address")["promiscuous"], false);
     let set = owner.set("address", &["promiscuous", "on"]);
-    let shown = "all-multicast  off\nalso\nbroadcast      on\npromiscuous    on\n";
+    let shown = "all-multicast  off\nalso           none\nbroadcast      on\npromiscuous    on\n";
     assert_eq!(text(&set), shown, "{}", said(&set));
     assert_eq!(owner.show("address")["promiscuous"], true);
     let set = owner.set("sched", &["mode", "round-robin", "weights", "24,48,96,0,0,0,0,0"]);

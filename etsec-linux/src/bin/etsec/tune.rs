@@ -103,6 +103,7 @@ fn word(value: &Value) -> String {
         Value::Bool(true) => "on".to_owned(),
         Value::Bool(false) => "off".to_owned(),
         Value::String(text) => text.clone(),
+        Value::Array(values) if values.is_empty() => "none".to_owned(),
         Value::Array(values) => values.iter().map(word).collect::<Vec<_>>().join(","),
         other => other.to_string(),
     }
