@@ -216,6 +216,7 @@ mod tests {
             station: Some(MacAddr(STATION)),
             interface: Some(Interface::Sgmii),
             fixed_link: Some(GIGABIT),
+            timer: Some(true),
             ..PortConfig::default()
         };
         assert_eq!(PortConfig::read(&roots, &uio).unwrap(), config);
