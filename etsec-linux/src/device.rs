@@ -93,8 +93,7 @@ pub(crate) struct Found {
 
 impl Device {
     /// Opens the port that `spec` names, `uio:NAME`, `sim,wire=…` or `sim:SOCKET`, and brings it to
-    /// a programmed,
-    /// stopped state with its queues made and its receive rings filled.
+    /// a programmed, stopped state with its queues made and its receive rings filled.
     ///
     /// # Errors
     /// [`Error::BadName`] or [`Error::OutOfRange`] before anything is touched; then any error of
