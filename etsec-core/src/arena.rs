@@ -5,10 +5,15 @@
 //! counted handles, not by borrows, so it can go to any thread. The region is given back only when
 //! nothing of it is in use any more; if the device may still write to it, it stays mapped for ever.
 
+#[cfg(feature = "adopt")]
+mod adopt;
+
 use core::fmt;
 use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
 
+#[cfg(feature = "adopt")]
+pub use self::adopt::{Adopted, LeftError, LeftRing};
 use crate::dma::{BusAddr, Region};
 use crate::pool::{self, Pool};
 use crate::ring::{self, RingMemory};
@@ -23,6 +28,8 @@ pub(crate) struct ArenaHeader {
     magic: Word,
     version: Word,
     handles: Word,
+    #[cfg(feature = "adopt")]
+    contents: adopt::Contents,
 }
 
 const MAGIC: u32 = 0x6554_5345; // "eTSE"
@@ -185,6 +192,8 @@ impl<R: Region> Arena<R> {
                     magic: Word::new(MAGIC),
                     version: Word::new(VERSION),
                     handles: Word::new(0),
+                    #[cfg(feature = "adopt")]
+                    contents: adopt::Contents::new(region.len()),
                 };
                 // SAFETY: `check` found room and alignment, and `Region` promises that the bytes
                 // are ours.
@@ -213,7 +222,10 @@ impl<R: Region> Arena<R> {
         let place = self.carve(ring_bytes(len))?;
         // SAFETY: `place` is carved for this ring alone, of the size `ring_bytes` says, cache-line
         // aligned.
-        Ok(unsafe { RingMemory::build(self.header, &place, len) })
+        let ring = unsafe { RingMemory::build(self.header, &place, len) };
+        #[cfg(feature = "adopt")]
+        self.note_ring(&ring, ring_bytes(len));
+        Ok(ring)
     }
 
     /// Carves the pool: `buffers` buffers that each take frames or parts of frames of `buffer_size`
@@ -239,6 +251,8 @@ impl<R: Region> Arena<R> {
         // aligned.
         let pool = unsafe { Pool::build(handle, &place, buffers, buffer_size) };
         self.pool = Some(pool.header());
+        #[cfg(feature = "adopt")]
+        self.note_pool(pool_bytes(buffers, buffer_size));
         Ok(pool)
     }
 

@@ -237,6 +237,12 @@ impl Bd {
         self.control.store(self.control.load() | I);
     }
 
+    /// Low half of the address of what it describes.
+    #[cfg(feature = "adopt")]
+    pub(crate) fn pointer(&self) -> u32 {
+        u32::from_be(self.pointer.load())
+    }
+
     #[inline(always)]
     pub(crate) fn set_pointer(&self, low: u32) {
         self.pointer.store(low.to_be());

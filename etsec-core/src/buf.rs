@@ -74,6 +74,12 @@ impl Buf {
         self.at & !CHAINED
     }
 
+    /// Makes the buffer empty, its bytes to begin `offset` behind its start.
+    #[cfg(feature = "adopt")]
+    pub(crate) fn start_at(&mut self, offset: u32) {
+        self.span = offset << 16;
+    }
+
     /// Makes the buffer empty, with all its headroom.
     #[inline(always)]
     pub(crate) fn reset(&mut self) {

@@ -136,11 +136,17 @@ impl<B: Bus> Controller<B> {
     /// Programs everything that a reset may have cleared (HW 8.1, steps 4 to 14).
     pub(crate) fn program(&self) {
         self.mask_events();
-        self.program_mac();
-        self.program_transmit();
-        self.program_receive();
-        RCTRL.on(self.bus()).set(self.program_filter(&self.config.filter));
-        self.settings.write(self.bus());
+        self.program_on(self.bus());
+    }
+
+    /// The same to another page, events left alone.
+    #[inline]
+    pub(crate) fn program_on(&self, bus: &impl Bus) {
+        self.program_mac(bus);
+        self.program_transmit(bus);
+        self.program_receive(bus);
+        RCTRL.on(bus).set(self.program_filter(bus, &self.config.filter));
+        self.settings.write(bus);
     }
 
     /// No line is raised from here on, and no event is left from before (HW 8.1 step 4, 8.3 step
@@ -152,8 +158,8 @@ impl<B: Bus> Controller<B> {
         }
     }
 
-    fn program_mac(&self) {
-        let (bus, config) = (self.bus(), &self.config);
+    fn program_mac(&self, bus: &impl Bus) {
+        let config = &self.config;
         EDIS.on(bus).assign(Event::empty());
         MAXFRM.on(bus).set(config.maxfrm());
         MRBLR.on(bus).set(config.buffer_size as u32);
@@ -176,9 +182,8 @@ impl<B: Bus> Controller<B> {
         }
     }
 
-    fn program_transmit(&self) {
-        let bus = self.bus();
-        let chosen = Tctrl::TXSCHED.val(self.program_weights() as u32);
+    fn program_transmit(&self, bus: &impl Bus) {
+        let chosen = Tctrl::TXSCHED.val(self.program_weights(bus) as u32);
         TCTRL.on(bus).set(chosen.into());
         DFVLAN.on(bus).set(0x8100_0000);
         // HW 3.5: the values Linux uses.
@@ -188,8 +193,7 @@ impl<B: Bus> Controller<B> {
         TXIC.on(bus).set(0);
     }
 
-    fn program_receive(&self) {
-        let bus = self.bus();
+    fn program_receive(&self, bus: &impl Bus) {
         // HW 3.19: the normal value, coherent and without stashing.
         ATTR.on(bus).write(Attr::RDSEN::SET + Attr::RBDSEN::SET);
         ATTRELI.on(bus).set(0);
@@ -199,14 +203,13 @@ impl<B: Bus> Controller<B> {
     /// Writes the address filter and RCTRL anew. RCTRL is changed only with the receiver stopped
     /// (HW 3.11).
     pub(crate) fn refilter(&self, filter: &AddressFilter) {
-        let usual = self.program_filter(filter);
+        let usual = self.program_filter(self.bus(), filter);
         RCTRL.on(self.bus()).set(self.settings.over(RCTRL, usual));
     }
 
     /// Writes the address filter; returns what RCTRL is to hold without options.
     #[must_use]
-    fn program_filter(&self, filter: &AddressFilter) -> u32 {
-        let bus = self.bus();
+    fn program_filter(&self, bus: &impl Bus, filter: &AddressFilter) -> u32 {
         let [station1, station2] = filter.station().to_registers();
         MACSTNADDR1.on(bus).set(station1);
         MACSTNADDR2.on(bus).set(station2);

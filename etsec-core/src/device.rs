@@ -22,7 +22,7 @@ use crate::event_port::{EventPort, FaultCounters};
 use crate::halt::Sides;
 use crate::link::{Interface, Link};
 use crate::mib::{Counter, Mib};
-use crate::port::Port;
+use crate::port::{Port, RINGS};
 use crate::regs::control::{ECNTRL, TSEC_ID};
 use crate::regs::receive::{RFBPTR, RSTAT, Rstat};
 use crate::regs::transmit::{TSTAT, Tstat};
@@ -62,6 +62,8 @@ impl<B: Bus + Clone> Stopped<B> {
         config.check()?;
         let controller = Controller::new(pages, config);
         controller.bring_up(delay)?;
+        // Written out once more in `of`: a call, even one that is inlined, is another copy of it
+        // all in the smallest image.
         let events =
             EventPort::new(controller.pages.group0.clone(), Tstat::empty(), Rstat::empty());
         let port = Port::new(controller);
@@ -74,6 +76,41 @@ impl<B: Bus + Clone> Stopped<B> {
         }))
     }
 
+    /// A port without rings over a controller in whatever state.
+    #[cfg(feature = "adopt")]
+    pub(crate) fn of(controller: Controller<B>) -> Self {
+        let events =
+            EventPort::new(controller.pages.group0.clone(), Tstat::empty(), Rstat::empty());
+        let port = Port::new(controller);
+        Stopped(Owner {
+            port,
+            events,
+            watch: Watch::default(),
+            recover_groups: None,
+            halted: false,
+        })
+    }
+
+    /// The same port, once its controller has been taken over as it runs.
+    #[cfg(feature = "adopt")]
+    pub(crate) fn into_running(mut self) -> Running<B> {
+        let Owner { port, events, .. } = &mut self.0;
+        events.aim(port.thlt(), port.qhlt());
+        Running(self.0)
+    }
+
+    /// Brings the controller to a programmed, stopped state again, from any other (HW 8.1). No ring
+    /// is the device's afterwards, whatever was in it.
+    ///
+    /// # Errors
+    /// [`Error::Gone`] or [`Error::NotAnEtsec`].
+    #[cfg(feature = "adopt")]
+    pub fn bring_up(&mut self, delay: &mut dyn DelayNs) -> Result<(), Error> {
+        self.0.port.controller.bring_up(delay)?;
+        self.0.port.set_live(false);
+        Ok(())
+    }
+
     /// Adds receive ring `n`, 0 to 7.
     ///
     /// # Errors
@@ -81,6 +118,7 @@ impl<B: Bus + Clone> Stopped<B> {
     /// to its arena then.
     pub fn add_rx(&mut self, n: usize, ring: RingMemory) -> Result<RxQueue<PageBell<B>>, Error> {
         self.0.port.add(Side::Rx, n, &ring)?;
+        ring.set_role(n);
         let Controller { config, rx_form, .. } = &self.0.port.controller;
         let limits = RxLimits::new(config, *rx_form, ring.bus().window());
         let bell = PageBell::new(
@@ -98,6 +136,7 @@ impl<B: Bus + Clone> Stopped<B> {
     /// As [`Stopped::add_rx`].
     pub fn add_tx(&mut self, n: usize, ring: RingMemory) -> Result<TxQueue<PageBell<B>>, Error> {
         self.0.port.add(Side::Tx, n, &ring)?;
+        ring.set_role(RINGS + n);
         let Controller { config, summed, .. } = &self.0.port.controller;
         let limits = TxLimits { frame: config.frame_max() as u32, window: ring.bus().window() };
         let offload = Offload::new(*summed);

@@ -14,6 +14,8 @@ extern crate std;
 
 pub mod adapters;
 pub mod addr;
+#[cfg(feature = "adopt")]
+pub mod adopt;
 pub mod arena;
 pub mod barrier;
 pub mod bd;

@@ -10,12 +10,17 @@
 //! | DMA area, 64-byte aligned: MRBLR | `buffer_size` |
 //! | spare, because QEMU's model writes a few bytes past MRBLR (HW 15.3) | 64 |
 
+#[cfg(feature = "adopt")]
+mod adopt;
+
 use core::cell::UnsafeCell;
 use core::fmt;
 use core::mem::MaybeUninit;
 use core::num::NonZeroU32;
 use core::ptr::NonNull;
 
+#[cfg(feature = "adopt")]
+pub(crate) use self::adopt::bytes_at;
 use crate::arena::{Handle, LINE, Place};
 use crate::buf::Buf;
 use crate::word::Word;

@@ -128,6 +128,12 @@ impl<B: Bus> Port<B> {
         Rstat::from_bits_retain(present(self.rx()) >> 8)
     }
 
+    /// The rings of one side in use, a bit each, ring 0 the highest of the byte.
+    #[cfg(feature = "adopt")]
+    pub(crate) fn enabled(&self, side: Side) -> u32 {
+        present(if side == Side::Tx { self.tx() } else { self.rx() }) >> 24
+    }
+
     /// Enables the receive rings in use. What is extracted for stashing stays as options have set
     /// it.
     #[inline]

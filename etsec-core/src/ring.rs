@@ -10,6 +10,8 @@
 //! | descriptors | 8 each |
 //! | slots: the buffer behind each descriptor | 12 each, 16 on a 64-bit CPU |
 
+mod left;
+
 use core::fmt;
 use core::ptr::NonNull;
 use core::slice;
@@ -44,6 +46,8 @@ struct Control {
     answer: Word,
     /// The hardware's position, while not live.
     position: Word,
+    #[cfg(feature = "adopt")]
+    left: left::Left,
 }
 
 /// The device does not touch the ring.
@@ -78,6 +82,8 @@ impl RingMemory {
             asked: Word::new(0),
             answer: Word::new(0),
             position: Word::new(0),
+            #[cfg(feature = "adopt")]
+            left: left::Left::default(),
         };
         // SAFETY: `place` has room for the three parts, as counted by `bytes`, in a mapped region.
         let (bds, slots) = unsafe {

@@ -3,6 +3,8 @@
 //! It moves buffers and rings a [`Doorbell`]; it reads no register and knows no controller. What
 //! the device wrote is checked before it is used.
 
+#[cfg(feature = "adopt")]
+mod adopt;
 mod burst;
 mod lossless;
 mod stored;
@@ -147,6 +149,13 @@ impl<D: Doorbell> RxQueue<D> {
         if self.staged == 0 {
             return 0;
         }
+        #[cfg(feature = "adopt")]
+        {
+            if self.staged as usize == self.ring.len() {
+                return self.commit_whole();
+            }
+            self.mark_lent();
+        }
         // Pointers before any E.
         self.bell.publish();
         let from = self.ring.back(self.tail, self.staged);
@@ -195,6 +204,7 @@ impl<D: Doorbell> RxQueue<D> {
         if self.used == 0 {
             self.head = self.ring.position();
             self.tail = self.head;
+            self.ring.mark(self.head, 0);
             return None;
         }
         // E must not outlive the buffer: after the next start the device would write to where it
@@ -246,7 +256,10 @@ impl<D: Doorbell> RxQueue<D> {
     #[inline(never)]
     fn scan(&mut self) -> bool {
         // Up to the ring's end; what lies beyond it is found by the next scan.
-        let lent = self.ring.run(self.head, self.used - self.staged);
+        let lent = self.used - self.staged;
+        #[cfg(feature = "adopt")]
+        let lent = lent.min(adopt::CLAIM);
+        let lent = self.ring.run(self.head, lent);
         let ready = lent.iter().take_while(|bd| !bd.is_owned()).count() as u32;
         if ready == 0 {
             if self.ring.is_suspect() {
@@ -255,6 +268,9 @@ impl<D: Doorbell> RxQueue<D> {
             return false;
         }
         self.ready = ready;
+        // Before any of them is handed out: who takes the ring over does not deliver it again.
+        #[cfg(feature = "adopt")]
+        self.mark_taken();
         self.bell.observe();
         true
     }
@@ -377,6 +393,7 @@ impl<D: Doorbell> RxQueue<D> {
         if first != self.head && self.ring.bd(self.head).is_owned() {
             self.head = first;
             self.tail = first;
+            self.ring.mark(first, self.used);
             self.counters.resyncs += 1;
         }
     }

@@ -43,9 +43,8 @@ impl Schedule {
 impl<B: Bus> Controller<B> {
     /// Writes the weights, and returns what TCTRL is to hold: it must not choose by weights that
     /// are not there yet.
-    pub(crate) fn program_weights(&self) -> Tctrl::TXSCHED::Value {
+    pub(crate) fn program_weights(&self, bus: &impl Bus) -> Tctrl::TXSCHED::Value {
         if let Schedule::RoundRobin([w0, w1, w2, w3, w4, w5, w6, w7]) = self.config.schedule {
-            let bus = self.bus();
             TR03WT.on(bus).set(u32::from_be_bytes([w0, w1, w2, w3]));
             TR47WT.on(bus).set(u32::from_be_bytes([w4, w5, w6, w7]));
         }
@@ -83,7 +82,7 @@ impl<B: Bus + Clone> Running<B> {
         // HW 8.4: rings are chosen anew with the transmitter stopped. One that is paused, or has no
         // clock, does not stop: it chooses no ring either, so the change is right all the same.
         let _ = port.controller.quiesce(Sides::TX, delay);
-        let chosen = port.controller.program_weights();
+        let chosen = port.controller.program_weights(port.bus());
         TCTRL.on(port.bus()).modify(Tctrl::TXSCHED.val(chosen as u32));
         port.resume();
         port.controller.check_alive()

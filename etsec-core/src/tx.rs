@@ -2,6 +2,8 @@
 //!
 //! It moves buffers and rings a [`Doorbell`]; it reads no register and knows no controller.
 
+#[cfg(feature = "adopt")]
+mod adopt;
 mod burst;
 mod offload;
 mod special;

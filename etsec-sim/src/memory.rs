@@ -312,6 +312,13 @@ impl Memory {
         Some(())
     }
 
+    /// A second handle to the oldest region in use.
+    pub(crate) fn again(&self) -> Option<SimRegion> {
+        let in_use = |block: &&Arc<Block>| !block.retired.load(Ordering::Acquire);
+        let block = self.blocks.iter().find(in_use)?;
+        Some(SimRegion { len: block.len, block: Arc::clone(block) })
+    }
+
     /// The blocks of all regions in use, for [`Memory::reach`] of another model.
     pub(crate) fn blocks(&self) -> Vec<Arc<Block>> {
         let in_use = |block: &&Arc<Block>| !block.retired.load(Ordering::Acquire);

@@ -112,6 +112,12 @@ impl Sim {
             .expect("a region needs a free place, aligned to 64 bytes, within 36 bits")
     }
 
+    /// The region handed out first once more, as another process would map it that takes it over;
+    /// `None` if there is none. The handle before must not be used any more, nor dropped.
+    pub fn region_again(&self) -> Option<SimRegion> {
+        self.with(|model| model.memory.again())
+    }
+
     /// Lets this device reach the regions that `other` has now, as two controllers reach one
     /// memory: buffers can then go from one to the other.
     ///

@@ -1,4 +1,5 @@
 //! Shared scaffolding of the tests.
+pub mod adopting;
 pub mod all_rings;
 pub mod at;
 pub mod conformance;

@@ -1,0 +1,254 @@
+//! A region that a process has left, found again by another: what was carved from it is where it
+//! says, if all of it can be true.
+//!
+//! Whoever wrote it may have died between any two stores, or be somebody else entirely: nothing is
+//! believed that was not checked, and what lies in it is only used through [`Adopted`].
+
+use core::fmt;
+use core::mem::ManuallyDrop;
+
+use heapless::Vec;
+
+use super::{Arena, ArenaHeader, Handle, MAGIC, MemoryError, Place, VERSION, check};
+use crate::dma::Region;
+use crate::pool::{self, Pool};
+use crate::ring::{self, RingMemory};
+use crate::word::Word;
+
+/// More rings than two controllers have.
+const MOST_RINGS: usize = 32;
+
+/// What was carved, in the header of a region.
+#[repr(C)]
+pub(super) struct Contents {
+    /// Bytes of the region, and of a pointer: what was written by a program of another kind is of
+    /// no use.
+    len: Word,
+    pointer: Word,
+    /// Bytes carved so far.
+    used: Word,
+    /// From the start of the region to the ring carved last, and to the pool; 0: there is none.
+    last_ring: Word,
+    pool: Word,
+}
+
+impl Contents {
+    pub(super) fn new(len: usize) -> Self {
+        Contents {
+            len: Word::new(len as u32),
+            pointer: Word::new(size_of::<usize>() as u32),
+            used: Word::new(0),
+            last_ring: Word::new(0),
+            pool: Word::new(0),
+        }
+    }
+}
+
+/// A ring that was left.
+#[derive(Debug)]
+pub struct LeftRing {
+    /// Which ring of its controller it was: receive rings 0 to 7, transmit rings 0 to 7 with 8
+    /// more.
+    pub(crate) role: usize,
+    /// The ring, with its buffers.
+    pub memory: RingMemory,
+}
+
+impl LeftRing {
+    /// Its number, if it was a receive ring.
+    #[must_use]
+    pub fn rx(&self) -> Option<usize> {
+        (self.role < 8).then_some(self.role)
+    }
+
+    /// Its number, if it was a transmit ring.
+    #[must_use]
+    pub fn tx(&self) -> Option<usize> {
+        (8..16).contains(&self.role).then(|| self.role - 8)
+    }
+}
+
+/// What was found in a region that a process had left.
+#[derive(Debug)]
+pub struct Adopted<R: Region> {
+    /// The region, for what else is to be carved.
+    pub arena: Arena<R>,
+    /// The pool. None of its buffers is free until [`Pool::reclaim`] has been called, which is to
+    /// be when all rings that may hold some have been taken over.
+    pub pool: Pool,
+    /// The rings that belonged to a controller.
+    pub rings: Vec<LeftRing, MOST_RINGS>,
+}
+
+/// Why a region is not what a process of this driver has left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum LeftError {
+    /// No region for a device at all.
+    Memory(MemoryError),
+    /// It does not begin as one.
+    Foreign,
+    /// It was written by another version of the driver, or for another kind of CPU.
+    Version(u32),
+    /// Its length is another than it says.
+    Length(u32),
+    /// What it says of its pool cannot be.
+    Pool,
+    /// What it says of a ring, at this offset, cannot be.
+    Ring(u32),
+}
+
+impl fmt::Display for LeftError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Memory(error) => error.fmt(f),
+            Self::Foreign => f.write_str("the memory is not this driver's"),
+            Self::Version(found) => {
+                write!(f, "the memory is of version {found}, or of another kind of CPU")
+            }
+            Self::Length(said) => write!(f, "the memory says to be {said} bytes long, and is not"),
+            Self::Pool => f.write_str("the memory has no pool where it says"),
+            Self::Ring(at) => write!(f, "the memory has no ring at {at:#x}, where it says"),
+        }
+    }
+}
+
+impl core::error::Error for LeftError {}
+
+impl<R: Region> Arena<R> {
+    /// Notes a ring that was just carved.
+    pub(super) fn note_ring(&self, ring: &RingMemory, bytes: usize) {
+        let contents = self.contents();
+        ring.set_previous(contents.last_ring.load());
+        contents.last_ring.store((self.used - bytes) as u32);
+        contents.used.store(self.used as u32);
+    }
+
+    /// Notes the pool that was just carved.
+    pub(super) fn note_pool(&self, bytes: usize) {
+        let contents = self.contents();
+        contents.pool.store((self.used - bytes) as u32);
+        contents.used.store(self.used as u32);
+    }
+
+    fn contents(&self) -> &Contents {
+        // SAFETY: the region is mapped as long as the arena lives, and begins with a header.
+        unsafe { &self.header.as_ref().contents }
+    }
+
+    /// Takes over a region with what a process has carved from it that is no more.
+    ///
+    /// # Safety
+    /// No process but this one uses the region any more, and in this one nothing refers to it. A
+    /// device may still reach it.
+    ///
+    /// # Errors
+    /// [`LeftError`], with the region; nothing in it has changed then.
+    pub unsafe fn adopt(region: R) -> Result<Adopted<R>, (R, LeftError)> {
+        match find(&region) {
+            Err(error) => Err((region, error)),
+            // SAFETY: the caller's; `find` has seen that all is where it says.
+            Ok(found) => Ok(unsafe { found.take(region) }),
+        }
+    }
+}
+
+/// What a region says of itself, checked.
+struct Found {
+    used: usize,
+    pool: usize,
+    rings: Vec<(usize, usize), MOST_RINGS>,
+}
+
+fn find(region: &impl Region) -> Result<Found, LeftError> {
+    check(region).map_err(LeftError::Memory)?;
+    // SAFETY: `check` found room and alignment, and any bits are a header.
+    let header = unsafe { region.cpu().cast::<ArenaHeader>().as_ref() };
+    if header.magic.load() != MAGIC {
+        return Err(LeftError::Foreign);
+    }
+    let (version, contents) = (header.version.load(), &header.contents);
+    if version != VERSION || contents.pointer.load() as usize != size_of::<usize>() {
+        return Err(LeftError::Version(version));
+    }
+    let (len, used) = (contents.len.load(), contents.used.load() as usize);
+    if len as usize != region.len() || used > region.len() {
+        return Err(LeftError::Length(len));
+    }
+    let place = |at: usize| Place {
+        // SAFETY: the callers have seen that it is inside the region.
+        cpu: unsafe { region.cpu().add(at) },
+        bus: region.bus().inside(at),
+    };
+    let fits = |at: usize, bytes: usize| {
+        at >= size_of::<ArenaHeader>()
+            && at.is_multiple_of(super::LINE)
+            && at.checked_add(bytes).is_some_and(|end| end <= used)
+    };
+    let pool = contents.pool.load() as usize;
+    if !fits(pool, size_of::<pool::PoolHeader>()) {
+        return Err(LeftError::Pool);
+    }
+    // SAFETY: a header of a pool fits there, mapped and aligned.
+    let bytes = unsafe { pool::bytes_at(&place(pool)) }.ok_or(LeftError::Pool)?;
+    if !fits(pool, bytes) {
+        return Err(LeftError::Pool);
+    }
+    let mut rings = Vec::new();
+    let mut at = contents.last_ring.load();
+    while at != 0 {
+        let (here, wrong) = (at as usize, LeftError::Ring(at));
+        if !fits(here, ring::bytes(ring::MIN_LEN)) {
+            return Err(wrong);
+        }
+        // SAFETY: a control block fits there, mapped and aligned.
+        let len = unsafe { RingMemory::len_at(&place(here)) }.ok_or(wrong)?;
+        if !fits(here, ring::bytes(len)) || rings.push((here, len)).is_err() {
+            return Err(wrong);
+        }
+        // SAFETY: as above.
+        let previous = unsafe { RingMemory::previous_at(&place(here)) };
+        // Each was carved before the one that names it, so there is an end.
+        if previous >= at {
+            return Err(wrong);
+        }
+        at = previous;
+    }
+    Ok(Found { used, pool, rings })
+}
+
+impl Found {
+    /// # Safety
+    /// As of [`Arena::adopt`]; `self` was found in this region.
+    unsafe fn take<R: Region>(self, region: R) -> Adopted<R> {
+        let header = region.cpu().cast::<ArenaHeader>();
+        let place = |at: usize| Place {
+            // SAFETY: inside the region, as `find` has seen.
+            cpu: unsafe { region.cpu().add(at) },
+            bus: region.bus().inside(at),
+        };
+        // SAFETY: mapped; the handles of the process before are gone with it.
+        unsafe { header.as_ref() }.handles.store(0);
+        let mut rings = Vec::new();
+        for (at, _) in &self.rings {
+            // SAFETY: `find` saw a ring there, and nobody else has it any more.
+            let memory = unsafe { RingMemory::found(header, &place(*at)) };
+            if let Some(role) = memory.role() {
+                // There is room: no more were found.
+                let _ = rings.push(LeftRing { role, memory });
+            }
+        }
+        // SAFETY: the region is mapped as long as the arena lives.
+        let handle = unsafe { Handle::new(header) };
+        // SAFETY: `find` saw a pool there, and nobody else has it or a buffer of it any more.
+        let pool = unsafe { Pool::found(handle, &place(self.pool)) };
+        let arena = Arena {
+            region: ManuallyDrop::new(region),
+            header,
+            used: self.used,
+            pool: Some(pool.header()),
+        };
+        Adopted { arena, pool, rings }
+    }
+}

@@ -1,0 +1,63 @@
+//! Is nothing taken over that is not what this driver has left, and is the port usable then?
+
+use etsec_core::Arena;
+use etsec_core::adopt::AdoptError;
+use etsec_core::arena::LeftError;
+use etsec_tests::adopting::{adopt, die, plan};
+use etsec_tests::rig::{Plan, Rig};
+
+#[test]
+fn what_is_another_is_refused_and_comes_up_by_a_reset() {
+    let usual = plan(16, 16);
+    let refused = |change: fn(&mut Plan)| {
+        let sim = die(Rig::new(&usual).start());
+        let mut other = usual.clone();
+        change(&mut other);
+        adopt(&sim, &other).map(drop).unwrap_err()
+    };
+    let AdoptError::Register { at, wanted, .. } = refused(|plan| plan.config.mtu = 9000) else {
+        panic!("another register");
+    };
+    assert_eq!((at, wanted), (0x510, 9024));
+    assert!(matches!(
+        refused(|plan| plan.config.parser = true),
+        AdoptError::Register { at: 0x300, .. }
+    ));
+
+    let stopped = Rig::new(&usual).start().stop();
+    let sim = stopped.sim.clone();
+    std::mem::forget(stopped);
+    assert_eq!(adopt(&sim, &usual).map(drop).unwrap_err(), AdoptError::Still);
+}
+
+#[test]
+fn foreign_and_broken_regions_are_refused() {
+    let usual = plan(16, 16);
+    let sim = die(Rig::new(&usual).start());
+    let mut bytes = [0; 64];
+    sim.load(&sim.region_again().map(std::mem::ManuallyDrop::new).unwrap(), 0, &mut bytes);
+    let with = |at: usize, value: u32| {
+        let mut region = sim.region_again().unwrap();
+        sim.store(&mut region, 0, &bytes);
+        sim.store(&mut region, at, &value.to_ne_bytes());
+        // SAFETY: who had it is forgotten.
+        let refused = unsafe { Arena::adopt(region) };
+        let Err((region, error)) = refused else { panic!("{value:#x} at {at}") };
+        std::mem::forget(region);
+        error
+    };
+    assert_eq!(with(0, 0), LeftError::Foreign);
+    assert_eq!(with(4, 99), LeftError::Version(99));
+    assert_eq!(with(12, 1), LeftError::Length(1));
+    assert_eq!(with(16, 2), LeftError::Version(1));
+    assert_eq!(
+        with(20, u32::MAX),
+        LeftError::Length(u32::from_ne_bytes(bytes[12..16].try_into().unwrap()))
+    );
+    for wrong in [1, 3, 128, 0xFFFF_FFC0, 1 << 20] {
+        assert_eq!(with(24, wrong), LeftError::Ring(wrong), "{wrong:#x}");
+    }
+    for wrong in [0, 1, 64, 128, 0xFFFF_FFC0] {
+        assert_eq!(with(28, wrong), LeftError::Pool, "{wrong:#x}");
+    }
+}
