@@ -174,7 +174,11 @@ fn received_frames_lose_their_fcs_and_control_block() {
     let (mut rx, view, bell) = rx(&mut arena, 4, true);
     assert_eq!(rx.fill(&pool), 4);
     assert_eq!(rx.commit(), 4);
-    assert_eq!(bell.take(), [Publish, Publish, Ring]);
+    // With `adopt`, a whole ring is lent in two steps.
+    let steps = if cfg!(feature = "adopt") { 2 } else { 1 };
+    let mut rung = [Publish; 5];
+    rung[2 * steps] = Ring;
+    assert_eq!(bell.take(), rung[..2 * steps + 1]);
     assert!(rx.next().is_none());
     fill(&view, 0, RxFlags::L | RxFlags::F | RxFlags::BC, 8 + 60 + 4);
     fill(&view, 1, RxFlags::L | RxFlags::F, 8 + 64 + 4);

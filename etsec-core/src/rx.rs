@@ -149,13 +149,9 @@ impl<D: Doorbell> RxQueue<D> {
         if self.staged == 0 {
             return 0;
         }
+        let count = self.staged as usize;
         #[cfg(feature = "adopt")]
-        {
-            if self.staged as usize == self.ring.len() {
-                return self.commit_whole();
-            }
-            self.mark_lent();
-        }
+        self.mark_lent();
         // Pointers before any E.
         self.bell.publish();
         let from = self.ring.back(self.tail, self.staged);
@@ -169,7 +165,6 @@ impl<D: Doorbell> RxQueue<D> {
         first.iter().for_each(|bd| bd.set_control(Control::rx(EMPTY)));
         second.iter().for_each(|bd| bd.set_control(Control::rx(EMPTY)));
         self.bell.publish();
-        let count = self.staged as usize;
         self.staged = 0;
         // HW 8.6 BSY: refill first, then clear QHLT, halted or not.
         if let Some(ring) = self.told {

@@ -120,6 +120,12 @@ fn lossless_flow_control_costs_one_more_write_a_burst_and_nothing_while_it_is_of
     }
 }
 
+/// Most looks at the descriptors for a burst: each finds at most 32 frames, or those up to the
+/// ring's end.
+fn looks(burst: usize) -> usize {
+    burst.div_ceil(32) + 1
+}
+
 #[test]
 fn receiving_reads_no_register_and_writes_one_a_burst() {
     let mut port = Counted::new();
@@ -133,7 +139,7 @@ fn receiving_reads_no_register_and_writes_one_a_burst() {
         }
         let [reads, writes, publishes, observes] = port.counts.take();
         assert_eq!((taken, reads, writes, publishes), (burst, 0, 0, 0));
-        assert!((1..=2).contains(&observes), "{observes} observes for {burst} frames");
+        assert!((1..=looks(burst)).contains(&observes), "{observes} for {burst} frames");
         assert_eq!(port.rx.commit(), burst);
         assert_eq!(port.counts.take(), [0, 1, 2, 0], "commit of {burst}");
     }
@@ -170,7 +176,7 @@ fn an_echo_writes_one_register_for_each_of_its_queues() {
         assert_eq!(port.rx.commit(), burst);
         let [reads, writes, publishes, observes] = port.counts.take();
         assert_eq!((reads, writes, publishes), (0, 2, 4));
-        assert!((1..=2).contains(&observes), "{observes} observes for {burst} frames");
+        assert!((1..=looks(burst)).contains(&observes), "{observes} for {burst} frames");
         assert_eq!(std::iter::from_fn(|| port.sim.transmitted()).count(), burst);
     }
 }

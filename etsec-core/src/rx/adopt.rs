@@ -26,7 +26,10 @@ impl<D: Doorbell> RxQueue<D> {
     /// Notes that the staged buffers are lent, before any of them is. Frames that a look has found
     /// and nobody has taken yet are as good as taken: nobody looks again before they are.
     #[inline(always)]
-    pub(super) fn mark_lent(&self) {
+    pub(super) fn mark_lent(&mut self) {
+        if self.staged as usize == self.ring.len() {
+            self.lend_most();
+        }
         self.mark(self.used);
     }
 
@@ -38,16 +41,24 @@ impl<D: Doorbell> RxQueue<D> {
         self.ring.mark(next, lent - self.ready);
     }
 
-    /// Hands a whole ring to the device, the last buffer apart: so that a ring in which nothing is
-    /// lent never looks like one in which all is filled.
+    /// Of a whole ring that is staged, lends all but the last one: so that a ring in which nothing
+    /// is lent never looks like one in which all is filled.
     #[cold]
-    pub(super) fn commit_whole(&mut self) -> usize {
-        self.tail = self.ring.back(self.tail, 1);
-        (self.used, self.staged) = (self.used - 1, self.staged - 1);
-        let most = self.commit();
-        self.tail = self.ring.next(self.tail);
-        (self.used, self.staged) = (self.used + 1, 1);
-        most + self.commit()
+    fn lend_most(&mut self) {
+        self.mark(self.used - 1);
+        self.bell.publish();
+        let mut at = self.head;
+        for _ in 1..self.staged {
+            self.lend(at);
+            at = self.ring.next(at);
+        }
+        self.bell.publish();
+        self.staged = 1;
+    }
+
+    fn lend(&self, at: u32) {
+        let wrap = if self.ring.is_last(at) { RxFlags::W } else { RxFlags::empty() };
+        self.ring.bd(at).set_control(Control::rx(EMPTY | wrap));
     }
 
     /// For a port that takes a running controller over: the ring in memory.
@@ -123,8 +134,7 @@ impl<D: Doorbell> RxQueue<D> {
         if self.filled(position)? > n {
             return Ok(());
         }
-        let wrap = if self.ring.is_last(at) { RxFlags::W } else { RxFlags::empty() };
-        self.ring.bd(at).set_control(Control::rx(EMPTY | wrap));
+        self.lend(at);
         Ok(())
     }
 }
