@@ -251,17 +251,6 @@ impl Model {
         }
     }
 
-    /// The states of all rings that have a base, TX first; the others have base 0.
-    pub(crate) fn ring_states(&self) -> [[RingState; 8]; 2] {
-        let of = |direction, first: u16| {
-            core::array::from_fn(|ring| match self.reg(first + 8 * ring as u16) {
-                0 => RingState::default(),
-                _ => self.ring_state(direction, ring),
-            })
-        };
-        [of(Direction::Tx, at::TBASE0), of(Direction::Rx, at::RBASE0)]
-    }
-
     /// A pointer register with the high register that goes with it (HW 4.5).
     pub(crate) fn bus_address(&self, high: u16, low: u16) -> u64 {
         u64::from(self.reg(high) & 0xF) << 32 | u64::from(self.reg(low))

@@ -269,8 +269,15 @@ impl Model {
     /// The CPU's earlier stores are visible to the device now: the sanitizer looks at the rings.
     pub fn publish(&mut self) {
         if self.sanitizer.is_on() {
-            let states = self.ring_states();
-            self.sanitizer.publish(&self.memory, &states);
+            self.sanitizer.published();
+            for (direction, first) in [(Direction::Tx, at::TBASE0), (Direction::Rx, at::RBASE0)] {
+                for ring in 0..8 {
+                    if self.reg(first + 8 * ring as u16) != 0 {
+                        let state = self.ring_state(direction, ring);
+                        self.sanitizer.publish(&self.memory, direction, ring, state);
+                    }
+                }
+            }
         }
     }
 

@@ -179,22 +179,19 @@ impl Sanitizer {
         watch.spans.resize(watch.copy.len(), Span::default());
     }
 
-    /// `publish`: the driver's stores so far are what the device may see.
-    pub(crate) fn publish(&mut self, memory: &Memory, states: &[[RingState; 8]; 2]) {
+    /// There was a `publish`; each ring that has a base comes next.
+    pub(crate) fn published(&mut self) {
         self.published = true;
-        for direction in [Direction::Tx, Direction::Rx] {
-            for (ring, state) in states[direction as usize].into_iter().enumerate() {
-                let watch = &mut self.rings[direction as usize][ring];
-                watch.unpublished = false;
-                if state.base == 0 {
-                    continue;
-                }
-                if state.quiet || watch.base != state.base || watch.copy.is_empty() {
-                    self.copy_ring(memory, direction, ring, state);
-                } else {
-                    self.compare(memory, direction, ring, state);
-                }
-            }
+        self.rings.iter_mut().flatten().for_each(|watch| watch.unpublished = false);
+    }
+
+    /// `publish`: the driver's stores so far are what the device may see of a ring.
+    pub(crate) fn publish(&mut self, m: &Memory, d: Direction, ring: usize, state: RingState) {
+        let watch = &mut self.rings[d as usize][ring];
+        if state.quiet || watch.base != state.base || watch.copy.is_empty() {
+            self.copy_ring(m, d, ring, state);
+        } else {
+            self.compare(m, d, ring, state);
         }
     }
 
