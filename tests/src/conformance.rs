@@ -13,6 +13,7 @@ pub mod differences;
 pub mod judge;
 mod scenarios;
 pub mod seen;
+pub mod speed;
 pub mod station;
 
 pub use device::{Device, Emulated, Simulated};

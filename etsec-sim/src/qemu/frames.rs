@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixDatagram;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use rustix::io::ioctl_fionread;
 use rustix::net::sockopt::{set_socket_recv_buffer_size, set_socket_send_buffer_size};
@@ -22,6 +23,8 @@ pub(super) struct Frames {
     ours: UnixDatagram,
     theirs: UnixDatagram,
     given: AtomicUsize,
+    /// Where a frame is put whose length is not known yet.
+    scratch: Mutex<Box<[u8]>>,
 }
 
 impl Frames {
@@ -36,7 +39,9 @@ impl Frames {
                 set_socket_recv_buffer_size(end, BUFFER_BYTES)?;
             }
             let copy = theirs.try_clone()?;
-            Ok((Frames { ours, theirs: copy, given: AtomicUsize::new(0) }, OwnedFd::from(theirs)))
+            let scratch = Mutex::new(vec![0; FRAME_BYTES].into_boxed_slice());
+            let given = AtomicUsize::new(0);
+            Ok((Frames { ours, theirs: copy, given, scratch }, OwnedFd::from(theirs)))
         };
         pair().map_err(refused)
     }
@@ -72,13 +77,10 @@ impl Frames {
 
     /// The next frame from QEMU.
     pub(super) fn receive(&self) -> Option<Vec<u8>> {
-        let mut frame = vec![0; FRAME_BYTES];
+        let mut frame = self.scratch.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             match self.ours.recv(&mut frame) {
-                Ok(len) => {
-                    frame.truncate(len);
-                    return Some(frame);
-                }
+                Ok(len) => return Some(frame[..len].to_vec()),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(_) => return None,
             }

@@ -26,6 +26,10 @@ pub trait Device {
     fn settle(&mut self);
     /// The next frame that has left: without FCS.
     fn left(&mut self) -> Option<Vec<u8>>;
+    /// Takes a frame's bytes back when nobody wants them any more.
+    fn done_with(&mut self, frame: Vec<u8>) {
+        drop(frame);
+    }
     /// The level of an interrupt line.
     fn line(&mut self, line: Line) -> bool;
     /// Stores bytes as a CPU does.
@@ -61,6 +65,8 @@ impl Default for Simulated {
     }
 }
 
+/// Below this `Sim::receive` pads, as a sender does.
+const MIN: usize = 60;
 /// Time enough for anything a model does by itself, in nanoseconds.
 const SETTLE_NS: u64 = 1_000_000;
 
@@ -79,13 +85,19 @@ impl Device for Simulated {
         self.0.delay()
     }
     fn arrive(&mut self, frame: &[u8]) {
-        self.0.receive_raw(WireFrame::exact(frame.to_vec(), Fcs::Right));
+        if frame.len() < MIN {
+            return self.0.receive_raw(WireFrame::exact(frame.to_vec(), Fcs::Right));
+        }
+        self.0.receive(frame);
     }
     fn settle(&mut self) {
         self.0.advance(SETTLE_NS);
     }
     fn left(&mut self) -> Option<Vec<u8>> {
         self.0.transmitted()
+    }
+    fn done_with(&mut self, frame: Vec<u8>) {
+        self.0.recycle(frame);
     }
     fn line(&mut self, line: Line) -> bool {
         self.0.line(line)
