@@ -54,7 +54,7 @@ pub mod list {
     use super::*;
 
     #[derive(Deserialize)]
-    #[serde(untagged, expecting = "a list of texts, or one of them")]
+    #[serde(untagged, expecting = "wanted is a list of texts, or one text")]
     enum Words {
         Many(Vec<String>),
         One(String),
