@@ -291,6 +291,21 @@ fn rings_of_both_groups_are_served() {
 }
 
 #[test]
+fn a_part_is_treated_as_the_file_says() {
+    let bench = Bench::new();
+    let device = bench.device("", "sent.pcap");
+    // Of this one it is proved after the start that it receives, by a frame that loops back
+    // (HW 14, NMG_eTSEC129).
+    for (part, frames) in [("mpc8548", Some(1)), ("p1020", None), ("other", Some(1))] {
+        let table = format!("part = \"{part}\"\n");
+        let output = bench.run(&["receive", "-d", &device, "-t", "0.1"], &[(&device, &table)]);
+        good(&output);
+        let port = &events(&output.stdout, "counters")[0]["ports"][0];
+        assert_eq!(port["mib"]["TPKT"].as_u64(), frames, "{part}: {port}");
+    }
+}
+
+#[test]
 fn what_cannot_be_is_named_with_its_key() {
     let bench = Bench::new();
     let clock = "ptp.clock = \"system\"\nptp.hz = 200000000\n";

@@ -125,6 +125,7 @@ impl Setup {
             port: PortConfig {
                 station: settings.mac,
                 phy_address: settings.phy.map(fit),
+                part: settings.part.as_deref().and_then(|part| part.parse().ok()),
                 ..PortConfig::default()
             },
             parser: self.parser || settings.needs_parser(),

@@ -194,6 +194,11 @@ mod tests {
         at("[port.eth0\n", "1:11: ", "");
         at("[port.eth0]\nphy = -1\n", "2:7: ", "phy is -1, but must be from 0 to 31");
         at("[port.eth0]\n[port.\"uio:eth0\"]\n", "1:7: ", "uio:eth0 is the same port");
+        at(
+            "[port.eth0]\npart = \"p1023\"\n",
+            "2:8: ",
+            "part is 'p1023', but a part is one of mpc83",
+        );
         let rules =
             "[port.eth0.filter]\nenabled = true\nrules = [\n  \"tcp drop\",\n  \"udp\",\n]\n";
         at(rules, "5:3: ", "filter.rules.1 cannot be: column 4: the rule does not say");

@@ -18,6 +18,7 @@ pub mod text;
 mod vlan;
 
 use anyhow::{Result, bail};
+use etsec_core::errata::Part;
 use etsec_core::offload::{RxOffload, TxOffload};
 use etsec_core::ptp::PtpClock;
 use etsec_core::{MacAddr, Running};
@@ -59,6 +60,9 @@ pub struct Settings {
     /// MDIO address of the PHY; the device tree's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub phy: Option<i64>,
+    /// The part that the controller is in, for its errata; what the kernel or the device tree says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub part: Option<String>,
     /// Rings and buffers.
     pub rings: Rings,
     /// Which frames are received.
@@ -92,6 +96,7 @@ impl Default for Settings {
             mtu: 1500,
             link: LinkArg::Auto,
             phy: None,
+            part: None,
             rings: Rings::default(),
             address: Address::default(),
             frames: Frames::default(),
@@ -232,6 +237,11 @@ impl Settings {
         Wrong::unless_in("mtu", self.mtu, MTU)?;
         if let Some(phy) = self.phy {
             Wrong::unless_in("phy", phy, (0, 31))?;
+        }
+        if let Some(part) = &self.part
+            && let Err(error) = part.parse::<Part>()
+        {
+            return Err(Wrong::new("part", format!("is '{part}', but {error}")));
         }
         self.sections().iter().try_for_each(|(_, section)| section.check(self))
     }
