@@ -350,6 +350,9 @@ fn parse_what(text: &str) -> Result<What, Wrong> {
             let direction = fields.next("direction")?;
             let ring = fields.ring(direction)?;
             let (bus, len) = (fields.bus()?, fields.decimal("ring length", RING_MAX)? as u32);
+            if !bus.is_multiple_of(8) {
+                return Err(format!("{bus:#011x} is no place for a ring: a multiple of 8"));
+            }
             What::Ring { ring, bus, len }
         }
         direction @ ("tx" | "rx") => {
@@ -429,5 +432,6 @@ mod tests {
         check("0.000000000 tx 0 0 give 0x1 0x2 abc", "no run of bytes");
         check("0.000000000 tx 0 0 give 0x1 0x2 ag", "no run of bytes");
         check("0.000000000 ring up 0 0x0 4", "'up' is no direction");
+        check("0.000000000 ring tx 0 0x010000139 4", "a multiple of 8");
     }
 }
