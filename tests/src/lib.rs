@@ -4,6 +4,7 @@ pub mod all_rings;
 pub mod at;
 pub mod conformance;
 pub mod filing;
+pub mod fuzz;
 pub mod golden;
 pub mod packet;
 pub mod ptp;

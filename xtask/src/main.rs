@@ -15,6 +15,7 @@ mod counts;
 mod cross;
 mod demo;
 mod fetch;
+mod fuzz;
 mod guest;
 mod interrupt;
 mod log;
@@ -68,6 +69,8 @@ enum Verb {
     Size(size::Options),
     /// Count instructions per packet, and packets per second against the model.
     Bench(bench::Options),
+    /// Look for inputs that parsers, driver or model do not survive.
+    Fuzz(fuzz::Options),
     /// Keep what comes out of tests that compare with a kept text, such as the trace of bring-up.
     Bless(bless::Options),
     /// The part of `demo` that runs in the network namespace; not for people.
@@ -97,6 +100,7 @@ fn main() -> ExitCode {
         Verb::Asm(options) => asm::run(&options),
         Verb::Size(options) => size::run(&options),
         Verb::Bench(options) => bench::run(&options),
+        Verb::Fuzz(options) => fuzz::run(&options),
         Verb::Bless(options) => bless::run(&options),
         Verb::DemoInside(options) => demo::inside::run(&options),
     };

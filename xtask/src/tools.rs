@@ -153,6 +153,8 @@ pub struct CargoTool {
 
 /// Checks licences, bans and sources.
 pub const CARGO_DENY: CargoTool = CargoTool { name: "cargo-deny", version: "0.20.2" };
+/// Looks for inputs that break something.
+pub const CARGO_FUZZ: CargoTool = CargoTool { name: "cargo-fuzz", version: "0.13.2" };
 /// Runs benchmarks under valgrind; its version must equal the gungraun library's.
 pub const GUNGRAUN: CargoTool = CargoTool { name: "gungraun-runner", version: "0.20.0" };
 

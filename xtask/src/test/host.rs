@@ -6,6 +6,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::counts;
+use crate::fuzz::MANIFEST as FUZZ;
 use crate::guest::programs::MANIFEST as GUEST;
 use crate::log::Log;
 use crate::qemu::firmware::MANIFEST as FIRMWARE;
@@ -23,7 +24,7 @@ const FEATURE_SETS: [(&str, &[&str]); 3] = [
 ];
 
 /// Packages with a workspace of their own: what concerns the text of all packages concerns them.
-pub const APART: [&str; 2] = [FIRMWARE, GUEST];
+pub const APART: [&str; 3] = [FIRMWARE, GUEST, FUZZ];
 
 /// rustfmt has nothing to change, in the workspace and in the packages that are their own.
 pub fn fmt(session: &mut Session, log: &mut Log) -> Result<Verdict> {

@@ -62,7 +62,7 @@ pub fn suite(session: &mut Session, log: &mut Log) -> Result<Verdict> {
 }
 
 /// The first installed nightly toolchain.
-fn nightly() -> Option<String> {
+pub fn nightly() -> Option<String> {
     let said = Command::new("rustup").args(["toolchain", "list"]).output().ok()?;
     let text = String::from_utf8_lossy(&said.stdout).into_owned();
     let first = |line: &str| line.split_whitespace().next().map(str::to_owned);

@@ -22,6 +22,8 @@ use crate::session::Session;
 use crate::tidy;
 use crate::{Common, asm, bench, conformance, size};
 
+pub use miri::nightly;
+
 /// Options of `test`.
 #[derive(Debug, Args)]
 #[command(after_help = SUITES_HELP)]

@@ -9,6 +9,8 @@ mod file;
 mod filter;
 mod frames;
 mod groups;
+#[cfg(test)]
+mod hostile;
 mod offload;
 mod pause;
 mod ptp;

@@ -1,0 +1,4 @@
+//! The fuzzer of `tests/src/fuzz/device.rs`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| etsec_tests::fuzz::run("device", data));
