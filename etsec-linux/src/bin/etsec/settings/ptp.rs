@@ -333,6 +333,7 @@ fn number<T: std::str::FromStr>(word: &str) -> Result<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use etsec_core::Bus;
 
     #[test]
     fn what_needs_a_clock_or_a_tick_is_named() {
@@ -351,6 +352,24 @@ mod tests {
             (Ptp { rx_stamps: true, ..clock }, "offload.rx-padding is 0, but must be 8 or more"),
         ] {
             assert!(text(ptp).contains(named), "{}", text(ptp));
+        }
+    }
+
+    #[test]
+    fn a_port_without_the_timer_is_refused_before_anything_is_touched() {
+        let device = Device::open("sim", &etsec_linux::Options::default()).unwrap();
+        let page = &device.port.pages().group0;
+        let ptp = Ptp { clock: Input::System, hz: 200_000_000, ..Ptp::default() };
+        let start = |timer| {
+            let config = PortConfig { timer, ..PortConfig::default() };
+            ptp.start(page, &config, 0, 0)
+        };
+        let text = start(Some(false)).unwrap_err().to_string();
+        assert!(text.contains("in the page of the SoC's first controller"), "{text}");
+        // HW 2.6: the clock is off, as after power-on.
+        assert_eq!(page.read(0xE00), 0x0001_0001);
+        for timer in [None, Some(true)] {
+            assert!(start(timer).unwrap().is_some());
         }
     }
 }
