@@ -2,14 +2,13 @@
 
 use anyhow::Result;
 use etsec_core::filer::Rule;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::args::{Filter, FilterAction, Observe};
 use crate::control::Request;
 use crate::output::table;
 use crate::run::{Context, Usage};
 use crate::settings::RuleFile;
-use crate::settings::text::pairs;
 
 /// Runs the command.
 pub fn run(args: &Filter, context: &Context) -> Result<()> {
@@ -35,14 +34,44 @@ pub fn run(args: &Filter, context: &Context) -> Result<()> {
             (target, vec!["list".to_owned()])
         }
         FilterAction::Set { target, words } => {
-            let mut values = pairs(words).map_err(Usage)?;
-            values.insert("enabled".to_owned(), true.into());
+            let values = wanted(words).map_err(Usage)?;
             tell(target, &Request::Set { section: "filter".to_owned(), values })?;
             (target, vec!["list".to_owned()])
         }
     };
     let shown = tell(target, &Request::Act { section: "filter".to_owned(), words })?;
     context.out.show(&shown, text)
+}
+
+/// The words behind `set`: `default` with all words of its action, `single-queue` with one.
+fn wanted(words: &[String]) -> Result<Map<String, Value>, String> {
+    const KEYS: [&str; 2] = ["default", "single-queue"];
+    let mut values = Map::from_iter([("enabled".to_owned(), Value::from(true))]);
+    let mut rest = words;
+    while let [key, behind @ ..] = rest {
+        if !KEYS.contains(&key.as_str()) {
+            return Err(format!(
+                "'{key}' is not set here: write default ACTION or single-queue on|off; rules are \
+                 changed by add, del, flush and load"
+            ));
+        }
+        let end = behind.iter().position(|word| KEYS.contains(&word.as_str()));
+        let (words, after) = behind.split_at(end.unwrap_or(behind.len()));
+        rest = after;
+        let value: Value = match (key.as_str(), words.join(" ").as_str()) {
+            (_, "") => return Err(format!("'{key}' has no value")),
+            ("single-queue", "on") => true.into(),
+            ("single-queue", "off") => false.into(),
+            ("single-queue", other) => {
+                return Err(format!("single-queue is on or off, not {other}"));
+            }
+            (_, action) => action.into(),
+        };
+        if values.insert(key.clone(), value).is_some() {
+            return Err(format!("'{key}' is there twice"));
+        }
+    }
+    Ok(values)
 }
 
 fn text(shown: &Value) -> String {

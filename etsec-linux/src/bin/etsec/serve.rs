@@ -17,19 +17,21 @@ use crate::net::services::{Event, Services, Settings};
 use crate::output::Output;
 use crate::run::{Context, NAP, Run, Usage};
 use crate::selftest;
+use crate::settings::Settings as PortSettings;
 use crate::setup::Setup;
 use crate::station::{Bell, NetStation, Station, random_seed};
 
 /// Runs the command.
 pub fn run(args: &Serve, context: &Context) -> Result<()> {
     Files::of([&args.port.device]).check()?;
-    check_buffers(args.port.tuning.buffers)?;
+    let setup = Setup::of_port(&args.port)?;
+    check(&setup.settings)?;
     // The directory first: a port is not taken over for files that cannot be served.
     let content = content(args)?;
     if args.self_test.self_test {
         return selftest::run(args, context);
     }
-    let station = Station::open(&Setup::of_port(&args.port)?, context)?;
+    let station = Station::open(&setup, context)?;
     let mut run = Run::new(context, Until { count: None, duration: args.duration });
     let mut server = Server::new(args, station, content)?;
     let served = server.serve(context.out, &mut run);
@@ -39,12 +41,21 @@ pub fn run(args: &Serve, context: &Context) -> Result<()> {
 
 /// Fewest buffers, one of them to send from and the others to receive in. With a single one in each
 /// direction a download stands still.
-const BUFFERS_MIN: usize = 4;
+const BUFFERS_MIN: i64 = 4;
 
-fn check_buffers(buffers: Option<usize>) -> Result<()> {
-    let Some(buffers) = buffers else { return Ok(()) };
-    let enough = buffers >= BUFFERS_MIN;
-    ensure!(enough, Usage(format!("--buffers {buffers}: serve needs {BUFFERS_MIN} at least")));
+/// Whether a port that is set to this can serve.
+fn check(settings: &PortSettings) -> Result<()> {
+    let rings = &settings.rings;
+    if let Some(buffers) = rings.buffers {
+        let few = || {
+            Usage(format!(
+                "--buffers {buffers}, or rings.buffers: serve needs {BUFFERS_MIN} at least"
+            ))
+        };
+        ensure!(buffers >= BUFFERS_MIN, few());
+    }
+    let one = || Usage("a TCP/IP stack takes one receive ring; set rings.rx to 1".into());
+    ensure!(rings.rx == 1, one());
     Ok(())
 }
 

@@ -103,6 +103,11 @@ impl Setup {
                     .into()
             )
         );
+        let queue = self.tx_queue;
+        ensure!(
+            !self.settings.sched.blocks(queue),
+            Usage(format!("sched never gives transmit ring {queue} a turn: see `etsec sched`"))
+        );
         let options = Options { trace: tracer.begin(&self.device)?, ..self.options() };
         let mut device = Device::open(&self.device.to_string(), &options)?;
         let mut clock = None;

@@ -1,14 +1,15 @@
 //! `etsec wol`: a port that sleeps until a frame wakes it. Putting the computer to sleep meanwhile
 //! is somebody else's business.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
+use etsec_core::Running;
 use etsec_core::device::{Sleeping, Wake, WakeFrames};
 use etsec_linux::device::Device;
 use etsec_linux::time::Delay;
 use etsec_linux::wait::Waiter;
-use etsec_linux::{AnyBus, Lines};
+use etsec_linux::{AnyBus, Error, Lines};
 use serde::Serialize;
 
 use crate::args::{WakeKind, Wol};
@@ -16,6 +17,11 @@ use crate::files::Files;
 use crate::output::is_reader_gone;
 use crate::run::{Context, NAP, Usage};
 use crate::setup::{Opened, Setup};
+
+/// Autonegotiation takes a few seconds.
+const LINK_WAIT: Duration = Duration::from_secs(5);
+/// How often it is looked at meanwhile.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 #[derive(Debug, Serialize)]
 struct Shown {
@@ -32,8 +38,8 @@ pub fn run(args: &Wol, context: &Context) -> Result<()> {
     let name = setup.device.to_string();
     let Opened { device, .. } = setup.open(&context.tracer)?;
     let mut device = device.start().map_err(|(_, error)| error)?;
-    // The link as it is, before the port stops following it.
-    if let Err(error) = device.prove_reception().and_then(|()| device.service(0).map(drop)) {
+    let proved = device.prove_reception();
+    if let Err(error) = proved.and_then(|()| await_link(&mut device, context)) {
         device.stop().map_err(|(_, error)| error)?;
         return Err(error.into());
     }
@@ -76,6 +82,23 @@ pub fn run(args: &Wol, context: &Context) -> Result<()> {
         }),
         false if context.stop.asked() => Ok(()),
         false => bail!("{name}: nothing has woken it in time"),
+    }
+}
+
+/// Lets the port follow its link until there is one: asleep, it does not.
+fn await_link(device: &mut Device<Running<AnyBus>>, context: &Context) -> Result<(), Error> {
+    let started = Instant::now();
+    loop {
+        let passed = started.elapsed();
+        device.service(u32::try_from(passed.as_millis()).unwrap_or(u32::MAX))?;
+        if device.link.link().is_some() || context.stop.asked() {
+            return Ok(());
+        }
+        if passed > LINK_WAIT {
+            log::warn!("{}: the link is down, and will not be followed from here on", device.name);
+            return Ok(());
+        }
+        std::thread::sleep(LOOK_EVERY);
     }
 }
 

@@ -84,6 +84,31 @@ pub struct Ptp {
     pub action: PtpAction,
 }
 
+/// Inputs that the clock can count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ClockInput {
+    /// The TSEC_1588_CLK pin.
+    External,
+    /// The controller's system clock.
+    System,
+    /// The transmit clock of the interface.
+    Transmit,
+    /// The RTC input.
+    Rtc,
+}
+
+impl ClockInput {
+    /// As the settings have it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ClockInput::External => "external",
+            ClockInput::System => "system",
+            ClockInput::Transmit => "transmit",
+            ClockInput::Rtc => "rtc",
+        }
+    }
+}
+
 /// The actions of `etsec ptp`.
 #[derive(Debug, Subcommand)]
 pub enum PtpAction {
@@ -91,8 +116,8 @@ pub enum PtpAction {
     Start {
         #[command(flatten)]
         target: Observe,
-        /// What it counts: external, system, transmit or rtc.
-        input: String,
+        /// What it counts.
+        input: ClockInput,
         /// The input's frequency.
         hz: u32,
     },

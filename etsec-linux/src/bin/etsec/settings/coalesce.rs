@@ -101,11 +101,23 @@ impl Section for Coalesce {
         for side in [Side::Rx, Side::Tx] {
             let (frames, usecs, keys) = self.of(side);
             for (numbers, key) in [frames, usecs].into_iter().zip(keys) {
-                if let PerRing::Each(numbers) = numbers
-                    && numbers.len() > 8
-                {
-                    let why = format!("has {} numbers, but there are 8 rings", numbers.len());
-                    return Err(Wrong::new(&format!("coalesce.{key}"), why));
+                let PerRing::Each(numbers) = numbers else { continue };
+                let key = format!("coalesce.{key}");
+                match numbers[..] {
+                    [] => return Err(Wrong::new(&key, "has no number")),
+                    // It would look like one for all.
+                    [one] => {
+                        let why = format!(
+                            "is a list of one: write {one} for all rings, or {one},0 for ring 0 \
+                             alone"
+                        );
+                        return Err(Wrong::new(&key, why));
+                    }
+                    _ if numbers.len() > 8 => {
+                        let why = format!("has {} numbers, but there are 8 rings", numbers.len());
+                        return Err(Wrong::new(&key, why));
+                    }
+                    _ => {}
                 }
             }
             (0..8).try_for_each(|n| self.wanted(side, n).map(drop))?;

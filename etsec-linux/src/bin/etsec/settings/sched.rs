@@ -31,6 +31,15 @@ pub enum Mode {
 }
 
 impl Sched {
+    /// Whether a ring never has its turn.
+    pub fn blocks(self, ring: usize) -> bool {
+        match self.mode {
+            Mode::Single => ring != 0,
+            Mode::Priority => false,
+            Mode::RoundRobin => self.weights.get(ring).is_none_or(|weight| *weight == 0),
+        }
+    }
+
     fn schedule(self) -> Schedule {
         match self.mode {
             Mode::Single => Schedule::Single,
@@ -41,12 +50,16 @@ impl Sched {
 }
 
 impl Section for Sched {
-    fn check(&self, _: &Settings) -> Result<(), Wrong> {
+    fn check(&self, all: &Settings) -> Result<(), Wrong> {
         for (n, weight) in self.weights.into_iter().enumerate() {
             Wrong::unless_in(&format!("sched.weights.{n}"), weight, (0, 255))?;
         }
-        if self.mode == Mode::RoundRobin && self.weights == [0; 8] {
-            return Err(Wrong::new("sched.weights", "are all 0: nothing would ever be sent"));
+        if (0..fit(all.rings.tx)).all(|ring| self.blocks(ring)) {
+            let why = format!(
+                "are 0 for each of the {} rings there are: nothing would ever be sent",
+                all.rings.tx
+            );
+            return Err(Wrong::new("sched.weights", why));
         }
         Ok(())
     }

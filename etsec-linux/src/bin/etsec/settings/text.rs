@@ -103,13 +103,19 @@ pub fn plain(message: &str) -> String {
 /// lists with commas, and else texts.
 ///
 /// # Errors
-/// A key without a value.
+/// A key without a value, or one that is there twice.
 pub fn pairs(words: &[String]) -> Result<serde_json::Map<String, serde_json::Value>, String> {
     let (pairs, rest) = words.as_chunks::<2>();
     if let [key] = rest {
         return Err(format!("'{key}' has no value; write KEY VALUE, such as 'rx on'"));
     }
-    Ok(pairs.iter().map(|[key, word]| (key.clone(), value(word))).collect())
+    let mut values = serde_json::Map::new();
+    for [key, word] in pairs {
+        if values.insert(key.clone(), value(word)).is_some() {
+            return Err(format!("'{key}' is there twice"));
+        }
+    }
+    Ok(values)
 }
 
 fn value(word: &str) -> serde_json::Value {
@@ -136,5 +142,6 @@ mod tests {
         let wanted = json!({ "rx": true, "frames": 32, "weights": [1, 2, 4], "mode": "priority" });
         assert_eq!(serde_json::Value::from(map), wanted);
         assert!(pairs(&words("rx on tx")).unwrap_err().contains("'tx' has no value"));
+        assert_eq!(pairs(&words("rx on rx off")).unwrap_err(), "'rx' is there twice");
     }
 }
