@@ -10,6 +10,41 @@ use program::owner::{Owner, run, text};
 use program::*;
 use serde_json::Value;
 
+/// A verb, words that cannot be, the exit status, and what is said.
+const WRONG: &[(&str, &[&str], i32, &str)] = &[
+    ("address", &["promiscuous", "off", "all-multicast", "maybe"], 1, "boolean"),
+    ("address", &["promiscuos", "off"], 1, "unknown field `promiscuos`"),
+    ("address", &["promiscuous"], 2, "'promiscuous' has no value"),
+    ("sched", &["mode", "fair"], 1, "`single`, `priority`, `round-robin`"),
+    ("address", &["promiscuous", "off", "promiscuous", "on"], 2, "'promiscuous' is there twice"),
+    ("sched", &["weights", "0,1,1,0,0,0,0,0"], 1, "sched.weights are 0 for each of the 1 rings"),
+    ("sched", &["weights", "1,2,4"], 1, "invalid length 3, expected an array of length 8"),
+    (
+        "sched",
+        &["weights", "1,2,4,0,0,0,0,256"],
+        1,
+        "sched.weights.7 is 256, but must be from 0 to",
+    ),
+    ("offload", &["rx-checksum", "on"], 1, "set rx-checksum, or filter.enabled, at the start"),
+    ("offload", &["tx-checksum", "on"], 1, "offload: tx-checksum cannot be changed"),
+    ("offload", &["rx-padding", "32"], 1, "offload.rx-padding is 32, but must be from 0 to 31"),
+    ("coalesce", &["rx-frames", "256"], 1, "coalesce.rx-frames is 256, but must be from 0 to"),
+    ("coalesce", &["rx-usecs", "4000000000"], 1, "coalesce.rx-usecs is 4000000000, but must be"),
+    ("coalesce", &["rx-usecs", "0"], 1, "coalesce.rx-usecs is 0, but must be from 1 to 33553"),
+    (
+        "coalesce",
+        &["tx-frames", "1", "tx-usecs", "40000"],
+        1,
+        "coalesce.tx-usecs is 40000, but must",
+    ),
+    ("coalesce", &["rx-frames", "few"], 1, "a number, or a list with one for each ring"),
+    ("coalesce", &["rx-frames", "1,2,3,4,5,6,7,8,9"], 1, "has 9 numbers, but there are 8"),
+    ("pause", &["time", "65536"], 1, "pause.time is 65536, but must be from 0 to 65535"),
+    ("pause", &["time", "99999999999999999999"], 1, "expected a whole number"),
+    ("rings", &["rx", "9"], 1, "rings.rx is 9, but must be from 1 to 8"),
+    ("rings", &["rx", "2"], 1, "--config"),
+];
+
 #[test]
 fn a_running_port_shows_its_settings_and_takes_others() {
     let dir = tempfile::tempdir().unwrap();
@@ -29,54 +64,7 @@ fn a_running_port_shows_its_settings_and_takes_others() {
     assert!(text(&set).starts_with("autoneg  off\nrx       off\nrx-now   "), "{}", said(&set));
     assert_eq!(owner.show("pause")["time"], 16);
     // What cannot be changes nothing, and is named.
-    for (verb, words, status, named) in [
-        ("address", &["promiscuous", "off", "all-multicast", "maybe"][..], 1, "boolean"),
-        ("address", &["promiscuos", "off"], 1, "unknown field `promiscuos`"),
-        ("address", &["promiscuous"], 2, "'promiscuous' has no value"),
-        ("sched", &["mode", "fair"], 1, "`single`, `priority`, `round-robin`"),
-        (
-            "address",
-            &["promiscuous", "off", "promiscuous", "on"],
-            2,
-            "'promiscuous' is there twice",
-        ),
-        (
-            "sched",
-            &["weights", "0,1,1,0,0,0,0,0"],
-            1,
-            "sched.weights are 0 for each of the 1 rings",
-        ),
-        ("sched", &["weights", "1,2,4"], 1, "invalid length 3, expected an array of length 8"),
-        (
-            "sched",
-            &["weights", "1,2,4,0,0,0,0,256"],
-            1,
-            "sched.weights.7 is 256, but must be from 0 to",
-        ),
-        ("offload", &["rx-checksum", "on"], 1, "set rx-checksum, or filter.enabled, at the start"),
-        ("offload", &["tx-checksum", "on"], 1, "offload: tx-checksum cannot be changed"),
-        ("offload", &["rx-padding", "32"], 1, "offload.rx-padding is 32, but must be from 0 to 31"),
-        ("coalesce", &["rx-frames", "256"], 1, "coalesce.rx-frames is 256, but must be from 0 to"),
-        (
-            "coalesce",
-            &["rx-usecs", "4000000000"],
-            1,
-            "coalesce.rx-usecs is 4000000000, but must be",
-        ),
-        ("coalesce", &["rx-usecs", "0"], 1, "coalesce.rx-usecs is 0, but must be from 1 to 33553"),
-        (
-            "coalesce",
-            &["tx-frames", "1", "tx-usecs", "40000"],
-            1,
-            "coalesce.tx-usecs is 40000, but must",
-        ),
-        ("coalesce", &["rx-frames", "few"], 1, "a number, or a list with one for each ring"),
-        ("coalesce", &["rx-frames", "1,2,3,4,5,6,7,8,9"], 1, "has 9 numbers, but there are 8"),
-        ("pause", &["time", "65536"], 1, "pause.time is 65536, but must be from 0 to 65535"),
-        ("pause", &["time", "99999999999999999999"], 1, "expected a whole number"),
-        ("rings", &["rx", "9"], 1, "rings.rx is 9, but must be from 1 to 8"),
-        ("rings", &["rx", "2"], 1, "--config"),
-    ] {
+    for &(verb, words, status, named) in WRONG {
         let output = owner.set(verb, words);
         assert_eq!(code(&output), Some(status), "{words:?}: {}", said(&output));
         assert!(said(&output).contains(named), "{words:?}: {}", said(&output));
