@@ -5,6 +5,7 @@
 //! ring and no descriptor.
 
 mod chain;
+mod slot;
 
 use core::fmt;
 use core::mem::ManuallyDrop;
@@ -14,6 +15,7 @@ use core::slice;
 
 pub(crate) use self::chain::Chain;
 pub use self::chain::Segments;
+pub(crate) use self::slot::{Packed, Slot};
 use crate::fcb::TxFcb;
 use crate::pool::{HEADROOM, PoolHeader, PoolRef};
 
@@ -37,8 +39,6 @@ pub struct Buf {
 const CHAINED: u32 = 1;
 /// Where the bytes of an empty buffer are: behind all its headroom.
 const EMPTY: u32 = (HEADROOM as u32) << 16;
-/// Only in a ring's slot: the frame's control block has a descriptor of its own in front of it.
-const APART: u32 = 2;
 
 /// The place `skip` bytes behind the headroom, for [`Buf::describe_behind`].
 pub(crate) const fn behind(skip: u32) -> u32 {
@@ -66,7 +66,7 @@ impl Buf {
     /// Low half of the device's address of the first byte.
     #[inline(always)]
     pub(crate) fn bus_low(&self) -> u32 {
-        self.pool().bus_low(self.place() + self.offset())
+        self.pool().bus_low(self.start())
     }
 
     #[inline(always)]
@@ -139,7 +139,7 @@ impl Buf {
     #[inline(always)]
     pub(crate) fn front(&self) -> [u8; 8] {
         debug_assert!(!self.is_chain());
-        let at = self.pool().cpu(self.at).wrapping_add(HEADROOM);
+        let at = self.reading(self.at).wrapping_add(HEADROOM);
         // SAFETY: inside the buffer, whose bytes are initialised and owned.
         unsafe { at.cast::<[u8; 8]>().read_unaligned() }
     }
@@ -148,7 +148,7 @@ impl Buf {
     pub(crate) fn load(&self, at: usize) -> [u8; 8] {
         debug_assert!(at <= HEADROOM + 8);
         // SAFETY: inside the buffer, whose bytes are initialised and owned.
-        unsafe { self.pool().cpu(self.place() + at as u32).cast::<[u8; 8]>().read_unaligned() }
+        unsafe { self.reading(self.place() + at as u32).cast::<[u8; 8]>().read_unaligned() }
     }
 
     /// Whether a transmit control block can lie right in front of the first byte: there is room for
@@ -168,7 +168,7 @@ impl Buf {
         debug_assert!(self.takes_fcb(true));
         let at = (self.place() + self.offset()).wrapping_sub(TxFcb::LEN as u32);
         // SAFETY: the headroom is this buffer's, which is owned, and it is that large.
-        unsafe { self.pool().cpu(at).cast::<[u8; 8]>().write_unaligned(fcb.bytes()) };
+        unsafe { self.writing(at).cast::<[u8; 8]>().write_unaligned(fcb.bytes()) };
         self.pool().bus_low(at)
     }
 
@@ -184,7 +184,7 @@ impl Buf {
         debug_assert!(at + 8 <= self.offset() as usize);
         let place = self.place() + at as u32;
         // SAFETY: between the buffer's start and its first byte; the buffer is owned.
-        unsafe { self.pool().cpu(place).cast::<[u8; 8]>().write_unaligned(bytes) };
+        unsafe { self.writing(place).cast::<[u8; 8]>().write_unaligned(bytes) };
         self.pool().bus_low(place)
     }
 
@@ -333,9 +333,22 @@ impl Buf {
         self.is_chain().then(|| unsafe { &mut *self.pool().next(self.place()) })
     }
 
+    /// From the pool's header to the first byte.
     #[inline(always)]
-    fn start(&self) -> *mut u8 {
-        self.pool().cpu(self.place() + self.offset())
+    fn start(&self) -> u32 {
+        self.place() + self.offset()
+    }
+
+    /// Where the CPU reads the byte `at` bytes behind the pool's header, one of this buffer's.
+    #[inline(always)]
+    fn reading(&self, at: u32) -> *const u8 {
+        self.pool().cpu(at)
+    }
+
+    /// Where it writes that byte.
+    #[inline(always)]
+    fn writing(&mut self, at: u32) -> *mut u8 {
+        self.pool().cpu(at)
     }
 }
 
@@ -344,7 +357,7 @@ impl Deref for Buf {
     #[inline(always)]
     fn deref(&self) -> &[u8] {
         // SAFETY: offset and length stay inside the buffer, whose bytes are initialised and owned.
-        unsafe { slice::from_raw_parts(self.start(), self.len()) }
+        unsafe { slice::from_raw_parts(self.reading(self.start()), self.len()) }
     }
 }
 
@@ -352,7 +365,7 @@ impl DerefMut for Buf {
     #[inline(always)]
     fn deref_mut(&mut self) -> &mut [u8] {
         // SAFETY: as above, exclusively.
-        unsafe { slice::from_raw_parts_mut(self.start(), self.len()) }
+        unsafe { slice::from_raw_parts_mut(self.writing(self.start()), self.len()) }
     }
 }
 
@@ -386,105 +399,5 @@ impl fmt::Debug for Buf {
             self.buffers(),
             self.bus_low()
         )
-    }
-}
-
-/// A buffer as words without a destructor: in a ring's slot, or on its way into a call that is not
-/// inlined. A [`Buf`] that is only ever packed for such calls need not be in memory itself.
-pub(crate) struct Packed {
-    pool: NonNull<PoolHeader>,
-    at: u32,
-    /// As in a [`Buf`].
-    span: u32,
-}
-
-impl Packed {
-    /// The buffer again.
-    #[inline(always)]
-    pub(crate) fn unpack(self) -> Buf {
-        Buf { pool: self.pool, at: self.at, span: self.span }
-    }
-}
-
-/// A ring's place for a buffer: moved there and back by plain copies.
-#[derive(Clone, Copy)]
-pub(crate) struct Slot(NonNull<Packed>);
-
-impl Slot {
-    /// # Safety
-    /// `at` is a place for a buffer, used by one ring only.
-    #[inline(always)]
-    pub(crate) unsafe fn new(at: NonNull<Packed>) -> Self {
-        Slot(at)
-    }
-
-    /// Moves a buffer in.
-    #[inline(always)]
-    pub(crate) fn put(self, buf: Buf) {
-        // SAFETY: `new` promises the place.
-        unsafe { ptr::write(self.0.as_ptr(), buf.pack()) };
-    }
-
-    /// Moves the buffer out.
-    ///
-    /// # Safety
-    /// One was put in since the last one was taken, and no note of a control block is left.
-    #[inline(always)]
-    pub(crate) unsafe fn take(self) -> Buf {
-        // SAFETY: the caller promises that there is one.
-        let Packed { pool, at, span } = *unsafe { self.0.as_ref() };
-        Packed { pool, at, span }.unpack()
-    }
-
-    /// Whether the frame in it has more than one descriptor.
-    ///
-    /// # Safety
-    /// As for [`Slot::take`].
-    #[inline(always)]
-    pub(crate) unsafe fn has_more(self) -> bool {
-        // SAFETY: the caller promises that there is one.
-        MAX_CHAIN > 1 && unsafe { self.0.as_ref().at & (CHAINED | APART) != 0 }
-    }
-
-    /// Moves a frame in that has a descriptor for its control block, too.
-    pub(crate) fn put_apart(self, buf: Buf) {
-        let Packed { pool, at, span } = buf.pack();
-        // SAFETY: `new` promises the place.
-        unsafe { ptr::write(self.0.as_ptr(), Packed { pool, at: at | APART, span }) };
-    }
-
-    /// Whether the frame in it has such a descriptor. It can be taken afterwards, or be marked
-    /// again.
-    ///
-    /// # Safety
-    /// As for [`Slot::take`].
-    pub(crate) unsafe fn clear_apart(mut self) -> bool {
-        if MAX_CHAIN == 1 {
-            return false;
-        }
-        // SAFETY: the caller promises that there is one.
-        let at = unsafe { &mut self.0.as_mut().at };
-        let apart = *at & APART != 0;
-        *at &= !APART;
-        apart
-    }
-
-    /// Marks the frame again.
-    ///
-    /// # Safety
-    /// As for [`Slot::take`].
-    pub(crate) unsafe fn set_apart(mut self) {
-        // SAFETY: the caller promises that there is one.
-        unsafe { self.0.as_mut().at |= APART };
-    }
-
-    /// Bytes of the first buffer of the frame in it.
-    ///
-    /// # Safety
-    /// As for [`Slot::take`].
-    #[inline(always)]
-    pub(crate) unsafe fn len(self) -> u32 {
-        // SAFETY: the caller promises that there is one.
-        unsafe { self.0.as_ref().span & 0xFFFF }
     }
 }

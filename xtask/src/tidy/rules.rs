@@ -21,6 +21,7 @@ const RULES: [Rule; 10] = [
             "arena/adopt.rs",
             "barrier.rs",
             "buf.rs",
+            "buf/slot.rs",
             "bus.rs",
             "dma.rs",
             "pool.rs",
