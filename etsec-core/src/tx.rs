@@ -17,7 +17,7 @@ pub use self::burst::{Sent, Stager};
 pub(crate) use self::offload::{ANYWHERE, OWN_PREAMBLES, Offload, SUMMED};
 pub use self::refused::{Reason, Refused};
 use crate::bd::{Bd, Control, TxFlags, Unsent};
-use crate::buf::{Buf, Packed};
+use crate::buf::{Buf, MAX_CHAIN, Packed};
 use crate::bus::Doorbell;
 use crate::ring::RingMemory;
 
@@ -142,16 +142,47 @@ impl<D: Doorbell> TxQueue<D> {
         }
         // Pointers, lengths and the frames' bytes before any R.
         self.bell.publish();
-        // From the last descriptor back to the first, so that the device, which stops at the first
-        // that is not ready, never meets a frame without its end (HW 4.4). The burst's last
-        // frame asks for an interrupt.
+        if MAX_CHAIN > 1 && self.staged_more != 0 {
+            return self.commit_chains();
+        }
+        let (first, second) = self.asking();
+        second.iter().rev().for_each(Bd::give);
+        first.iter().rev().for_each(Bd::give);
+        self.tell()
+    }
+
+    /// As [`TxQueue::commit`], where a frame has several descriptors: the very first R is set only
+    /// when all others are seen to be (HW 4.4), for a device that is under way needs no bell.
+    #[cold]
+    #[inline(never)]
+    fn commit_chains(&mut self) -> usize {
+        let (first, second) = self.asking();
+        second.iter().rev().for_each(Bd::give);
+        if let Some((very_first, others)) = first.split_first() {
+            others.iter().rev().for_each(Bd::give);
+            self.bell.publish();
+            very_first.give();
+        }
+        self.tell()
+    }
+
+    /// What is staged, of which the last descriptor asks for an interrupt from here on.
+    ///
+    /// It is given from the last back to the first, so that the device, which stops at the first
+    /// that is not ready, never meets a frame without its end (HW 4.4).
+    #[inline(always)]
+    fn asking(&self) -> (&[Bd], &[Bd]) {
         let (first, second) = self.ring.runs(self.ring.back(self.tail, self.staged), self.staged);
         let last = if second.is_empty() { first.last() } else { second.last() };
         if let Some(last) = last {
             last.ask();
         }
-        second.iter().rev().for_each(Bd::give);
-        first.iter().rev().for_each(Bd::give);
+        (first, second)
+    }
+
+    /// Tells the device of what it was given, and how many frames it was.
+    #[inline(always)]
+    fn tell(&mut self) -> usize {
         self.bell.publish();
         self.bell.ring();
         let frames = self.staged - self.staged_more;
