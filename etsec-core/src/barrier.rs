@@ -2,7 +2,14 @@
 //!
 //! It knows instructions and nothing else. Device memory must be coherent (HW 3.4: snooping on).
 
-/// Orders earlier memory stores before later stores and register writes, as seen by the device.
+#[cfg(not(all(loom, test)))]
+#[allow(unused_imports, reason = "only where there is no instruction of our own")]
+use core::sync::atomic::{Ordering, fence};
+#[cfg(all(loom, test))]
+use loom::sync::atomic::{Ordering, fence};
+
+/// Orders earlier memory accesses before later stores and register writes, as seen by the device:
+/// loads as well, for a buffer that was read may be given to the device.
 #[inline(always)]
 pub fn publish() {
     #[cfg(any(target_arch = "powerpc", target_arch = "powerpc64"))]
@@ -14,7 +21,7 @@ pub fn publish() {
     #[cfg(target_arch = "aarch64")]
     // SAFETY: a barrier instruction touches no register and no memory.
     unsafe {
-        core::arch::asm!("dmb oshst", options(nostack, preserves_flags));
+        core::arch::asm!("dmb osh", options(nostack, preserves_flags));
     }
     #[cfg(all(target_arch = "arm", target_feature = "v7"))]
     // SAFETY: a barrier instruction touches no register and no memory.
@@ -28,7 +35,7 @@ pub fn publish() {
         all(target_arch = "arm", target_feature = "v7")
     )))]
     // On x86 stores are seen in order, so this only keeps the compiler from moving them.
-    core::sync::atomic::fence(core::sync::atomic::Ordering::Release);
+    fence(Ordering::Release);
 }
 
 /// Orders an earlier load of a descriptor before later loads of the bytes it covers.
@@ -55,5 +62,5 @@ pub fn observe() {
         target_arch = "aarch64",
         all(target_arch = "arm", target_feature = "v7")
     )))]
-    core::sync::atomic::fence(core::sync::atomic::Ordering::Acquire);
+    fence(Ordering::Acquire);
 }

@@ -64,6 +64,8 @@ impl<B: Bus> Controller<B> {
             }
             delay.delay_us(STOP_POLL_US);
         }
+        // What the device wrote until it stopped, before anything that is read from here on.
+        bus.observe();
         missing
     }
 
