@@ -361,7 +361,7 @@ fn a_stuck_queue_turns_to_the_hardwares_position_and_an_old_answer_is_not_used()
     assert_ne!(number, old);
     // The hardware has skipped descriptor 1 and filled 2 (HW 15.3).
     fill(&view, 2, RxFlags::L, 84);
-    view.answer(number, view.first_filled(3, || ()));
+    view.answer(number, view.first_filled(3, || ()).unwrap());
     assert!(rx.next().is_none());
     assert_eq!(rx.next().unwrap().0.len(), 80);
     assert_eq!(rx.counters().resyncs, 1);

@@ -394,22 +394,21 @@ impl RingView {
 
     /// Where the queue of a full receive ring is to go on if the hardware goes on at `position`: at
     /// the descriptor that was filled first; at `position` if none is filled. The hardware may have
-    /// left out others in between, once for each time it found the ring full.
-    pub(crate) fn first_filled(&self, position: u32, observe: impl Fn()) -> u32 {
+    /// left out others in between, once for each time it found the ring full. `None` if `position`
+    /// itself is filled: what is filled while one looks begins there, and is not the oldest.
+    pub(crate) fn first_filled(&self, position: u32, observe: impl Fn()) -> Option<u32> {
         let steps = (0..self.len()).find(|steps| !self.bd(position + steps).is_owned());
+        // Whoever has seen a later one has to see `position` filled.
         observe();
-        match steps {
-            // What is being filled in this very moment begins at `position`, and is no reason to
-            // leave it out.
-            Some(steps) if self.bd(position).is_owned() => (position + steps) % self.len(),
-            _ => position,
-        }
+        let first = (position + steps.unwrap_or(0)) % self.len();
+        self.bd(position).is_owned().then_some(first)
     }
 
     /// Answers a question from a position read after it was seen.
     pub(crate) fn answer(&self, number: u16, at: u32) {
         let control = self.control();
-        control.asked.store(0);
+        // This one, and not another that has been asked in the meantime.
+        control.asked.replace(number.into(), 0);
         control.answer.release(u32::from(number) << 16 | at & 0xFFFF);
     }
 }

@@ -13,6 +13,7 @@ use crate::regs::Readable;
 use crate::regs::receive::{RBPTR, Rstat};
 use crate::regs::transmit::{TBPTR, TCTRL, Tctrl, Tstat};
 use crate::report::warning;
+use crate::ring::RingView;
 
 /// How often in a row a ring is found halted at one ready descriptor before its frame is given up.
 /// It has been restarted after each time but the last.
@@ -32,12 +33,28 @@ struct Progress {
     hung: bool,
 }
 
+/// Where a receive ring stood: the descriptor, counted from 1, and in the lowest bit whether it was
+/// filled. 0: nothing is known.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Standing(u32);
+
+impl Standing {
+    fn at(view: &RingView, at: u32) -> Standing {
+        Standing((at + 1) << 1 | u32::from(!view.bd(at).is_owned()))
+    }
+
+    /// Whether it was the same descriptor.
+    fn is_where(self, other: Standing) -> bool {
+        self.0 >> 1 == other.0 >> 1
+    }
+}
+
 /// What is remembered between two looks.
 #[derive(Debug, Default)]
 pub(crate) struct Watch {
     tx: [Progress; RINGS],
     /// Where each receive ring stood at the last look.
-    rx: [Option<Place>; RINGS],
+    rx: [Standing; RINGS],
     /// When the transmitter last got on, or had nothing to do; `None`: to be taken from the next
     /// look.
     moved_ms: Option<u32>,
@@ -131,8 +148,15 @@ impl Watch {
             let Some(view) = &port.rx()[n] else { continue };
             let question = view.question();
             let Some(at) = view.index_of(RBPTR.nth(n).on(bus).get()) else { continue };
-            if let Some(number) = question {
-                view.answer(number, view.first_filled(at, || bus.observe()));
+            // Descriptors are looked at as they were then, or later: one that is not seen to be
+            // filled would be left out.
+            bus.observe();
+            let last = mem::replace(&mut self.rx[n], Standing::at(view, at));
+            // Filled now and at the last look, it is no frame that comes in this very moment.
+            let full = self.rx[n] == last && !view.bd(at).is_owned();
+            let first = view.first_filled(at, || bus.observe()).or(full.then_some(at));
+            if let (Some(number), Some(first)) = (question, first) {
+                view.answer(number, first);
             }
             // A filled descriptor before the hardware's position is either not taken yet or will
             // never be looked at.
@@ -144,8 +168,7 @@ impl Watch {
             // Halted before an empty descriptor, the restart was lost. Where nothing has come since
             // the last look it is harmless, and QEMU's model gives the frame it has kept only at a
             // second write (HW 15.3).
-            let here = place(at);
-            let idle = mem::replace(&mut self.rx[n], here) == here;
+            let idle = self.rx[n].is_where(last);
             if (idle || halted.contains(Rstat::qhlt(n))) && view.bd(at).is_owned() {
                 port.controller.restart_rings(Tstat::empty(), Rstat::qhlt(n));
             }
