@@ -189,7 +189,7 @@ const _: () = assert!(size_of::<Bd>() == 8);
 impl Bd {
     /// An unused descriptor. W is there from the start and stays, whatever else is written (HW
     /// 4.4): the device looks for the ring's end before the driver gets there.
-    pub(crate) const fn new(last: bool) -> Self {
+    pub(crate) fn new(last: bool) -> Self {
         Bd { control: Word::new(Self::unused(last).0.to_be()), pointer: Word::new(0) }
     }
 

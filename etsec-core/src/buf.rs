@@ -342,12 +342,22 @@ impl Buf {
     /// Where the CPU reads the byte `at` bytes behind the pool's header, one of this buffer's.
     #[inline(always)]
     fn reading(&self, at: u32) -> *const u8 {
+        #[cfg(all(loom, test))]
+        crate::word::witness::reads(self.pool().cpu(self.place()) as usize);
         self.pool().cpu(at)
+    }
+
+    /// What its bytes are, as a proof numbers writes.
+    #[cfg(all(loom, test))]
+    pub(crate) fn number(&self) -> u32 {
+        crate::word::witness::reads(self.pool().cpu(self.place()) as usize)
     }
 
     /// Where it writes that byte.
     #[inline(always)]
     fn writing(&mut self, at: u32) -> *mut u8 {
+        #[cfg(all(loom, test))]
+        crate::word::witness::wrote(self.pool().cpu(self.place()) as usize);
         self.pool().cpu(at)
     }
 }

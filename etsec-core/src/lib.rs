@@ -45,6 +45,8 @@ pub mod offload;
 pub mod phy;
 pub mod pool;
 mod port;
+#[cfg(all(test, loom))]
+mod proofs;
 pub mod ptp;
 #[cfg(test)]
 mod queue_tests;

@@ -47,6 +47,8 @@ unsafe impl Region for Heap {
 
 impl Drop for Heap {
     fn drop(&mut self) {
+        #[cfg(loom)]
+        crate::word::witness::unmap();
         // SAFETY: allocated with the same layout.
         unsafe { dealloc(self.at.as_ptr(), Self::layout(self.len)) };
     }

@@ -4,7 +4,15 @@
 //! are stored and loaded without ordering of their own: order comes from
 //! [`Bus::publish`](crate::Bus::publish) and [`Bus::observe`](crate::Bus::observe), once a burst.
 
-use core::sync::atomic::{AtomicU32, Ordering};
+#[cfg(all(loom, test))]
+pub(crate) mod witness;
+
+#[cfg(not(all(loom, test)))]
+use core::sync::atomic::AtomicU32;
+use core::sync::atomic::Ordering;
+
+#[cfg(all(loom, test))]
+use self::witness::AtomicU32;
 
 /// A shared 32-bit word in CPU order.
 #[repr(transparent)]
@@ -13,7 +21,8 @@ pub struct Word(AtomicU32);
 
 impl Word {
     /// A word holding `value`.
-    pub const fn new(value: u32) -> Self {
+    #[inline(always)]
+    pub fn new(value: u32) -> Self {
         Word(AtomicU32::new(value))
     }
 

@@ -7,6 +7,7 @@ mod emulated;
 mod host;
 mod miri;
 mod portable;
+mod proofs;
 mod supply;
 
 use std::time::Instant;
@@ -72,6 +73,7 @@ const SUITES: &[Suite] = &[
     Suite { name: "firmware", quick: false, run: firmware::suite },
     Suite { name: "guest", quick: false, run: linux::suite },
     Suite { name: "guest-cost", quick: false, run: bench::guest::suite },
+    Suite { name: "proofs", quick: false, run: proofs::suite },
     Suite { name: "miri", quick: false, run: miri::suite },
 ];
 
@@ -99,6 +101,7 @@ Suites, in order (* with --quick):
   firmware  the bare-metal image on QEMU's eTSEC: `cargo xtask qemu firmware`
   guest     etsec on Linux, over UIO, on QEMU's eTSEC: `cargo xtask qemu linux`
   guest-cost  instructions per packet of that guest within their limits
+  proofs    what threads and the device share, in every order, under a model checker (x86-64)
   miri      unsafe code of the core under miri, where rustup can supply it";
 
 /// Runs the suites; true when nothing failed.
