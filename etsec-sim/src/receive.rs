@@ -30,6 +30,8 @@ pub(crate) struct Receiver {
     /// The frame QEMU's model keeps until the ring is restarted, and those that queue up behind it
     /// (HW 15.3).
     pub kept: VecDeque<WireFrame>,
+    /// How many bytes of the first of them are stored already.
+    pub kept_stored: usize,
     pub lossless: Lossless,
 }
 

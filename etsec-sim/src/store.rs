@@ -30,6 +30,15 @@ impl Pieces<'_> {
     fn len(&self) -> usize {
         self.parts.iter().map(|part| part.len()).sum()
     }
+
+    /// Passes over the first `count` bytes.
+    fn skip(&mut self, mut count: usize) {
+        for part in &mut self.parts {
+            let here = count.min(part.len());
+            *part = &part[here..];
+            count -= here;
+        }
+    }
 }
 
 impl Model {
@@ -58,10 +67,21 @@ impl Model {
         };
         let mut rest = Pieces { parts: [filed.head.bytes(), preamble, front, back, tail] };
         let (total, mut first) = (rest.len(), true);
+        // Of a frame kept half stored the rest comes, after four bytes once more (HW 15.3).
+        let stored = core::mem::take(&mut self.rx.kept_stored);
+        if stored > 0 {
+            rest.skip(stored.saturating_sub(tail.len()));
+            first = false;
+        }
         loop {
             let (at, place, bd) = match self.take_descriptor(ring, state) {
                 Ok(taken) => taken,
-                Err(stop) => return self.lose(ring, frame, stop),
+                Err(stop) => {
+                    if self.config.switches.qemu && matches!(stop, Stop::NoDescriptor) {
+                        self.rx.kept_stored = total - rest.len();
+                    }
+                    return self.lose(ring, frame, stop);
+                }
             };
             let left = rest.len();
             let here = left.min(room);
