@@ -11,6 +11,7 @@ pub mod bare;
 pub mod device;
 pub mod differences;
 pub mod judge;
+pub mod page;
 mod scenarios;
 pub mod seen;
 pub mod speed;

@@ -4,13 +4,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use clap::Args;
 use serde::Deserialize;
 use serde_json::Value;
+use tempfile::NamedTempFile;
 
 use crate::Common;
 use crate::counts;
@@ -144,18 +144,22 @@ fn list(session: &mut Session, only: &[String]) -> Result<bool> {
 fn compare(session: &mut Session, log: &mut Log, only: &[String]) -> Result<Said> {
     let program = build(session, log)?;
     session.progress.start("scenarios on both models");
-    let path = session.target.join("xtask/conformance.json");
+    // Of this run alone: there may be others at the same time.
+    let file = NamedTempFile::new_in(session.target.join("xtask"))?;
+    let path = file.path();
     let mut command = run::tied(program);
     command.current_dir(&session.root).args(only.iter().flat_map(|name| ["--only", name]));
     log.attach(&mut command)?;
-    command.stdout(File::create(&path)?);
+    command.stdout(file.reopen()?);
     let mut group = Group::start(&mut command)?;
-    let ended = group.wait(None, || session.progress.tick(|| so_far(&path)))?;
+    let ended = group.wait(None, || session.progress.tick(|| so_far(path)))?;
     session.progress.finish();
-    let text = std::fs::read_to_string(&path)?;
+    let text = std::fs::read_to_string(path)?;
     match read(&text) {
         Some(said) => Ok(said),
-        None if ended.success() => bail!("the scenarios said nothing, see {}", path.display()),
+        None if ended.success() => {
+            bail!("the scenarios said nothing, see {}", log.path().display())
+        }
         None => bail!("{}", log.last_line().trim_start_matches("conformance: ").to_owned()),
     }
 }

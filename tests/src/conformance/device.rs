@@ -2,8 +2,10 @@
 
 use embedded_hal::delay::DelayNs;
 use etsec_core::{Bus, Region};
-use etsec_sim::qemu::{Qemu, QemuBus, QemuDelay, QemuError, QemuRegion};
+use etsec_sim::qemu::{Qemu, QemuDelay, QemuError, QemuRegion};
 use etsec_sim::{Fcs, Line, Sim, SimBus, SimConfig, SimDelay, SimRegion, Switches, WireFrame};
+
+use super::page::Page;
 
 /// An eTSEC, as it is after power-on.
 pub trait Device {
@@ -117,7 +119,10 @@ impl Device for Simulated {
 
 /// QEMU's eTSEC.
 #[derive(Debug)]
-pub struct Emulated(Qemu);
+pub struct Emulated {
+    qemu: Qemu,
+    led: bool,
+}
 
 impl Emulated {
     /// A machine of its own.
@@ -125,47 +130,55 @@ impl Emulated {
     /// # Errors
     /// What [`Qemu::start`] says.
     pub fn new() -> Result<Self, QemuError> {
-        Qemu::start().map(Emulated)
+        Ok(Emulated { qemu: Qemu::start()?, led: false })
+    }
+
+    /// The same, whose registers of transmit rings 1 to 7 are where the manual has them.
+    ///
+    /// # Errors
+    /// As [`Emulated::new`].
+    pub fn led() -> Result<Self, QemuError> {
+        Ok(Emulated { led: true, ..Emulated::new()? })
     }
 }
 
 impl Device for Emulated {
-    type Bus = QemuBus;
+    type Bus = Page;
     type Region = QemuRegion;
     type Delay = QemuDelay;
 
-    fn bus(&self) -> QemuBus {
-        self.0.bus()
+    fn bus(&self) -> Page {
+        Page::new(self.qemu.bus(), self.led)
     }
     fn region(&mut self, len: usize) -> QemuRegion {
-        self.0.region(len).unwrap_or_else(|why| panic!("{len} bytes: {why}"))
+        self.qemu.region(len).unwrap_or_else(|why| panic!("{len} bytes: {why}"))
     }
     fn delay(&self) -> QemuDelay {
-        self.0.delay()
+        self.qemu.delay()
     }
     fn arrive(&mut self, frame: &[u8]) {
-        assert!(self.0.receive(frame), "QEMU takes no frame");
+        assert!(self.qemu.receive(frame), "QEMU takes no frame");
     }
     fn settle(&mut self) {
         // What it leaves on the wire is seen by what does not come.
-        self.0.settle();
+        self.qemu.settle();
     }
     fn left(&mut self) -> Option<Vec<u8>> {
-        self.0.transmitted()
+        self.qemu.transmitted()
     }
     fn line(&mut self, line: Line) -> bool {
-        self.0.line(line)
+        self.qemu.line(line)
     }
     fn store(&self, region: &mut QemuRegion, offset: usize, bytes: &[u8]) {
-        self.0.store(region, offset, bytes);
+        self.qemu.store(region, offset, bytes);
     }
     fn load(&self, region: &QemuRegion, offset: usize, bytes: &mut [u8]) {
-        self.0.load(region, offset, bytes);
+        self.qemu.load(region, offset, bytes);
     }
     fn complaint(&mut self) -> Option<String> {
-        if self.0.is_alive() {
+        if self.qemu.is_alive() {
             return None;
         }
-        Some(self.0.error().map_or("QEMU is gone".into(), |why| why.to_string()))
+        Some(self.qemu.error().map_or("QEMU is gone".into(), |why| why.to_string()))
     }
 }

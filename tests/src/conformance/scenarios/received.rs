@@ -144,3 +144,61 @@ pub fn no_buffer_length<D: Device>(device: &mut D) -> Seen {
     seen.word("IEVENT", bare.bus().read(at::IEVENT));
     seen
 }
+
+/// RSTAT written while the ring runs changes nothing (HW 8.6).
+pub fn restarted_for_nothing<D: Device>(device: &mut D) -> Seen {
+    let mut seen = Seen::new();
+    let bare = ready(device, 4, 1536);
+    for n in 0..3 {
+        bare.bus().write(at::RSTAT, 0x0080_0000);
+        bare.arrive(device, &come(100 + n));
+        seen.holds(
+            format!("frame {n} is stored"),
+            bare.stored(device, n, 100) == come(100 + n)[..100],
+        );
+    }
+    seen.note("next", place(&bare));
+    seen
+}
+
+/// The pointer follows the descriptors, and wraps.
+pub fn pointer<D: Device>(device: &mut D) -> Seen {
+    let mut seen = Seen::new();
+    let mut bare = ready(device, 6, 1536);
+    let mut places = Vec::new();
+    for n in 0..14 {
+        bare.arrive(device, &come(60 + n));
+        places.push(place(&bare));
+        // Always four ahead.
+        bare.put(device, RX, (n + 6) % 8, DEVICE | INTERRUPT, 0);
+    }
+    seen.note("places", format_args!("{places:?}"));
+    seen
+}
+
+/// RCTRL PRSDEP: a control block of 8 bytes before the frame (HW 5.3, 5.4).
+pub fn control_block<D: Device>(device: &mut D) -> Seen {
+    let mut seen = Seen::new();
+    let bare = prepared(device, 4, 1536);
+    bare.bus().write(at::RCTRL, PROM | 0x40);
+    bare.enable(device);
+    bare.arrive(device, &come(100));
+    let stored = bare.stored(device, 0, 108);
+    seen.note("length", bare.get(device, RX, 0).1);
+    seen.note("block", format_args!("{:02x?}", &stored[..8]));
+    seen.holds("the frame follows", stored[8..] == come(100));
+    seen
+}
+
+/// RCTRL PAL without the parser (HW 5.4).
+pub fn padding_alone<D: Device>(device: &mut D) -> Seen {
+    let mut seen = Seen::new();
+    let bare = prepared(device, 4, 1536);
+    bare.bus().write(at::RCTRL, PROM | 2 << 16);
+    bare.enable(device);
+    bare.arrive(device, &come(100));
+    seen.note("length", bare.get(device, RX, 0).1);
+    let at = [0, 2].into_iter().find(|&at| bare.stored(device, 0, 102)[at..at + 100] == come(100));
+    seen.note("the frame is at", at.map_or("no place".into(), |at| at.to_string()));
+    seen
+}

@@ -31,6 +31,24 @@ fn through<D: Device>(device: &mut D, ring: usize) -> Seen {
     seen
 }
 
+/// A frame on each ring in turn, and the doorbells of all of them.
+pub fn all<D: Device>(device: &mut D) -> Seen {
+    let mut seen = Seen::new();
+    let plan = Plan { tx: vec![8; 8], buffers: 120, ..Plan::default() };
+    let mut station = Station::new(device, &plan);
+    let out: Vec<_> = (0..24).map(|n| frame(PEER, STATION, 60 + 50 * n, n as u8)).collect();
+    for (n, bytes) in out.iter().enumerate() {
+        station.send(n % 8, bytes);
+        device.settle();
+    }
+    let sent: Vec<_> = std::iter::from_fn(|| device.left()).collect();
+    seen.note("frames sent", sent.len());
+    seen.note("buffers back", station.reap());
+    seen.holds("all in order and whole", sent == out);
+    seen.holds("nothing is missing", station.finish());
+    seen
+}
+
 /// A function for each ring.
 macro_rules! rings {
     ($($name:ident $number:literal),*) => {

@@ -159,3 +159,35 @@ pub fn graceful_stop<D: Device>(device: &mut D) -> Seen {
     seen.note("descriptor is done", bare.get(device, TX, 0).0 & DEVICE == 0);
     seen
 }
+
+/// A frame that reaches MAXFRM (HW 3.2 BABT, 4.2 TR).
+pub fn too_long<D: Device>(device: &mut D) -> Seen {
+    let mut seen = Seen::new();
+    let mut bare = Bare::new(device);
+    bare.bus().write(at::MAXFRM, 200);
+    bare.enable(device);
+    for (n, len) in [195, 196].into_iter().enumerate() {
+        bare.ready(device, n, LAST, &out(len));
+        bare.kick(device);
+        seen.holds(format!("{} of 200 bytes leave", len + 4), device.left() == Some(out(len)));
+        let truncated = bare.get(device, TX, n).0 & 1 != 0;
+        seen.note(format!("TR of {}", len + 4), truncated);
+    }
+    seen.word("BABT", bare.bus().read(at::IEVENT) & 0x0100_0000);
+    seen
+}
+
+/// Status and requests of the last use do not stay (HW 4.2).
+pub fn a_used_descriptor<D: Device>(device: &mut D) -> Seen {
+    let mut seen = Seen::new();
+    let mut bare = Bare::new(device);
+    bare.enable(device);
+    for turn in 0..3 {
+        bare.ready(device, 0, INTERRUPT | LAST, &out(100 + turn));
+        bare.bus().write(at::TBASE0, bare.address(TX, 0));
+        bare.kick(device);
+        seen.holds(format!("turn {turn}"), device.left() == Some(out(100 + turn)));
+    }
+    descriptor(&mut seen, device, &bare, 0);
+    seen
+}
