@@ -63,7 +63,7 @@ pub(super) fn target(data: &[u8]) {
     let shape = input.byte();
     let size = if shape & 1 != 0 { 64 } else { 1536 };
     let bytes = HEADER_BYTES + 2 * ring_bytes(RING) + pool_bytes(BUFFERS, size);
-    let memory = Memory::new(bytes);
+    let memory = Memory::again(bytes);
     let page = Page(Rc::new(RefCell::new(vec![0; 1024])));
     page.write(0, 0x0124_0000);
     let mut arena = Arena::new(memory.clone()).map_err(|(_, why)| why).expect("good memory");

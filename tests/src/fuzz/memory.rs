@@ -1,6 +1,7 @@
-//! Memory that a driver and a hostile device share, and that is given back when both are done: a
-//! word beyond its end is noticed by an address sanitizer.
+//! Memory that a driver and a hostile device share: of exactly the size it is said to have, so that
+//! an address sanitizer notices a word beyond its end.
 
+use std::cell::RefCell;
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -19,7 +20,28 @@ const BUS: u64 = 0x1000_0000;
 #[derive(Debug, Clone)]
 pub(super) struct Memory(Arc<[Line]>);
 
+thread_local! {
+    /// Memory of runs before.
+    static KEPT: RefCell<Vec<Memory>> = const { RefCell::new(Vec::new()) };
+}
+
 impl Memory {
+    /// Memory full of zeros, perhaps of a run before: of a device that did not stop, a driver never
+    /// gives any back, and a fuzzer tries many.
+    pub(super) fn again(bytes: usize) -> Self {
+        KEPT.with_borrow_mut(|kept| {
+            let lines = bytes.div_ceil(64);
+            if let Some(memory) = kept.iter().find(|memory| memory.0.len() == lines) {
+                let words = memory.0.iter().flat_map(|line| &line.0);
+                words.for_each(|word| word.store(0, Ordering::Relaxed));
+                return memory.clone();
+            }
+            let memory = Memory::new(bytes);
+            kept.push(memory.clone());
+            memory
+        })
+    }
+
     pub(super) fn new(bytes: usize) -> Self {
         let line = || Line(std::array::from_fn(|_| AtomicU32::new(0)));
         Memory((0..bytes.div_ceil(64)).map(|_| line()).collect())
