@@ -160,7 +160,10 @@ impl Model {
 /// What only this model has confirmed of the driver: no board was there, and QEMU's eTSEC does not
 /// do it (HW 15). A topic, and the sections of the reference it rests on.
 pub static UNJUDGED: &[(&str, &str)] = &[
-    ("transmit and receive rings 1 to 7, and their scheduling", "HW 3.7, 10"),
+    (
+        "receive rings 1 to 7; registers of transmit rings 1 to 7, and how rings share the wire",
+        "HW 3.7, 3.21, 10",
+    ),
     ("graceful stop of a transmitter or receiver that is busy", "HW 8.3"),
     ("errors of bus, FIFO and descriptors, and the way back from them", "HW 8.6"),
     ("a ring without descriptors: BSY and the restart at RBPTRn", "HW 3.2, 8.6"),
