@@ -26,6 +26,10 @@ const SENT_POLLS: u32 = 1000;
 const SENT_POLL_US: u32 = 10;
 /// What a partner may need to obey, beyond the frame it is sending.
 const REACTION_US: u32 = 10;
+/// How long a partner is held while reception stops: as long as that may take (HW 8.3).
+const HOLD_US: u32 = 10_000;
+/// Bits in a unit of pause time (HW 11.1).
+const QUANTUM: u32 = 512;
 /// Bytes that lie in one page for the arithmetic of lossless flow control, as a shift (HW 3.20).
 const PAGE: u32 = 28;
 
@@ -36,8 +40,12 @@ const PAGE: u32 = 28;
 pub enum FlowError {
     /// The link does not allow pause frames to be sent: it lacks `tx`, or is half duplex.
     NotAllowed,
-    /// The pause frame did not leave within 10 ms.
+    /// The pause frame did not leave within 10 ms. It may still leave later.
     NotSent,
+    /// Lossless flow control is on: the controller alone says when the partner sends.
+    Lossless,
+    /// Lossless flow control by pause frames with time 0, which end a pause (HW 11.1).
+    PauseTime,
     /// Threshold out of range for the ring.
     Threshold {
         /// The ring.
@@ -67,6 +75,13 @@ impl fmt::Display for FlowError {
                 "the link does not let this port send pause frames: it needs full duplex and tx",
             ),
             Self::NotSent => f.write_str("the pause frame did not leave within 10 ms"),
+            Self::Lossless => f.write_str(
+                "lossless flow control sends the pause frames: switch it off to send one by hand",
+            ),
+            Self::PauseTime => f.write_str(
+                "a pause time of 0 holds nobody back: with lossless flow control 1 to 65535 are \
+                 possible",
+            ),
             Self::Threshold { ring, threshold, len } => {
                 let most = (len - 1).min(255);
                 write!(
@@ -92,13 +107,71 @@ impl<B: Bus> Controller<B> {
         self.settings.over(RQPRM.nth(n), 0) != 0
     }
 
+    fn has_lossless(&self) -> bool {
+        (0..RINGS).any(|n| self.is_lossless(n))
+    }
+
     /// Notes from which threshold on ring `n` of `len` descriptors is short; 0: never.
     fn put_threshold(&mut self, n: usize, threshold: u8, len: u32) {
         let parameters = Rqprm::FBTHR.val(threshold.into()) + Rqprm::LEN.val(len);
         let value = if threshold == 0 { 0 } else { parameters.into() };
         self.settings.put_all(RQPRM.nth(n), value);
-        let any = (0..RINGS).any(|n| self.is_lossless(n));
+        let any = self.has_lossless();
         self.settings.put(RCTRL, Rctrl::LFC.val(any.into()));
+    }
+
+    fn put_pause_time(&mut self, time: u16) -> Result<(), FlowError> {
+        if time == 0 && self.has_lossless() {
+            return Err(FlowError::PauseTime);
+        }
+        self.config.pause_time = time;
+        Ok(())
+    }
+
+    /// Sends one pause frame and waits until it has left.
+    fn pause(&self, time: u16, delay: &mut dyn DelayNs) -> Result<(), FlowError> {
+        self.check_alive()?;
+        if !self.config.link.effective_pause().tx {
+            return Err(FlowError::NotAllowed);
+        }
+        let bus = self.bus();
+        PTV.on(bus).write(Ptv::PT.val(time.into()));
+        IEVENT.on(bus).clear(Event::TXC);
+        TCTRL.on(bus).modify(Tctrl::TFC_PAUSE::SET);
+        // HW 3.6: the request clears itself, then TXC. The frame carries what PTV holds when it is
+        // made, so PTV stays until it has left.
+        let has_left = || {
+            !TCTRL.on(bus).is_set(Tctrl::TFC_PAUSE) && IEVENT.on(bus).peek().contains(Event::TXC)
+        };
+        let mut polls = 0;
+        while !has_left() && polls < SENT_POLLS {
+            delay.delay_us(SENT_POLL_US);
+            polls += 1;
+        }
+        PTV.on(bus).write(Ptv::PT.val(self.config.pause_time.into()));
+        IEVENT.on(bus).clear(Event::TXC);
+        self.check_alive()?;
+        if polls < SENT_POLLS { Ok(()) } else { Err(FlowError::NotSent) }
+    }
+
+    /// Keeps the partner from sending while reception stops for a moment, if the link allows it
+    /// (HW 11.2). Returns whether it does.
+    ///
+    /// Where lossless flow control is on already, a pause frame of its own may carry this time: it
+    /// is as long as is needed until that starts anew.
+    fn hold_partner(&self, delay: &mut dyn DelayNs) -> Result<bool, FlowError> {
+        let mbps = self.config.link.speed.mbps();
+        let obeys_us = 8 * self.config.maxfrm() / mbps + REACTION_US;
+        let time = (obeys_us + HOLD_US) * mbps / QUANTUM;
+        match self.pause(time as u16, delay) {
+            Ok(()) => {
+                delay.delay_us(obeys_us);
+                Ok(true)
+            }
+            // Frames that come meanwhile are lost, and counted.
+            Err(FlowError::NotAllowed | FlowError::NotSent) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 }
 
@@ -133,6 +206,9 @@ impl<B: Bus> Port<B> {
         let view = view.filter(|view| view.is_of(queue.ring())).ok_or(Error::Stranger(Side::Rx))?;
         let len = view.len();
         if let Some(threshold) = threshold {
+            if self.controller.config.pause_time == 0 {
+                return Err(FlowError::PauseTime);
+            }
             // HW 11.2: the difference of two positions is at most one less than the length, and the
             // case of equal ones is told apart from 2 on.
             if threshold < 2 || u32::from(threshold) >= len {
@@ -162,7 +238,8 @@ impl<B: Bus + Clone> Stopped<B> {
     ///
     /// # Errors
     /// [`FlowError::Threshold`] below 2, or not below the ring's length;
-    /// [`FlowError::Boundary`]; [`Error::Stranger`] for another port's queue.
+    /// [`FlowError::Boundary`]; [`FlowError::PauseTime`] while that is 0; [`Error::Stranger`] for
+    /// another port's queue. Nothing changes then.
     ///
     /// [`Config::pause_time`]: crate::Config::pause_time
     pub fn set_lossless(
@@ -174,15 +251,18 @@ impl<B: Bus + Clone> Stopped<B> {
     }
 
     /// Changes the pause time of the pause frames this port sends, in units of 512 bit times.
-    pub fn set_pause_time(&mut self, time: u16) {
-        self.owner_mut().port.controller.config.pause_time = time;
+    ///
+    /// # Errors
+    /// [`FlowError::PauseTime`] for 0 while a ring is lossless. Nothing changes then.
+    pub fn set_pause_time(&mut self, time: u16) -> Result<(), FlowError> {
+        self.owner_mut().port.controller.put_pause_time(time)
     }
 }
 
 impl<B: Bus + Clone> Running<B> {
     /// As [`Stopped::set_lossless`]. Reception stops for the moment; where the link allows it, the
-    /// partner is kept from sending meanwhile. If reception does not stop, the controller is reset
-    /// as by [`Running::reset`].
+    /// partner is kept from sending meanwhile, and some 10 ms longer while there is a lossless
+    /// ring. If reception does not stop, the controller is reset as by [`Running::reset`].
     ///
     /// # Errors
     /// As [`Stopped::set_lossless`]; [`FlowError::Port`] if the device does not answer.
@@ -192,20 +272,10 @@ impl<B: Bus + Clone> Running<B> {
         threshold: Option<u8>,
         delay: &mut dyn DelayNs,
     ) -> Result<(), FlowError> {
-        self.owner_mut().port.controller.check_alive()?;
-        self.owner_mut().port.put_lossless(queue, threshold)?;
-        let config = self.config();
-        let frame_us = 8 * config.maxfrm() / config.link.speed.mbps();
-        let held = match self.send_pause(config.pause_time, delay) {
-            Ok(()) => true,
-            // Frames that come meanwhile are lost, and counted.
-            Err(FlowError::NotAllowed | FlowError::NotSent) => false,
-            Err(error) => return Err(error),
-        };
-        if held {
-            delay.delay_us(frame_us + REACTION_US);
-        }
-        let port = &self.owner_mut().port;
+        let port = &mut self.owner_mut().port;
+        port.controller.check_alive()?;
+        port.put_lossless(queue, threshold)?;
+        let held = port.controller.hold_partner(delay)?;
         if !port.controller.quiesce(Sides::RX, delay).is_empty() {
             // HW 3.11: RCTRL may not change under a receiver that runs.
             return Ok(self.reset(delay)?);
@@ -219,11 +289,12 @@ impl<B: Bus + Clone> Running<B> {
         tell_free(port);
         RCTRL.on(bus).set(settings.over(RCTRL, RCTRL.on(bus).get()));
         port.resume();
-        if held {
-            // As below, it may not get through; the partner goes on after its time then.
-            let _ = self.send_pause(0, delay);
+        // A ring may be short by now, or become so in a moment: then nobody but the controller may
+        // let the partner go, nor find a time of 0 in PTV. It does, or the hold's time ends.
+        if held && !port.controller.has_lossless() {
+            let _ = port.controller.pause(0, delay);
         }
-        Ok(self.owner_mut().port.controller.check_alive()?)
+        Ok(port.controller.check_alive()?)
     }
 
     /// The threshold of a receive ring, 0 to 7, that is lossless.
@@ -236,41 +307,28 @@ impl<B: Bus + Clone> Running<B> {
     }
 
     /// Changes the pause time of the pause frames this port sends, in units of 512 bit times.
-    pub fn set_pause_time(&mut self, time: u16) {
+    ///
+    /// # Errors
+    /// As [`Stopped::set_pause_time`].
+    pub fn set_pause_time(&mut self, time: u16) -> Result<(), FlowError> {
         let controller = &mut self.owner_mut().port.controller;
-        controller.config.pause_time = time;
+        controller.put_pause_time(time)?;
         PTV.on(controller.bus()).write(Ptv::PT.val(time.into()));
+        Ok(())
     }
 
     /// Asks the partner to send nothing for `time` units of 512 bit times, behind the frame on the
     /// wire; 0 ends a pause. Returns when the pause frame has left.
     ///
     /// # Errors
-    /// [`FlowError::NotAllowed`] on a link without `tx`; [`FlowError::NotSent`] if it takes more
-    /// than 10 ms; [`FlowError::Port`] if the device does not answer.
+    /// [`FlowError::NotAllowed`] on a link without `tx`; [`FlowError::Lossless`] while a ring is
+    /// lossless, for it could let the partner go while that is short; [`FlowError::NotSent`] if it
+    /// takes more than 10 ms; [`FlowError::Port`] if the device does not answer.
     pub fn send_pause(&mut self, time: u16, delay: &mut dyn DelayNs) -> Result<(), FlowError> {
         let controller = &self.owner_mut().port.controller;
-        controller.check_alive()?;
-        if !controller.config.link.effective_pause().tx {
-            return Err(FlowError::NotAllowed);
+        if controller.has_lossless() {
+            return Err(FlowError::Lossless);
         }
-        let bus = controller.bus();
-        PTV.on(bus).write(Ptv::PT.val(time.into()));
-        IEVENT.on(bus).clear(Event::TXC);
-        TCTRL.on(bus).modify(Tctrl::TFC_PAUSE::SET);
-        // HW 3.6: the request clears itself, then TXC. The frame carries what PTV holds when it is
-        // made, so PTV stays until it has left.
-        let has_left = || {
-            !TCTRL.on(bus).is_set(Tctrl::TFC_PAUSE) && IEVENT.on(bus).peek().contains(Event::TXC)
-        };
-        let mut polls = 0;
-        while !has_left() && polls < SENT_POLLS {
-            delay.delay_us(SENT_POLL_US);
-            polls += 1;
-        }
-        PTV.on(bus).write(Ptv::PT.val(controller.config.pause_time.into()));
-        IEVENT.on(bus).clear(Event::TXC);
-        controller.check_alive()?;
-        if polls < SENT_POLLS { Ok(()) } else { Err(FlowError::NotSent) }
+        controller.pause(time, delay)
     }
 }

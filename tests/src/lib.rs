@@ -7,6 +7,7 @@ pub mod filing;
 pub mod fuzz;
 pub mod golden;
 pub mod packet;
+pub mod pair;
 pub mod ptp;
 pub mod recording;
 pub mod reference;

@@ -231,10 +231,7 @@ impl World {
             (Port::Running(port), wish) => match *wish {
                 Wish::Offload(new) => port.set_rx_offload(new, delay).is_ok(),
                 Wish::Schedule(new) => port.set_schedule(new, delay).is_ok(),
-                Wish::PauseTime(time) => {
-                    port.set_pause_time(time);
-                    true
-                }
+                Wish::PauseTime(time) => port.set_pause_time(time).is_ok(),
                 Wish::Coalescing(side, new) => port.set_coalescing(side, new).is_ok(),
                 Wish::RingCoalescing(side, n, new) => {
                     port.set_ring_coalescing(side, n, new).is_ok()
@@ -356,10 +353,7 @@ fn tell_stopped(
             port.set_schedule(new);
             true
         }
-        Wish::PauseTime(time) => {
-            port.set_pause_time(time);
-            true
-        }
+        Wish::PauseTime(time) => port.set_pause_time(time).is_ok(),
         Wish::Coalescing(side, new) => port.set_coalescing(side, new).is_ok(),
         Wish::RingCoalescing(side, n, new) => port.set_ring_coalescing(side, n, new).is_ok(),
         Wish::Lossless(n, new) => port.set_lossless(&mut rx[n], new).is_ok(),

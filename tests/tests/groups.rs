@@ -270,7 +270,7 @@ fn two_threads_serve_the_rings_of_their_groups() {
 #[test]
 fn lossless_flow_control_and_coalescing_work_in_both() {
     let mut rig = rig(Switches::default());
-    rig.port.set_pause_time(100);
+    rig.port.set_pause_time(100).unwrap();
     for ring in [2, 3] {
         rig.port.set_lossless(&mut rig.rx[ring], Some(4)).unwrap();
     }

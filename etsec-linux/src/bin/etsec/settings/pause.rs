@@ -44,7 +44,7 @@ impl Section for Pause {
 
     fn begin(&self, ready: &mut Ready<'_>) -> Result<()> {
         let device = &mut *ready.device;
-        device.port.set_pause_time(fit(self.time));
+        device.port.set_pause_time(fit(self.time))?;
         Ok(())
     }
 
@@ -55,7 +55,7 @@ impl Section for Pause {
         {
             live.port.set_link(link, &mut Delay)?;
         }
-        live.port.set_pause_time(fit(self.time));
+        live.port.set_pause_time(fit(self.time))?;
         Ok(())
     }
 }
