@@ -70,8 +70,9 @@ const RECOVERED: Event = Event::BABR
     .union(Event::FIQ)
     .union(Event::FGPI);
 
-/// What whoever stops a direction waits for, perhaps in another thread.
-const AWAITED: Event = Event::GRSC.union(Event::GTSC);
+/// What whoever stops a direction or sends a pause frame waits for, perhaps in another thread. No
+/// mask has them, so they hold no line up.
+const AWAITED: Event = Event::GRSC.union(Event::GTSC).union(Event::TXC);
 /// Causes of TXE that close the descriptor of the frame they hit (HW 8.6).
 const CLOSING: Event = Event::LC.union(Event::CRL).union(Event::XFUN);
 
@@ -99,9 +100,9 @@ impl<B: Bus> EventPort<B> {
 
     /// The events of one line that are set; clears exactly those. Scan the rings after it (HW 9.2).
     ///
-    /// GRSC and GTSC are left to the stop that waits for them. Nothing is restarted here: for the
-    /// error line, call [`EventPort::recover`] instead, or first. A bus without a device has no
-    /// events.
+    /// GRSC, GTSC and TXC are left to who waits for a stop or a pause frame. Nothing is restarted
+    /// here: for the error line, call [`EventPort::recover`] instead, or first. A bus without a
+    /// device has no events.
     #[inline]
     pub fn take(&self, line: Line) -> Event {
         let seen = IEVENT.on(&self.bus).peek();

@@ -1,11 +1,12 @@
 //! Does flow control hold the right side back, and does a slow consumer lose nothing with it? (HW
 //! 11)
 
+use embedded_hal::delay::DelayNs;
 use etsec_core::error::Side;
 use etsec_core::flow::FlowError;
 use etsec_core::link::{FlowControl, Pause};
-use etsec_core::{Bus as _, Error, Event, Link};
-use etsec_sim::{Fcs, Sim, SimConfig, Switches, WireFrame, WireSpeed};
+use etsec_core::{Bus as _, Error, Event, EventPort, Line, Link};
+use etsec_sim::{Fcs, Sim, SimBus, SimConfig, SimDelay, Switches, WireFrame, WireSpeed};
 use etsec_tests::all_rings::{self, talker};
 use etsec_tests::at;
 use etsec_tests::pair::{Pair, pauses};
@@ -206,6 +207,30 @@ fn a_pause_frame_is_sent_when_asked_and_only_where_the_link_allows() {
     live.port.reset(&mut live.delay).unwrap();
     assert_eq!(live.sim.bus().read(PTV), 1000);
     live.exchange(1);
+    live.finish();
+}
+
+/// Time in which a waiter takes the events of the error line.
+struct Waiter {
+    delay: SimDelay,
+    events: EventPort<SimBus>,
+}
+
+impl DelayNs for Waiter {
+    fn delay_ns(&mut self, ns: u32) {
+        self.delay.delay_ns(ns);
+        self.events.recover();
+        self.events.take(Line::Err);
+    }
+}
+
+#[test]
+fn a_waiter_of_the_error_line_does_not_take_what_the_pause_frame_waits_for() {
+    let mut live = Rig::new(&Plan { sim: on_wire(Switches::default()), ..Plan::default() }).start();
+    live.port.set_link(link("1000/full/tx"), &mut live.delay).unwrap();
+    let mut waiter = Waiter { delay: live.delay.clone(), events: live.port.events() };
+    assert_eq!(live.port.send_pause(7, &mut waiter), Ok(()));
+    assert_eq!(pauses(&live), (vec![7], 0));
     live.finish();
 }
 
