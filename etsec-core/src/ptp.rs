@@ -12,7 +12,6 @@ mod pins;
 use core::fmt;
 
 use embedded_hal::delay::DelayNs;
-use tock_registers::fields::FieldValue;
 
 pub use self::config::{ClockConfig, ClockSource};
 pub use self::error::ClockError;
@@ -27,6 +26,9 @@ use crate::regs::{ReadWriteable, Readable, Writeable};
 /// How long a clock that was started is watched: a tick is 1.023 µs at most.
 const WATCH_US: u32 = 10;
 const SECOND_NS: u64 = 1_000_000_000;
+/// The furthest time a clock is set to: 292 years after its beginning, and as many before its 64
+/// bits are over.
+pub const TIME_MAX_NS: u64 = i64::MAX.unsigned_abs();
 
 /// A running IEEE 1588 clock: 64 bits of nanoseconds.
 ///
@@ -41,13 +43,16 @@ pub struct PtpClock<B> {
 
 impl<B: Bus> PtpClock<B> {
     /// Takes the timer in the first controller's page from an unknown state, and lets it run from
-    /// `time_ns`, or, with `None`, from where it is: on without a break if it runs as `config` says
-    /// already. No pulse, alarm or interrupt is left from before.
+    /// `time_ns`, or, with `None`, from where it is. No pulse, alarm, interrupt or adjustment is
+    /// left from before.
+    ///
+    /// If it runs as `config` says already, it is not stopped for that. Otherwise no port may stamp
+    /// frames meanwhile, as for [`PtpClock::stop`].
     ///
     /// # Errors
     /// [`ClockError::Period`], [`ClockError::TooSlow`] or [`ClockError::Divisor`] for a `config`
-    /// that cannot be, [`ClockError::Gone`] if no device answers: the timer is untouched then.
-    /// [`ClockError::Still`] if it does not count, with the timer left off.
+    /// that cannot be, [`ClockError::Time`], [`ClockError::Gone`] if no device answers: the timer
+    /// is untouched then. [`ClockError::Still`] if it does not count, with the timer left off.
     pub fn start(
         bus: B,
         config: ClockConfig,
@@ -55,6 +60,7 @@ impl<B: Bus> PtpClock<B> {
         delay: &mut dyn DelayNs,
     ) -> Result<Self, ClockError> {
         let addend = config.addend()?;
+        time_ns.map_or(Ok(()), check_time)?;
         let found = TMR_CTRL.on(&bus).extract();
         if found.get() == u32::MAX {
             return Err(ClockError::Gone);
@@ -65,10 +71,16 @@ impl<B: Bus> PtpClock<B> {
         let mut clock = PtpClock { bus, config, ppb: 0, pulses: [pins::IDLE; 3] };
         TMR_TEMASK.on(&clock.bus).assign(TimerEvent::empty());
         TMR_PEMASK.on(&clock.bus).assign(PacketEvent::empty());
-        if time_ns.is_some() || !runs {
-            // HW 12.1: from here on in the order of its start sequence, after a stop.
-            clock.clear(counting);
+        clock.forget_alarms();
+        // HW 12.1: from here on in the order of its start sequence, after a stop. One that runs
+        // stays on: a port may be stamping by it (HW 3.11 TS).
+        let time_ns = time_ns.or_else(|| clock.shown_by_offset());
+        if !runs {
+            TMR_CTRL.on(&clock.bus).write(counting);
+            TMR_ACC.on(&clock.bus).set(0);
         }
+        TMROFF_H.on(&clock.bus).set(0);
+        TMROFF_L.on(&clock.bus).set(0);
         if let Some(time_ns) = time_ns {
             clock.write_time(time_ns);
         }
@@ -88,12 +100,10 @@ impl<B: Bus> PtpClock<B> {
         Ok(clock)
     }
 
-    /// Stops the timer, and forgets what would add to its time.
-    fn clear(&self, counting: FieldValue<u32, TmrCtrl::Register>) {
-        TMR_CTRL.on(&self.bus).write(counting);
-        TMROFF_H.on(&self.bus).set(0);
-        TMROFF_L.on(&self.bus).set(0);
-        TMR_ACC.on(&self.bus).set(0);
+    /// The time, if TMROFF, which is not to be used, has a part in it.
+    fn shown_by_offset(&mut self) -> Option<u64> {
+        let offset = TMROFF_H.on(&self.bus).get() | TMROFF_L.on(&self.bus).get();
+        (offset != 0).then(|| self.now())
     }
 
     /// Stops the clock where it is. Switch off the stamping of frames before it, at every port
@@ -114,17 +124,32 @@ impl<B: Bus> PtpClock<B> {
         u64::from(above) << 32 | u64::from(low)
     }
 
-    /// Sets the time. Pulses are aligned anew.
-    pub fn set(&mut self, time_ns: u64) {
+    /// Sets the time, up to [`TIME_MAX_NS`]. Pulses are aligned anew.
+    ///
+    /// # Errors
+    /// [`ClockError::Time`]; nothing changes then.
+    pub fn set(&mut self, time_ns: u64) -> Result<(), ClockError> {
+        check_time(time_ns)?;
         self.write_time(time_ns);
-        self.align_pulses();
+        if self.pulses() {
+            self.align_pulses();
+        }
+        Ok(())
     }
 
     /// Adds to the time, at once. It ends up late by what the register accesses in between take:
     /// steering does the rest. Pulses are aligned anew.
-    pub fn step(&mut self, by_ns: i64) {
-        let now = self.now();
-        self.set(now.wrapping_add_signed(by_ns));
+    ///
+    /// # Errors
+    /// [`ClockError::Step`] to before 0 or beyond [`TIME_MAX_NS`], [`ClockError::Gone`]; nothing
+    /// changes then.
+    pub fn step(&mut self, by_ns: i64) -> Result<(), ClockError> {
+        let now_ns = self.now();
+        if now_ns == u64::MAX {
+            return Err(ClockError::Gone);
+        }
+        let time_ns = now_ns.checked_add_signed(by_ns);
+        self.set(time_ns.unwrap_or(u64::MAX)).map_err(|_| ClockError::Step { by_ns, now_ns })
     }
 
     /// Makes the clock `ppb` parts per billion faster than its configured input says, or slower if
@@ -160,6 +185,10 @@ impl<B: Bus> PtpClock<B> {
             TMR_CNT_H.on(&self.bus).set(high.wrapping_add(1));
         }
     }
+}
+
+fn check_time(time_ns: u64) -> Result<(), ClockError> {
+    if time_ns <= TIME_MAX_NS { Ok(()) } else { Err(ClockError::Time(time_ns)) }
 }
 
 impl<B> fmt::Debug for PtpClock<B> {

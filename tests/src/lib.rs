@@ -15,6 +15,7 @@ pub mod rig;
 pub mod rules;
 pub mod search;
 pub mod shapes;
+pub mod slow;
 pub mod stamping;
 pub mod still;
 pub mod trace;

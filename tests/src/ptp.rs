@@ -160,11 +160,11 @@ impl Servo {
     /// Steers `clock` by what was measured: the first time by a step.
     ///
     /// # Panics
-    /// If the clock refuses the adjustment.
+    /// If the clock refuses the step or the adjustment.
     pub fn steer(&mut self, clock: &mut PtpClock<SimBus>, measured: Measured) {
         let offset = measured.offset_ns;
         if !self.begun {
-            clock.step(-offset);
+            clock.step(-offset).expect("a time that can be");
             self.begun = true;
             return;
         }

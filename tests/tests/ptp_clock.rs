@@ -1,13 +1,13 @@
 //! Does the driver's IEEE 1588 clock keep, take and tell the time? (HW 12.1, 12.2)
 
-use std::cell::Cell;
-
 use embedded_hal::delay::DelayNs as _;
-use etsec_core::Bus;
-use etsec_core::ptp::{Alarm, ClockError, Edge, Pulse, Trigger};
+use etsec_core::Bus as _;
+use etsec_core::ptp::{Alarm, ClockError, Edge, Pulse, TIME_MAX_NS, Trigger};
 use etsec_core::regs::timer::TimerEvent;
 use etsec_core::{ClockConfig, ClockSource, PtpClock};
 use etsec_sim::{Fault, Sim, SimBus, SimConfig, TimerConfig, TimerPin};
+use etsec_tests::slow::Slow;
+use etsec_tests::trace::{Access, Traced};
 
 const SECOND: u64 = 1_000_000_000;
 /// Some time in 2026.
@@ -34,38 +34,6 @@ fn near(found: u64, wanted: u64, within: u64) {
 #[track_caller]
 fn on_a_second(time: u64) {
     near(time.wrapping_add(SECOND / 2) % SECOND, SECOND / 2, 20);
-}
-
-/// A bus on which each access takes time, as on silicon.
-struct Slow {
-    sim: Sim,
-    bus: SimBus,
-    access_ns: u64,
-    accesses: Cell<u32>,
-}
-
-impl Slow {
-    fn new(sim: &Sim, access_ns: u64) -> Slow {
-        Slow { sim: sim.clone(), bus: sim.bus(), access_ns, accesses: Cell::new(0) }
-    }
-
-    fn pass(&self) {
-        self.accesses.set(self.accesses.get() + 1);
-        self.sim.advance(self.access_ns);
-    }
-}
-
-impl Bus for Slow {
-    fn read(&self, at: u16) -> u32 {
-        self.pass();
-        self.bus.read(at)
-    }
-    fn write(&self, at: u16, value: u32) {
-        self.pass();
-        self.bus.write(at, value);
-    }
-    fn publish(&self) {}
-    fn observe(&self) {}
 }
 
 #[test]
@@ -97,12 +65,12 @@ fn adjustments_make_it_faster_and_slower_by_parts_per_billion() {
 fn it_can_be_set_and_stepped() {
     let sim = model(TimerConfig::default());
     let mut clock = start(&sim);
-    clock.set(42);
+    clock.set(42).unwrap();
     near(clock.now(), 42, 8);
     sim.advance(SECOND);
-    clock.step(500_000);
+    clock.step(500_000).unwrap();
     near(clock.now(), 42 + SECOND + 500_000, 16);
-    clock.step(-600_000);
+    clock.step(-600_000).unwrap();
     near(clock.now(), 42 + SECOND - 100_000, 16);
 }
 
@@ -115,7 +83,7 @@ fn around_the_carry(latches: bool) {
         let delay = &mut sim.delay();
         let slow = Slow::new(&sim, 250);
         let mut clock = PtpClock::start(slow, config(), Some(0), delay).unwrap();
-        clock.set((7 << 32) - before_ns);
+        clock.set((7 << 32) - before_ns).unwrap();
         let (set_at, mut last) = (sim.now_ns(), 0);
         for _ in 0..8 {
             let now = clock.now();
@@ -153,6 +121,49 @@ fn without_a_time_a_running_clock_goes_on() {
     sim.advance(SECOND);
     let mut clock = PtpClock::start(sim.bus(), config(), None, &mut sim.delay()).unwrap();
     near(clock.now(), TODAY + 30_000 + 10 * SECOND, 100);
+}
+
+#[test]
+fn a_clock_of_somebody_else_s_is_taken_over_with_nothing_of_theirs() {
+    for (time, stopped) in [(None, false), (None, true), (Some(TODAY), false), (Some(TODAY), true)]
+    {
+        let sim = model(TimerConfig::default());
+        let mut clock = start(&sim);
+        clock.adjust(300_000_000).unwrap();
+        clock.listen(TimerEvent::all());
+        clock.set_alarm(Alarm::One, TODAY + 2 * SECOND).unwrap();
+        clock.set_alarm(Alarm::Two, TODAY + 2 * SECOND).unwrap();
+        if stopped {
+            clock.stop();
+        }
+        // HW 12.1: what is added to the time that is seen: 4.3 s.
+        sim.bus().write(0xE30, 1);
+        let [low, high] = [0xE1C, 0xE18].map(|at| u64::from(sim.bus().read(at)));
+        let shown = high << 32 | low;
+        let mut clock = PtpClock::start(sim.bus(), config(), time, &mut sim.delay()).unwrap();
+        near(clock.now(), time.unwrap_or(shown) + 10_000, 50);
+        assert_eq!(clock.adjustment(), 0);
+        // Set anew it is there, and goes at its own rate.
+        clock.set(TODAY).unwrap();
+        near(clock.now(), TODAY, 16);
+        sim.advance(10 * SECOND);
+        near(clock.now(), TODAY + 10 * SECOND, 50);
+        sim.with(|model| model.set_trigger(1, true));
+        assert!(!sim.with(|model| model.timer_line()), "nobody listens");
+        assert_eq!(clock.take_events(), TimerEvent::ETS1, "no alarm is left");
+    }
+}
+
+#[test]
+fn a_running_clock_is_not_stopped_to_be_set() {
+    // A port may be stamping by it (HW 3.11 TS).
+    let sim = model(TimerConfig::default());
+    drop(start(&sim));
+    let bus = Traced::new(sim.bus());
+    let mut clock = PtpClock::start(bus.clone(), config(), Some(5), &mut sim.delay()).unwrap();
+    near(clock.now(), 5 + 10_000, 50);
+    let stops = |access: &Access| matches!(access, Access::Write(0xE00, value) if value & 4 == 0);
+    assert!(!bus.take().iter().any(stops));
 }
 
 #[test]
@@ -195,7 +206,7 @@ fn pulses_fall_on_the_clocks_full_seconds() {
         on_a_second(at.wrapping_add(ahead));
     }
     // They follow the clock when it is set, also in between.
-    clock.set(250_000_000);
+    clock.set(250_000_000).unwrap();
     let ahead = clock.now().wrapping_sub(sim.now_ns());
     sim.advance(5 * SECOND);
     let found = pulses(&sim, 2);
@@ -257,6 +268,24 @@ fn what_cannot_be_is_named_and_changes_nothing() {
         assert_eq!(clock.set_pulse(Pulse::One, Some(period_ns)), Err(pulse));
     }
     assert_eq!((sim.bus().read(0xE20), sim.bus().read(0xE80)), before);
+    clock.set(5 * SECOND).unwrap();
+    let now_ns = clock.now();
+    for by_ns in [-6_000_000_000, i64::MIN, i64::MAX] {
+        assert_eq!(clock.step(by_ns), Err(ClockError::Step { by_ns, now_ns }));
+    }
+    for time_ns in [TIME_MAX_NS + 1, u64::MAX] {
+        assert_eq!(clock.set(time_ns), Err(ClockError::Time(time_ns)));
+        let late = PtpClock::start(sim.bus(), config(), Some(time_ns), &mut sim.delay());
+        assert_eq!(late.err(), Some(ClockError::Time(time_ns)));
+    }
+    assert_eq!(clock.now(), now_ns);
+    clock.set(TIME_MAX_NS).unwrap();
+    clock.step(-(TIME_MAX_NS as i64)).unwrap();
+    near(clock.now(), 0, 16);
+    assert_eq!(
+        ClockError::Step { by_ns: -6, now_ns: 5 }.to_string(),
+        "a step by -6 ns from 5: times from 0 to 9223372036854775807 are possible"
+    );
     assert_eq!(
         adjustment.to_string(),
         "an adjustment by 333333328 ppb: 333333327 either way are possible"
@@ -279,4 +308,5 @@ fn a_timer_without_a_clock_or_a_device_is_named() {
     sim.inject(Fault::BusDead);
     sim.delay().delay_us(1);
     assert_eq!((clock.now(), clock.take_events()), (u64::MAX, TimerEvent::empty()));
+    assert_eq!(clock.step(-1), Err(ClockError::Gone));
 }

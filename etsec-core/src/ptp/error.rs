@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::ClockSource;
+use super::{ClockSource, TIME_MAX_NS};
 
 /// Why a clock did not do what it was asked for. Nothing has changed then, unless the error says
 /// so.
@@ -41,6 +41,15 @@ pub enum ClockError {
     },
     /// Alarm 1 starts the pulses.
     AlarmTaken,
+    /// Time out of range.
+    Time(u64),
+    /// A step to a time out of range.
+    Step {
+        /// What was asked for.
+        by_ns: i64,
+        /// From when.
+        now_ns: u64,
+    },
 }
 
 impl fmt::Display for ClockError {
@@ -65,6 +74,11 @@ impl fmt::Display for ClockError {
                 f,
                 "pulses every {period_ns} ns: multiples of {tick_ns} from {} on are possible",
                 2 * u32::from(tick_ns)
+            ),
+            Self::Time(ns) => write!(f, "a time of {ns} ns: 0 to {TIME_MAX_NS} are possible"),
+            Self::Step { by_ns, now_ns } => write!(
+                f,
+                "a step by {by_ns} ns from {now_ns}: times from 0 to {TIME_MAX_NS} are possible"
             ),
             Self::AlarmTaken => f.write_str("alarm 1 starts the pulses: use alarm 2"),
         }

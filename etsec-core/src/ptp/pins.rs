@@ -18,7 +18,8 @@ const NEVER: u64 = u64::MAX;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Alarm {
-    /// Alarm 1, which is not to be had while there are pulses.
+    /// Alarm 1, which is not to be had while there are pulses. It starts those that nobody has
+    /// asked for, too: once it has expired, each pulse's pin shows one every 4.3 s.
     One,
     /// Alarm 2.
     Two,
@@ -81,7 +82,8 @@ impl<B: Bus> PtpClock<B> {
     /// Gives a pulse every `period_ns`, a multiple of the clock's tick, or none of that number any
     /// more. Each sets PP1, PP2 or PP3.
     ///
-    /// All pulses begin anew: on the next full second that is half a second away, each with its
+    /// Alarm 1 starts them: with the first pulse, an alarm 1 that was set is lost. All pulses begin
+    /// anew: on the next full second that is half a second away, each with its
     /// first pulse a period later. They do so as well when the clock is set. While there is one,
     /// the other pins show a pulse each 4.3 s: nothing switches them off.
     ///
@@ -96,16 +98,19 @@ impl<B: Bus> PtpClock<B> {
             Some(ns) if ns >= 2 * tick && ns.is_multiple_of(tick) => ns - tick,
             Some(period_ns) => return Err(ClockError::Pulse { period_ns, tick_ns }),
         };
+        let had_some = self.pulses();
         self.pulses[pulse as usize] = value;
-        self.align_pulses();
+        if had_some || self.pulses() {
+            self.align_pulses();
+        }
         Ok(())
     }
 
-    fn pulses(&self) -> bool {
+    pub(super) fn pulses(&self) -> bool {
         self.pulses.iter().any(|value| *value != IDLE)
     }
 
-    /// Lets all pulses begin on a full second, and none if none is asked for.
+    /// Lets all pulses begin on a full second, and none if none is asked for. Alarm 1 is theirs.
     pub(super) fn align_pulses(&mut self) {
         // What still counts must not come to an end while it is turned.
         (0..3).for_each(|n| TMR_FIPER.nth(n).on(&self.bus).set(IDLE));
@@ -126,8 +131,16 @@ impl<B: Bus> PtpClock<B> {
         }
     }
 
-    /// Low word first; the high one arms it (HW 12.2).
+    /// Lets no alarm of before come.
+    pub(super) fn forget_alarms(&mut self) {
+        self.write_alarm(Alarm::One, NEVER);
+        self.write_alarm(Alarm::Two, NEVER);
+    }
+
+    /// Low word first; the high one arms it (HW 12.2). One that is armed already is put off first:
+    /// half of the new time with half of the old one may have passed.
     fn write_alarm(&mut self, alarm: Alarm, at_ns: u64) {
+        TMR_ALARM_H.nth(alarm as usize).on(&self.bus).set((NEVER >> 32) as u32);
         TMR_ALARM_L.nth(alarm as usize).on(&self.bus).set(at_ns as u32);
         TMR_ALARM_H.nth(alarm as usize).on(&self.bus).set((at_ns >> 32) as u32);
     }
@@ -154,8 +167,8 @@ impl<B: Bus> PtpClock<B> {
         TMR_TEMASK.on(&self.bus).assign(events);
     }
 
-    /// The events that have happened since the last call; they are acknowledged. ALM1 is not told
-    /// of while it starts pulses.
+    /// The events that have happened since the last call; they are acknowledged. Pulses that
+    /// nobody has asked for are not told of, nor is ALM1 while it starts pulses.
     pub fn take_events(&mut self) -> TimerEvent {
         let seen = TMR_TEVENT.on(&self.bus).peek();
         // All ones is a bus without a device.
@@ -163,6 +176,10 @@ impl<B: Bus> PtpClock<B> {
             return TimerEvent::empty();
         }
         TMR_TEVENT.on(&self.bus).clear(seen);
-        if self.pulses() { seen.difference(TimerEvent::ALM1) } else { seen }
+        let pulses = [TimerEvent::PP1, TimerEvent::PP2, TimerEvent::PP3].into_iter();
+        let idle = pulses.zip(self.pulses).filter(|(_, value)| *value == IDLE);
+        let idle: TimerEvent = idle.map(|(event, _)| event).collect();
+        let starts = if self.pulses() { TimerEvent::ALM1 } else { TimerEvent::empty() };
+        seen.difference(idle | starts)
     }
 }

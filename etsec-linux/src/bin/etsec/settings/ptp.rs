@@ -117,9 +117,9 @@ impl Ptp {
         match words[..] {
             ["show"] => {}
             ["events"] => return Ok(events(clock)),
-            ["set", "now"] => clock.set(wall_ns()),
-            ["set", time] => clock.set(number(time)?),
-            ["step", ns] => clock.step(number(ns)?),
+            ["set", "now"] => clock.set(wall_ns())?,
+            ["set", time] => clock.set(number(time)?)?,
+            ["step", ns] => clock.step(number(ns)?)?,
             ["adjust", ppb] => clock.adjust(number(ppb)?)?,
             _ => bail!(
                 "'{}' is none of show, events, set NS|now, step NS, adjust PPB",
