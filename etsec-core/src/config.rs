@@ -42,7 +42,8 @@ pub struct Config {
     /// Errata that are worked around; all of them unless the part is known:
     /// [`Part::errata`](crate::errata::Part::errata).
     pub errata: Errata,
-    /// Milliseconds after which a frame that is not sent counts as a hang of the transmitter.
+    /// Milliseconds after which a frame that is not sent counts as a hang of the transmitter,
+    /// [`Config::HANG_MS_MIN`] or more.
     pub hang_ms: u32,
 }
 
@@ -51,6 +52,9 @@ impl Config {
     pub const MTU_MIN: usize = 46;
     /// Largest MTU: a frame of 9600 bytes.
     pub const MTU_MAX: usize = 9600 - OVERHEAD;
+
+    /// Shortest time that counts as a hang: two of the longest frames at 10 Mb/s, of 7.7 ms each.
+    pub const HANG_MS_MIN: u32 = 16;
 
     /// A port at 1000 Mb/s with the usual MTU of 1500 and whole-frame buffers.
     #[must_use]
@@ -93,8 +97,12 @@ impl Config {
         if self.tbi_address > 31 {
             return Err(Error::TbiAddress(self.tbi_address));
         }
+        if self.hang_ms < Self::HANG_MS_MIN {
+            return Err(Error::HangTime(self.hang_ms));
+        }
         self.link.check().map_err(Error::Link)
     }
+
     /// Whether the longest frame, with `front` bytes in front of it, fits into the buffers it may
     /// take.
     pub(crate) fn check_room(&self, front: usize) -> Result<(), Error> {

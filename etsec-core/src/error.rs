@@ -46,6 +46,8 @@ pub enum Error {
     },
     /// TBI address above 31.
     TbiAddress(u8),
+    /// Time that counts as a hang of the transmitter, out of range.
+    HangTime(u32),
     /// A link that no eTSEC can have.
     Link(LinkError),
     /// There is no ring of this number.
@@ -108,6 +110,11 @@ impl fmt::Display for Error {
                  or the feature `scatter` of etsec-core"
             ),
             Self::TbiAddress(n) => write!(f, "TBI address {n}: 0 to 31 are possible"),
+            Self::HangTime(ms) => write!(
+                f,
+                "a hang after {ms} ms: {} or more are possible, for a frame takes up to 7.7 ms",
+                Config::HANG_MS_MIN
+            ),
             Self::Link(error) => error.fmt(f),
             Self::RingNumber(side, n) => write!(f, "{side} ring {n}: 0 to 7 are possible"),
             Self::RingTaken(side, n) => write!(f, "{side} ring {n} is there already"),

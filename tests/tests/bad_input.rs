@@ -22,7 +22,7 @@ fn configurations_out_of_range_are_named_before_the_device_is_touched() {
     let sim = Sim::default();
     sim.bus().write(at::MAXFRM, 0x123);
     type Spoil = fn(&mut Config);
-    let cases: [(Spoil, Error, &str); 9] = [
+    let cases: [(Spoil, Error, &str); 11] = [
         (|c| c.mtu = 45, Error::Mtu(45), "46 to 9578"),
         (|c| c.mtu = 9579, Error::Mtu(9579), "9579"),
         (|c| c.mtu = usize::MAX, Error::Mtu(usize::MAX), "MTU"),
@@ -31,6 +31,8 @@ fn configurations_out_of_range_are_named_before_the_device_is_touched() {
         (|c| c.buffer_size = 32_832, Error::BufferSize(32_832), "32768"),
         (|c| c.buffer_size = usize::MAX, Error::BufferSize(usize::MAX), "multiples"),
         (|c| c.tbi_address = 32, Error::TbiAddress(32), "0 to 31"),
+        (|c| c.hang_ms = 0, Error::HangTime(0), "16 or more"),
+        (|c| c.hang_ms = 15, Error::HangTime(15), "16 or more"),
         (
             |c| c.link = Link::new(Speed::Mbps1000, Duplex::Half),
             Error::Link(LinkError::HalfGigabit),

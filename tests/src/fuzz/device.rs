@@ -89,7 +89,7 @@ fn open(arena: &mut Arena<Memory>, page: &Page, shape: u8, size: usize) -> Optio
     let mut config = config();
     config.buffer_size = size;
     config.parser = shape & 2 != 0;
-    config.hang_ms = 10;
+    config.hang_ms = etsec_core::Config::HANG_MS_MIN;
     let mut port = Stopped::attach(Pages::single(page.clone()), config, &mut NoDelay).ok()?;
     if shape & 2 != 0 {
         let padding = if shape & 4 != 0 { 10 } else { 0 };
