@@ -176,6 +176,8 @@ impl<B: Bus> Controller<B> {
         if let Some(n) = ring
             && !self.has_ring_registers(side, n)
         {
+            // One that is gone keeps nothing either.
+            self.check_alive()?;
             return Err(CoalescingError::NoRings);
         }
         let wanted = wanted.unwrap_or(Coalescing::NONE);
@@ -226,9 +228,12 @@ fn follow<B: Bus>(controller: &mut Controller<B>) {
             let register = register(side, place);
             if controller.settings.over(register, 0) != value {
                 controller.settings.put_all(register, value);
+            }
+            let register = register.on(controller.bus());
+            if register.get() != value {
                 // HW 9.3: new thresholds count from ICEN 0 to 1 on.
-                register.on(controller.bus()).set(0);
-                register.on(controller.bus()).set(value);
+                register.set(0);
+                register.set(value);
             }
         }
     }
@@ -273,7 +278,7 @@ impl<B: Bus + Clone> Running<B> {
         side: Side,
         wanted: Option<Coalescing>,
     ) -> Result<(), CoalescingError> {
-        self.owner_mut().port.controller.coalesce(side, None, wanted)
+        self.coalesce(side, None, wanted)
     }
 
     /// As [`Stopped::set_ring_coalescing`]; nothing is stopped for it.
@@ -286,7 +291,18 @@ impl<B: Bus + Clone> Running<B> {
         ring: usize,
         wanted: Option<Coalescing>,
     ) -> Result<(), CoalescingError> {
-        self.owner_mut().port.controller.coalesce(side, Some(ring), wanted)
+        self.coalesce(side, Some(ring), wanted)
+    }
+
+    fn coalesce(
+        &mut self,
+        side: Side,
+        ring: Option<usize>,
+        wanted: Option<Coalescing>,
+    ) -> Result<(), CoalescingError> {
+        let changed = self.owner_mut().port.controller.coalesce(side, ring, wanted);
+        self.ended()?;
+        changed
     }
 
     /// What is set for a ring, by itself or with all others.

@@ -41,6 +41,8 @@ pub(crate) struct Owner<B> {
     pub recover_groups: Option<fn(&mut Owner<B>) -> Event>,
     /// It was halted and not restarted: the device went away in between.
     halted: bool,
+    /// The device went away in the middle of a change, so that registers may not hold what is set.
+    broken_off: bool,
 }
 
 /// A port whose controller does no DMA.
@@ -73,6 +75,7 @@ impl<B: Bus + Clone> Stopped<B> {
             watch: Watch::default(),
             recover_groups: None,
             halted: false,
+            broken_off: false,
         }))
     }
 
@@ -88,6 +91,7 @@ impl<B: Bus + Clone> Stopped<B> {
             watch: Watch::default(),
             recover_groups: None,
             halted: false,
+            broken_off: false,
         })
     }
 
@@ -151,7 +155,7 @@ impl<B: Bus + Clone> Stopped<B> {
     /// [`Error::Gone`], [`Error::NotAnEtsec`] or [`Error::Draining`], with the port as it was.
     #[allow(clippy::result_large_err, reason = "the port is given back, and there is no heap")]
     pub fn start(mut self, delay: &mut dyn DelayNs) -> Result<Running<B>, (Self, Error)> {
-        let Owner { port, events, watch, halted, .. } = &mut self.0;
+        let Owner { port, events, watch, halted, broken_off, .. } = &mut self.0;
         if let Err(error) = port.controller.check_alive() {
             return Err((self, error));
         }
@@ -165,7 +169,7 @@ impl<B: Bus + Clone> Stopped<B> {
         delay.delay_us(1);
         events.aim(thlt, qhlt);
         *watch = Watch::default();
-        *halted = false;
+        (*halted, *broken_off) = (false, false);
         Ok(Running(self.0))
     }
 
@@ -255,8 +259,8 @@ impl<B: Bus + Clone> Running<B> {
         self.0.port.controller.check_alive()?;
         if self.0.halted {
             self.restart(delay)?;
-        } else if !self.0.port.is_running() {
-            // A stop that was broken off, or somebody else's reset.
+        } else if self.0.broken_off || !self.0.port.is_running() {
+            // A change or a stop that was broken off, or somebody else's reset.
             self.reset(delay)?;
         }
         let events = match self.0.recover_groups {
@@ -287,7 +291,8 @@ impl<B: Bus + Clone> Running<B> {
     ///
     /// # Errors
     /// [`Error::Link`] for a link no eTSEC can have; nothing changes then. [`Error::Gone`] or
-    /// [`Error::NotAnEtsec`] if the device does not answer.
+    /// [`Error::NotAnEtsec`] if the device does not answer: [`Running::tick`] ends what was begun
+    /// if it comes back, as with everything that is changed on a running port.
     pub fn set_link(&mut self, link: Link, delay: &mut dyn DelayNs) -> Result<(), Error> {
         link.check().map_err(Error::Link)?;
         self.0.port.controller.check_alive()?;
@@ -302,7 +307,7 @@ impl<B: Bus + Clone> Running<B> {
             relinked(&mut self.0.port.controller);
         }
         self.0.port.resume();
-        self.0.port.controller.check_alive()
+        self.ended()
     }
 
     /// Changes what the address filter lets in (HW 7). Reception stops for the moment: frames that
@@ -333,7 +338,15 @@ impl<B: Bus + Clone> Running<B> {
         let controller = &self.0.port.controller;
         controller.refilter(&controller.config.filter);
         self.0.port.resume();
-        self.0.port.controller.check_alive()
+        self.ended()
+    }
+
+    /// Says of a change that has been made whether the device is still there; if not, the next tick
+    /// makes it anew.
+    pub(crate) fn ended(&mut self) -> Result<(), Error> {
+        let alive = self.0.port.controller.check_alive();
+        self.0.broken_off |= alive.is_err();
+        alive
     }
 
     /// A port for the events of this controller, for a thread of its own. Where rings are in two
@@ -370,10 +383,10 @@ impl<B: Bus + Clone> Running<B> {
 
     /// Stops DMA; the port is between two states until [`Running::restart`].
     pub(crate) fn halt(&mut self, delay: &mut dyn DelayNs) -> Result<(), Error> {
-        self.0.port.controller.check_alive()?;
+        self.ended()?;
         let lost = self.0.port.halt(delay);
         // On a bus that has died in the meantime every wait ends at once, and nothing has stopped.
-        self.0.port.controller.check_alive()?;
+        self.ended()?;
         self.0.halted = true;
         let faults = self.0.events.faults_mut();
         faults.lost_in_transmit += u64::from(lost.tx);
@@ -392,7 +405,7 @@ impl<B: Bus + Clone> Running<B> {
         self.0.port.controller.program();
         self.0.port.start();
         self.0.port.controller.check_alive()?;
-        self.0.halted = false;
+        (self.0.halted, self.0.broken_off) = (false, false);
         Ok(())
     }
 

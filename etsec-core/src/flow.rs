@@ -275,6 +275,14 @@ impl<B: Bus + Clone> Running<B> {
         let port = &mut self.owner_mut().port;
         port.controller.check_alive()?;
         port.put_lossless(queue, threshold)?;
+        let changed = self.follow_lossless(delay);
+        self.ended()?;
+        changed
+    }
+
+    /// Brings thresholds to the registers.
+    fn follow_lossless(&mut self, delay: &mut dyn DelayNs) -> Result<(), FlowError> {
+        let port = &self.owner().port;
         let held = port.controller.hold_partner(delay)?;
         if !port.controller.quiesce(Sides::RX, delay).is_empty() {
             // HW 3.11: RCTRL may not change under a receiver that runs.
@@ -294,7 +302,7 @@ impl<B: Bus + Clone> Running<B> {
         if held && !port.controller.has_lossless() {
             let _ = port.controller.pause(0, delay);
         }
-        Ok(port.controller.check_alive()?)
+        Ok(())
     }
 
     /// The threshold of a receive ring, 0 to 7, that is lossless.
@@ -309,12 +317,13 @@ impl<B: Bus + Clone> Running<B> {
     /// Changes the pause time of the pause frames this port sends, in units of 512 bit times.
     ///
     /// # Errors
-    /// As [`Stopped::set_pause_time`].
+    /// As [`Stopped::set_pause_time`]; [`FlowError::Port`] if the device does not answer.
     pub fn set_pause_time(&mut self, time: u16) -> Result<(), FlowError> {
         let controller = &mut self.owner_mut().port.controller;
+        controller.check_alive()?;
         controller.put_pause_time(time)?;
         PTV.on(controller.bus()).write(Ptv::PT.val(time.into()));
-        Ok(())
+        Ok(self.ended()?)
     }
 
     /// Asks the partner to send nothing for `time` units of 512 bit times, behind the frame on the

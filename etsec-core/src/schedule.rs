@@ -85,6 +85,6 @@ impl<B: Bus + Clone> Running<B> {
         let chosen = port.controller.program_weights(port.bus());
         TCTRL.on(port.bus()).modify(Tctrl::TXSCHED.val(chosen as u32));
         port.resume();
-        port.controller.check_alive()
+        self.ended()
     }
 }

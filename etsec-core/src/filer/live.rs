@@ -304,7 +304,7 @@ impl<B: Bus + Clone> Running<B> {
         what(port);
         port.controller.refilter(&port.controller.config.filter);
         port.resume();
-        port.controller.check_alive()
+        self.ended()
     }
 }
 
