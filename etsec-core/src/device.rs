@@ -11,7 +11,7 @@ use core::fmt;
 
 use embedded_hal::delay::DelayNs;
 
-pub use self::sleep::{SleepError, Sleeping, Wake, WakeFrames};
+pub use self::sleep::{SleepError, Sleeping, Sleepless, Wake, WakeFrames};
 use crate::addr::AddressFilter;
 use crate::bus::{Bus, PageBell, Pages};
 use crate::config::Config;

@@ -3,7 +3,7 @@
 //! when it is told the same things at once?
 
 use etsec_core::coalesce::Coalescing;
-use etsec_core::device::{Sleeping, Wake, WakeFrames};
+use etsec_core::device::{Sleeping, Sleepless, Wake, WakeFrames};
 use etsec_core::error::Side;
 use etsec_core::filer::{Action, Rule};
 use etsec_core::link::{Duplex, Pause, Speed};
@@ -266,7 +266,8 @@ impl World {
                 let before = settings(&self.sim);
                 self.port = match port.sleep(wake, &mut self.delay) {
                     Ok(port) => Port::Sleeping(port),
-                    Err((port, _)) => {
+                    Err(Sleepless::Halfway(..)) => unreachable!("the device is there"),
+                    Err(Sleepless::Awake(port, _)) => {
                         assert_eq!(settings(&self.sim), before, "a sleep was refused");
                         Port::Running(port)
                     }

@@ -2,12 +2,13 @@
 //! device is back?
 
 use etsec_core::coalesce::Coalescing;
+use etsec_core::device::{Sleepless, Wake, WakeFrames};
 use etsec_core::error::Side;
-use etsec_core::{Bus as _, MacAddr, RxOffload, Schedule};
+use etsec_core::{Bus as _, Error, MacAddr, RxOffload, Schedule};
 use etsec_sim::{Sim, SimBus, SimConfig};
 use etsec_tests::all_rings;
 use etsec_tests::at;
-use etsec_tests::rig::{Live, Rig};
+use etsec_tests::rig::{Live, PEER, Rig, STATION, frame};
 use etsec_tests::trace::{Access, Traced};
 
 type Bus = Traced<SimBus>;
@@ -130,6 +131,75 @@ fn a_change_that_is_broken_off_is_made_when_the_device_is_back() {
             let now = told(&mut live);
             assert!(now == done || rules, "{name} {survived}:{}", differences(&now, &done));
             end(live);
+        }
+    }
+}
+
+/// Puts the port to sleep and, if it does, wakes it; the device goes away after so many accesses of
+/// either. Returns how many the operation made.
+fn sleep(wake: Wake, wakes: bool, survived: u64) -> u64 {
+    let (mut live, bus) = start();
+    let before = told(&mut live);
+    let Live { port, rx, tx, pool, arena, mut delay, sim } = live;
+    let _ = bus.take();
+    let again = |bus: &Bus| {
+        let made = accesses(bus);
+        bus.revive();
+        made
+    };
+    let made;
+    let port = if wakes {
+        let asleep = port.sleep(wake, &mut delay).map_err(|awake| awake.error()).unwrap();
+        let _ = bus.take();
+        bus.die_after(survived);
+        let woken = asleep.wake(&mut delay);
+        made = again(&bus);
+        match woken {
+            Ok(port) => port,
+            Err((asleep, _)) => asleep.wake(&mut delay).map_err(|(_, error)| error).unwrap(),
+        }
+    } else {
+        bus.die_after(survived);
+        let asleep = port.sleep(wake, &mut delay);
+        made = again(&bus);
+        match asleep {
+            Ok(asleep) => asleep.wake(&mut delay).map_err(|(_, error)| error).unwrap(),
+            Err(Sleepless::Awake(port, _)) => port,
+            Err(Sleepless::Halfway(asleep, error)) => {
+                assert_eq!(error, Error::Gone);
+                asleep.wake(&mut delay).map_err(|(_, error)| error).unwrap()
+            }
+        }
+    };
+    let mut live = Live { port, rx, tx, pool, arena, delay, sim };
+    live.settle(2);
+    let now = told(&mut live);
+    let differ = differences(&now, &before);
+    assert!(differ.is_empty(), "{wake:?}, to be woken {wakes}, {survived}:{differ}");
+    // Each talker's frames go to its ring, and all rings send.
+    live.exchange(1);
+    // It can sleep as if nothing had been, and its rules outlive that.
+    let Live { port, rx, tx, pool, arena, mut delay, sim } = live;
+    let asleep = port.sleep(wake, &mut delay).map_err(|awake| awake.error()).unwrap();
+    sim.receive(&frame(STATION, PEER, 60, 3));
+    let port = asleep.wake(&mut delay).map_err(|(_, error)| error).unwrap();
+    let mut live = Live { port, rx, tx, pool, arena, delay, sim };
+    assert_eq!(live.receive(0).is_some(), wake != Wake::Magic);
+    let differ = differences(&told(&mut live), &before);
+    assert!(differ.is_empty(), "{wake:?} afterwards, {wakes}, {survived}:{differ}");
+    end(live);
+    made
+}
+
+#[test]
+fn a_sleep_that_is_broken_off_leaves_the_filer_s_rules() {
+    for wake in [Wake::Magic, Wake::Frames(WakeFrames::all())] {
+        for wakes in [false, true] {
+            let count = sleep(wake, wakes, u64::MAX);
+            // Before them lies the programming of all registers, which is the same everywhere.
+            for survived in (0..count).step_by(11).chain(count.saturating_sub(100)..count) {
+                sleep(wake, wakes, survived);
+            }
         }
     }
 }

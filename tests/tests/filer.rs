@@ -259,7 +259,7 @@ fn rules_outlive_a_sleep() {
         let live = start(&["udp queue 3"], Action::to(2), switches);
         let Live { port, rx, tx, pool, arena, mut delay, sim } = live;
         let wake = Wake::Frames(WakeFrames::BROADCAST);
-        let port = port.sleep(wake, &mut delay).map_err(|(_, error)| error).unwrap();
+        let port = port.sleep(wake, &mut delay).map_err(|awake| awake.error()).unwrap();
         let port = port.wake(&mut delay).map_err(|(_, error)| error).unwrap();
         let mut live = Live { port, rx, tx, pool, arena, delay, sim };
         assert_eq!(ring_of(&mut live, &udp(None, 1)), Some(3));

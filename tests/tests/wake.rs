@@ -1,6 +1,6 @@
 //! Does a sleeping port wake for the right frames, and go on as if nothing had been? (HW 13.3)
 
-use etsec_core::device::{SleepError, Sleeping, Wake, WakeFrames};
+use etsec_core::device::{SleepError, Sleeping, Sleepless, Wake, WakeFrames};
 use etsec_core::groups::Group;
 use etsec_core::link::Pause;
 use etsec_core::{Bus, MacAddr, Stash};
@@ -37,7 +37,7 @@ struct Rest {
 
 fn sleep(live: Live, wake: Wake) -> Asleep {
     let Live { port, rx, tx, pool, arena, mut delay, sim } = live;
-    let port = port.sleep(wake, &mut delay).map_err(|(_, error)| error).expect("asleep");
+    let port = port.sleep(wake, &mut delay).map_err(|awake| awake.error()).expect("asleep");
     Asleep { port, rest: Rest { rx, tx, pool, arena, delay, sim } }
 }
 
@@ -225,7 +225,8 @@ fn what_cannot_wake_is_named_and_the_port_runs_on() {
     let refuse = |live: Live, wake| {
         let Live { port, rx, tx, pool, arena, mut delay, sim } = live;
         let before = [at::IMASK, at::DMACTRL, at::RCTRL].map(|at| sim.bus().read(at));
-        let (port, error) = port.sleep(wake, &mut delay).expect_err("refused");
+        let refused = port.sleep(wake, &mut delay).expect_err("refused");
+        let Sleepless::Awake(port, error) = refused else { panic!("halfway") };
         assert_eq!([at::IMASK, at::DMACTRL, at::RCTRL].map(|at| sim.bus().read(at)), before);
         (Live { port, rx, tx, pool, arena, delay, sim }, error)
     };
@@ -247,10 +248,11 @@ fn what_cannot_wake_is_named_and_the_port_runs_on() {
 fn a_device_that_is_gone_is_named_and_can_be_woken_when_it_is_back() {
     let Live { port, rx, tx, pool, arena, mut delay, sim } = live(SimConfig::default());
     sim.inject(Fault::BusDead);
-    let (port, error) = port.sleep(Wake::Magic, &mut delay).expect_err("gone");
-    assert_eq!(error, SleepError::Device(etsec_core::Error::Gone));
+    let gone = port.sleep(Wake::Magic, &mut delay).expect_err("gone");
+    assert_eq!(gone.error(), SleepError::Device(etsec_core::Error::Gone));
+    let Sleepless::Awake(port, _) = gone else { panic!("nothing was begun") };
     sim.mend(Fault::BusDead);
-    let mut port = port.sleep(Wake::Magic, &mut delay).map_err(|(_, error)| error).unwrap();
+    let mut port = port.sleep(Wake::Magic, &mut delay).map_err(|awake| awake.error()).unwrap();
     sim.inject(Fault::BusDead);
     assert!(!port.woken());
     let (port, error) = port.wake(&mut delay).expect_err("gone");

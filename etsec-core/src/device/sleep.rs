@@ -69,7 +69,7 @@ pub enum SleepError {
     ParserOff,
     /// Frames that wake are received, and there is no receive ring.
     NoRing,
-    /// The device did not answer. [`Running::tick`] ends what was begun if it comes back.
+    /// The device did not answer.
     Device(Error),
 }
 
@@ -85,6 +85,28 @@ impl fmt::Display for SleepError {
 }
 
 impl core::error::Error for SleepError {}
+
+/// A port that did not fall asleep, and why.
+#[derive(Debug)]
+pub enum Sleepless<B> {
+    /// It runs as before. With [`SleepError::Device`] it may be halted: [`Running::tick`] ends what
+    /// was begun if the device comes back.
+    Awake(Running<B>, SleepError),
+    /// The device went away while it was falling asleep. If it comes back, [`Sleeping::wake`] gives
+    /// the running port back, with the filer's rules of before.
+    Halfway(Sleeping<B>, Error),
+}
+
+impl<B> Sleepless<B> {
+    /// Why it did not.
+    #[must_use]
+    pub fn error(&self) -> SleepError {
+        match self {
+            Self::Awake(_, error) => *error,
+            Self::Halfway(_, error) => SleepError::Device(*error),
+        }
+    }
+}
 
 /// The most entries of the filer that [`WakeFrames`] take: two for a kind, three for the station
 /// address, one that rejects.
@@ -105,39 +127,42 @@ impl<B: Bus + Clone> Running<B> {
     /// event that interrupts, on the error line, or FGPI perhaps on the receive line (HW 9.1).
     ///
     /// # Errors
-    /// The running port, with [`SleepError::Nothing`], [`SleepError::ParserOff`] or
-    /// [`SleepError::NoRing`], unchanged; or with [`SleepError::Device`].
+    /// The running port, unchanged, with [`SleepError::Nothing`], [`SleepError::ParserOff`] or
+    /// [`SleepError::NoRing`]; or with [`SleepError::Device`], in one of two states.
     #[allow(clippy::result_large_err, reason = "the port is given back, and there is no heap")]
     pub fn sleep(
         mut self,
         wake: Wake,
         delay: &mut dyn DelayNs,
-    ) -> Result<Sleeping<B>, (Self, SleepError)> {
+    ) -> Result<Sleeping<B>, Sleepless<B>> {
         let rules = match self.wake_rules(wake) {
             Ok(rules) => rules,
-            Err(error) => return Err((self, error)),
+            Err(error) => return Err(Sleepless::Awake(self, error)),
         };
-        if let Err(error) = self.halt(delay) {
-            return Err((self, SleepError::Device(error)));
-        }
-        let port = &self.0.port;
-        // A stop that needed a reset has cleared the MAC's registers; GRS and GTS stay set.
-        port.controller.program();
-        let covered = match wake {
-            Wake::Magic => {
-                MACCFG2.on(port.bus()).modify(Maccfg2::MPEN::SET);
-                Rules::new()
-            }
-            Wake::Frames(_) => file(port, &rules),
+        let covered = match self.halt(delay).and_then(|()| self.filer_head(rules.len())) {
+            Ok(covered) => covered,
+            Err(error) => return Err(Sleepless::Awake(self, SleepError::Device(error))),
         };
-        MACCFG1.on(port.bus()).modify(Maccfg1::RX_EN::SET + Maccfg1::TX_EN::CLEAR);
-        for page in pages(port) {
-            IMASK.on(page).assign(WAKING);
+        let fallen = fall_asleep(&self.0.port, wake, &rules);
+        let asleep = Sleeping { port: self, covered };
+        match fallen {
+            Ok(()) => Ok(asleep),
+            Err(error) => Err(Sleepless::Halfway(asleep, error)),
         }
-        match port.controller.check_alive() {
-            Ok(()) => Ok(Sleeping { port: self, covered }),
-            Err(error) => Err((self, SleepError::Device(error))),
-        }
+    }
+
+    /// What the filer's first entries hold.
+    fn filer_head(&self, len: usize) -> Result<Rules, Error> {
+        let bus = self.0.port.bus();
+        let entries = (0..len as u32).map(|at| {
+            RQFAR.on(bus).set(at);
+            let control = RQFCR.on(bus).get();
+            FilerEntry { control, property: RQFPR.on(bus).get() }
+        });
+        let head = entries.collect();
+        // From a device that is gone they are all ones.
+        self.0.port.controller.check_alive()?;
+        Ok(head)
     }
 
     /// The filer's rules for what wakes; none for a magic packet.
@@ -200,24 +225,34 @@ fn rules(frames: WakeFrames, station: [u8; 6], ring: u32) -> Rules {
     rules
 }
 
-/// Writes rules over the head of the filer's table and returns what was there. For a stopped
-/// receiver.
-fn cover<B: Bus>(bus: &B, rules: &Rules) -> Rules {
-    let mut before = Rules::new();
+/// Writes rules over the head of the filer's table. For a stopped receiver.
+fn cover<B: Bus>(bus: &B, rules: &Rules) {
     for (at, rule) in (0..).zip(rules) {
         RQFAR.on(bus).set(at);
-        let control = RQFCR.on(bus).get();
-        let _ = before.push(FilerEntry { control, property: RQFPR.on(bus).get() });
         RQFCR.on(bus).set(rule.control);
         RQFPR.on(bus).set(rule.property);
     }
-    before
+}
+
+/// Lets a halted port wait for what wakes it, and do nothing else.
+fn fall_asleep<B: Bus>(port: &Port<B>, wake: Wake, rules: &Rules) -> Result<(), Error> {
+    // A stop that needed a reset has cleared the MAC's registers; GRS and GTS stay set.
+    port.controller.program();
+    match wake {
+        Wake::Magic => MACCFG2.on(port.bus()).modify(Maccfg2::MPEN::SET),
+        Wake::Frames(_) => file(port, rules),
+    }
+    MACCFG1.on(port.bus()).modify(Maccfg1::RX_EN::SET + Maccfg1::TX_EN::CLEAR);
+    for page in pages(port) {
+        IMASK.on(page).assign(WAKING);
+    }
+    port.controller.check_alive()
 }
 
 /// Lets the receiver look for what wakes, DMA included.
-fn file<B: Bus>(port: &Port<B>, rules: &Rules) -> Rules {
+fn file<B: Bus>(port: &Port<B>, rules: &Rules) {
     let bus = port.bus();
-    let covered = cover(bus, rules);
+    cover(bus, rules);
     // Options that have a say in RQUEUE have just set all of it.
     port.enable_rx();
     let filing = Rctrl::FILREN::SET + Rctrl::FSQEN::CLEAR;
@@ -225,7 +260,6 @@ fn file<B: Bus>(port: &Port<B>, rules: &Rules) -> Rules {
     DMACTRL.on(bus).modify(Dmactrl::GRS::CLEAR);
     IEVENT.on(bus).clear(Event::GRSC);
     port.controller.restart_rings(Tstat::empty(), port.qhlt());
-    covered
 }
 
 impl<B: Bus + Clone> Sleeping<B> {
@@ -266,7 +300,7 @@ impl<B: Bus + Clone> Sleeping<B> {
             return Err((self, error));
         }
         owner.watch = Watch::default();
-        owner.halted = false;
+        (owner.halted, owner.broken_off) = (false, false);
         Ok(self.port)
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use etsec_core::Running;
-use etsec_core::device::{Sleeping, Wake, WakeFrames};
+use etsec_core::device::{Sleeping, Sleepless, Wake, WakeFrames};
 use etsec_linux::device::Device;
 use etsec_linux::time::Delay;
 use etsec_linux::wait::Waiter;
@@ -47,8 +47,12 @@ pub fn run(args: &Wol, context: &Context) -> Result<()> {
         device;
     let mut port = match port.sleep(wake, &mut Delay) {
         Ok(port) => port,
-        Err((port, error)) => {
-            drop(port.stop(&mut Delay));
+        Err(sleepless) => {
+            let error = sleepless.error();
+            // One that went away halfway does not answer, so it cannot be stopped.
+            if let Sleepless::Awake(port, _) = sleepless {
+                drop(port.stop(&mut Delay));
+            }
             return Err(error.into());
         }
     };
