@@ -203,6 +203,7 @@ mod tests {
             (Part::Mpc8548(revision(1, 1)), usual | Errata::NMG129 | e76),
             (Part::Mpc8548(revision(2, 0)), usual | Errata::NMG129 | e12 | e76),
             (Part::Mpc8548(revision(2, 1)), usual | e76),
+            (Part::Mpc8548(revision(3, 0)), usual | e76),
             (Part::Mpc8548(revision(3, 1)), usual),
             (Part::Mpc8548(Revision::UNKNOWN), usual | Errata::NMG129 | e12 | e76),
             (Part::P2020(revision(1, 0)), usual | e76),

@@ -179,6 +179,30 @@ fn each_ring_of_an_etsec2_can_have_its_own() {
 }
 
 #[test]
+fn a_ring_with_a_counter_of_its_own_is_not_counted_by_the_common_one() {
+    // HW 18.11, for who sets both; the driver sets one of them.
+    let mut live = all_rings::start(SimConfig::default());
+    let bus = live.sim.bus();
+    let after = |frames: u32| 0x8000_FFFF | frames << 21;
+    bus.write(RXIC, after(3));
+    bus.write(RXIC_RING + 4 * 2, after(5));
+    let port = live.port.events();
+    for n in 0..10 {
+        come(&live, 2, n);
+        assert_eq!(live.sim.line(Wire::Rx), n % 5 == 4, "frame {n} of ring 2");
+        live.receive(2).expect("a frame");
+        port.take(Line::Rx);
+    }
+    for n in 0..9 {
+        come(&live, 4, n);
+        assert_eq!(live.sim.line(Wire::Rx), n % 3 == 2, "frame {n} of ring 4");
+        live.receive(4).expect("a frame");
+        port.take(Line::Rx);
+    }
+    live.finish();
+}
+
+#[test]
 fn rings_of_an_older_etsec_have_none_of_their_own() {
     let sim = SimConfig { etsec2: false, ..SimConfig::default() };
     let mut live = Rig::new(&Plan { sim, ..Plan::default() }).start();

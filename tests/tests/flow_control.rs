@@ -281,6 +281,22 @@ fn a_received_pause_is_obeyed_for_its_time_where_the_link_says_so() {
 }
 
 #[test]
+fn a_pause_is_counted_from_when_the_transmitter_is_idle() {
+    let mut live = Rig::new(&Plan { sim: on_wire(Switches::default()), ..Plan::default() }).start();
+    live.port.set_link(link("10/full/rx"), &mut live.delay).unwrap();
+    // The first one takes 819 µs; 10 units are 512 µs (HW 11.1).
+    live.send(0, &frame(PEER, STATION, 1000, 0));
+    live.send(0, &frame(PEER, STATION, 60, 1));
+    live.sim.receive_raw(pause(10));
+    live.delay_us(1320);
+    assert_eq!(live.sent().len(), 1, "the frame on the wire is ended");
+    live.delay_us(90);
+    assert_eq!(live.sent().len(), 1, "and the next one waits for all of the pause from there on");
+    live.reap();
+    live.finish();
+}
+
+#[test]
 fn flow_control_is_what_was_negotiated_or_what_is_fixed() {
     let negotiated = link("100/full/rx");
     let auto = FlowControl::Negotiated(Pause::BOTH);

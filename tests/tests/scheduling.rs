@@ -2,9 +2,10 @@
 //! traffic? (HW 10)
 
 use etsec_core::{Bus as _, Config, Schedule};
-use etsec_sim::{Fcs, SimConfig, WireFrame, WireSpeed};
+use etsec_sim::{Fcs, Sim, SimConfig, WireFrame, WireSpeed};
 use etsec_tests::at;
 use etsec_tests::rig::{Live, PEER, Plan, Rig, STATION, config, frame};
+use etsec_tests::trace::{Access, Traced, first, last};
 
 const RINGS: usize = 8;
 /// Bytes of a frame beyond those of its payload, header and FCS included.
@@ -155,6 +156,46 @@ fn a_change_in_the_middle_of_traffic_loses_nothing_and_holds_after_a_reset() {
     assert_eq!(live.tx_counters().underruns, live.port.faults().lost_in_transmit);
     assert_eq!(live.port.faults().resets, 2);
     assert!(sent > 1000);
+    live.finish();
+}
+
+#[test]
+fn weights_are_there_before_rings_are_chosen_by_them() {
+    // HW 10: what chooses by weights must not find those of before.
+    let sim = Sim::default();
+    let bus = Traced::new(sim.bus());
+    let mut live = Rig::through(&sim, &Plan::default(), bus.clone()).start();
+    let order = |what: &str| {
+        let log = bus.take();
+        let weights = |access| matches!(access, Access::Write(0x140 | 0x144, _));
+        let chosen = |access| matches!(access, Access::Write(at::TCTRL, value) if value & 6 == 4);
+        let last_weight = last(&log, "weight", weights);
+        assert!(last_weight < first(&log, "choice", chosen), "{what}");
+    };
+    let _ = bus.take();
+    live.port.set_schedule(weights([(0, 24), (5, 9)]), &mut live.delay).unwrap();
+    order("live");
+    live.port.reset(&mut live.delay).unwrap();
+    order("reset");
+    live.finish();
+}
+
+#[test]
+fn what_a_ring_does_not_use_of_its_weight_is_not_saved_up() {
+    // HW 10: when a ring empties, its credit becomes 0.
+    let mut live = live(weights([(1, 24), (2, 24)]));
+    for n in 0..50 {
+        // Each is visited with nobody else waiting; one of them uses all of its credit.
+        for (ring, len) in [(1, 60), (2, 1514)] {
+            let mut bytes = frame(PEER, STATION, len, n);
+            bytes[11] = ring as u8;
+            live.send(ring, &bytes);
+            live.delay_us(20);
+            live.reap();
+        }
+    }
+    while live.sim.transmitted().is_some() {}
+    assert_shares(share(&mut live, &[1, 2], 6_000), &[(1, 1), (2, 1)]);
     live.finish();
 }
 

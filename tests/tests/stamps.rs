@@ -134,6 +134,24 @@ fn a_frame_that_fails_has_none() {
 }
 
 #[test]
+fn a_frame_that_was_not_sent_does_not_have_the_stamp_of_the_one_before_it() {
+    // HW 12.4: frames that are flushed get none. Their buffers may have been stamped before.
+    let sim = Sim::new(SimConfig { wire: WireSpeed::Link, ..SimConfig::default() });
+    let (mut live, _clock) = stamping(&sim, 1);
+    live.send_stamped(&frame(PEER, STATION, 60, 1));
+    live.delay_us(10);
+    let buf = live.tx[0].reap().unwrap();
+    sim.inject(Fault::TxHang);
+    live.tx[0].stage_stamped(buf).unwrap();
+    live.tx[0].commit();
+    let mut rig = live.stop();
+    let mut buf = rig.tx[0].drain().expect("it has not left");
+    assert_eq!(buf.take_sent_stamp(), None);
+    drop(buf);
+    rig.finish();
+}
+
+#[test]
 fn stamps_outlive_a_reset_and_can_be_switched_live() {
     let sim = Sim::default();
     let (mut live, mut clock) = stamping(&sim, 9_000_000_000);
