@@ -67,7 +67,6 @@ pub fn run(options: &Options) -> Result<bool> {
         format!("-max_len={BYTES_MAX}"),
         "-timeout=10".into(),
         "-rss_limit_mb=2048".into(),
-        // Memory that a device may still write to is never given back: that is the design.
         "-detect_leaks=0".into(),
         "-print_final_stats=1".into(),
     ]);
@@ -103,6 +102,8 @@ impl Fuzz {
         command.args(["run", &self.nightly]).arg(&self.cargo_fuzz).args(["fuzz", verb]);
         command.args(["--fuzz-dir", FUZZ, target]);
         command.env("CARGO_TARGET_DIR", session.target.join("fuzz")).env_remove("RUSTUP_TOOLCHAIN");
+        // Memory that a device may still write to is never given back: that is the design.
+        command.env("ASAN_OPTIONS", "detect_leaks=0");
         command.env_remove("CARGO");
         command
     }
