@@ -130,7 +130,8 @@ pub fn running_as<B: Bus>(page: &B) -> (MacAddr, Link) {
 
 impl<B: Bus + Clone> Stopped<B> {
     /// A port over a controller that is left as it is: to [`adopt`](Stopped::adopt) it, when
-    /// options are set and queues added as they were. Dropping it touches nothing.
+    /// options are set and queues added as they were. Dropping it touches nothing. Rules of the
+    /// filer are no such option: to set them writes its table at once.
     ///
     /// # Errors
     /// [`Error::NotAnEtsec`] or [`Error::Gone`]; an error that names the field if `config` is out

@@ -139,7 +139,8 @@ impl<B: Bus> Port<B> {
     #[inline]
     pub(crate) fn enable_rx(&self) {
         let rings = Rqueue::from_bits_retain(present(self.rx()) >> 24);
-        RQUEUE.on(self.bus()).assign(RQUEUE.on(self.bus()).flags() | rings);
+        let stashed = RQUEUE.on(self.bus()).flags() - Rqueue::from_bits_retain(0xFF);
+        RQUEUE.on(self.bus()).assign(stashed | rings);
     }
 
     /// Gives the rings to the controller and lets it run (HW 8.1 step 15, 8.2). Returns THLT and

@@ -74,7 +74,12 @@ pub struct Device<S = Stopped<AnyBus>> {
 pub struct Reception {
     test: ReceptionTest<AnyBus>,
     proved_at: Option<u64>,
+    /// Not before, after a test that was not passed: each cuts off the wire.
+    again_ms: Option<u32>,
 }
+
+/// How long a receiver that was found deaf is left alone.
+const REST_MS: u32 = 10_000;
 
 /// A port that was found: everything that differs between silicon and model.
 pub(crate) struct Found {
@@ -156,7 +161,7 @@ impl Device {
             let [rx, tx] = [arena.ring(reception::RING), arena.ring(reception::RING)];
             let (rx, tx) = (rx.map_err(memory_error)?, tx.map_err(memory_error)?);
             let test = port.reception_test(rx, tx, &pool).map_err(error)?;
-            reception = Some(Reception { test, proved_at: None });
+            reception = Some(Reception { test, proved_at: None, again_ms: None });
         }
 
         let interface = config.interface.unwrap_or_else(|| strapped(&port));
@@ -216,7 +221,7 @@ impl Device<Running<AnyBus>> {
     /// # Errors
     /// [`Error::Reception`]; the port runs all the same, and the next call tries again.
     pub fn prove_reception(&mut self) -> Result<(), Error> {
-        let Some(Reception { test, proved_at }) = &mut self.reception else { return Ok(()) };
+        let Some(Reception { test, proved_at, .. }) = &mut self.reception else { return Ok(()) };
         if *proved_at == Some(self.port.faults().resets) {
             return Ok(());
         }
@@ -236,8 +241,17 @@ impl Device<Running<AnyBus>> {
         let name = self.name.clone();
         let error = |source| Error::Device { name: name.clone(), source };
         let events = self.port.tick(now_ms, &mut Delay).map_err(error)?;
-        if let Err(deaf) = self.prove_reception() {
+        let rests = |reception: &Reception| {
+            let left = |again: u32| again.wrapping_sub(now_ms) as i32 > 0;
+            reception.again_ms.is_some_and(left)
+        };
+        if !self.reception.as_ref().is_some_and(rests)
+            && let Err(deaf) = self.prove_reception()
+        {
             log::warn!("{deaf}");
+            if let Some(reception) = &mut self.reception {
+                reception.again_ms = Some(now_ms.wrapping_add(REST_MS));
+            }
         }
         let link = self.link.poll(now_ms);
         if let Ok(Some(LinkChange::Up(link))) = link {

@@ -13,7 +13,7 @@ use std::fmt;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
-use rustix::event::{Timespec, epoll};
+use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
 use rustix::io::Errno;
 
 use crate::error::{Error, system};
@@ -302,7 +302,10 @@ impl Waiter {
         for source in self.sources.iter_mut().filter(|source| source.unread) {
             source.unread = false;
             if let Origin::Uio(uio) = &mut source.from {
-                // There were some, so it does not wait.
+                // Another source may stand for the same line, and be the one that has fired.
+                if !is_readable(uio)? {
+                    continue;
+                }
                 uio.wait()?;
                 // One that came in this moment has been read as well, and is an edge no more: so
                 // the line is told of, whether or not it has fired again.
@@ -360,6 +363,16 @@ impl AsFd for Waiter {
 impl fmt::Debug for Waiter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Waiter").field("sources", &self.sources.len()).finish_non_exhaustive()
+    }
+}
+
+/// Whether reading it would not wait.
+fn is_readable(fd: &impl AsFd) -> Result<bool, Error> {
+    let none = Timespec { tv_sec: 0, tv_nsec: 0 };
+    match poll(&mut [PollFd::new(fd, PollFlags::IN)], Some(&none)) {
+        Ok(count) => Ok(count > 0),
+        Err(Errno::INTR) => Ok(false),
+        Err(error) => Err(system("look at the device's interrupt")(error)),
     }
 }
 

@@ -178,3 +178,44 @@ fn a_device_that_is_taken_away_from_another_waiter_is_told() {
     assert_eq!((woken.included, woken.suspect), (Lines::TX, Lines::TX));
     assert!(other.follow(&woken).is_err());
 }
+
+/// Waits some beats long while one of two sources for the same line fires.
+fn beats_with_a_quiet_one(quiet: Lines, wait: impl Fn(Waiter, Waiter) + Send + 'static) {
+    let (one, mut one_kernel) = interrupt(0);
+    let (two, _two_kernel) = interrupt(0);
+    let mut first = Waiter::uio(vec![(one, Lines::RX)]).unwrap();
+    let mut second = Waiter::uio(vec![(two, quiet)]).unwrap();
+    first.enable(Lines::ALL).unwrap();
+    second.enable(Lines::ALL).unwrap();
+    one_kernel.write_all(&1u32.to_ne_bytes()).unwrap();
+    let (done, is_done) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        wait(first, second);
+        done.send(()).unwrap();
+    });
+    is_done.recv_timeout(Duration::from_secs(20)).expect("it waits for one that is quiet");
+}
+
+#[test]
+fn a_quiet_group_is_not_waited_for() {
+    for quiet in [Lines::RX, Lines::ALL] {
+        beats_with_a_quiet_one(quiet, |mut first, second| {
+            first.join(second).unwrap();
+            first.beat(Duration::from_millis(2)).unwrap();
+            let woken = first.wait(LONG).unwrap();
+            assert!(woken.lines.rx || woken.beat);
+            (0..5).for_each(|_| drop(first.wait(LONG).unwrap()));
+        });
+        // The same for one that is included, and itself two that were joined.
+        beats_with_a_quiet_one(quiet, |mut first, second| {
+            first.join(second).unwrap();
+            let mut looks = Waiter::uio(Vec::new()).unwrap();
+            looks.include(&first).unwrap();
+            looks.beat(Duration::from_millis(2)).unwrap();
+            for _ in 0..6 {
+                let woken = looks.wait(LONG).unwrap();
+                first.follow(&woken).unwrap();
+            }
+        });
+    }
+}

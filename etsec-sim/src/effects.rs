@@ -69,6 +69,11 @@ pub static STORED: &[Idle] = &[
         "the tag of time-stamped frames only, and that is unclear (HW 5.2)",
     ),
     idle("RQUEUE", 0x00FF_0000, COHERENT),
+    idle(
+        "MIIMCFG",
+        0x0000_0007,
+        "MDC runs at its limit: what it is divided from is unknown (HW 17)",
+    ),
     idle("MACCFG2", 0x0000_0010, "lengths that do not fit are counted in any case (RFLR)"),
     idle("IPGIFG", 0x7F7F_FF7F, "frames follow each other with the usual gap of 12 bytes"),
     idle("HAFDUP", 0x00FF_F3FF, NO_COLLISIONS),
@@ -134,7 +139,7 @@ impl Model {
     /// Looks at a value that software has written, after it was stored.
     pub(crate) fn account(&mut self, at: u16, written: u32) {
         let Some(row) = table::row(at) else { return };
-        if row.access != Access::ReadWrite {
+        if !matches!(row.access, Access::ReadWrite | Access::Indirect) {
             return;
         }
         let changed = (written ^ row.reset) & row.mask;

@@ -239,6 +239,7 @@ impl Model {
     }
 
     pub(crate) fn write_miim(&mut self, at: u16, value: u32) {
+        self.account(at, value);
         let tbipa = self.tbipa();
         let mistakes = self.miim.commands_while_busy();
         self.miim.write(at, value, tbipa);

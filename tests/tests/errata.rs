@@ -6,9 +6,13 @@
 use embedded_hal::delay::DelayNs;
 use etsec_core::errata::{Errata, Part};
 use etsec_core::fcb::{RxFcbFlags, TxFcb};
+use etsec_core::frame_options::Ending;
+use etsec_core::groups::Group;
 use etsec_core::mib::Counter;
 use etsec_core::reception::{RING, ReceptionError, ReceptionTest};
-use etsec_core::{AddressFilter, Config, Error, Reason, TxOffload, arena};
+use etsec_core::{
+    AddressFilter, Arena, Bus, Config, Error, FrameOptions, Reason, Schedule, TxOffload, arena,
+};
 use etsec_sim::{Fault, Sim, SimBus, SimConfig, Switches, WireSpeed};
 use etsec_tests::rig::{Live, PEER, Plan, Rig, STATION, config, frame};
 
@@ -255,6 +259,64 @@ fn nmg129_what_is_in_the_rings_outlives_a_test() {
         live.reap();
         live.exchange(1);
     }
+    drop(test);
+    live.finish();
+}
+
+#[test]
+fn nmg129_a_port_s_settings_do_not_keep_its_test_from_passing() {
+    let nmg129 = Switches { nmg129: true, ..none() };
+    // Ring 0 has no turn; frames bring their own endings; transmit ring 0 is in the other group.
+    for which in 0..3 {
+        let mut config = Config { errata: Errata::NMG129, ..config() };
+        if which == 0 {
+            config.schedule = Schedule::RoundRobin([0, 1, 0, 0, 0, 0, 0, 0]);
+        }
+        let sim = SimConfig { switches: nmg129, wire: WireSpeed::Link, ..SimConfig::default() };
+        let ending = if which == 1 { Ending::Own } else { Ending::default() };
+        let frame_options = FrameOptions { ending, ..FrameOptions::default() };
+        let tx = vec![16, 16];
+        let plan = Plan { sim, config, tx, frame_options, ..Plan::default() };
+        let sim = Sim::new(plan.sim.clone());
+        let mut rig = Rig::grouped(&sim, &plan);
+        if which == 2 {
+            rig.port.set_tx_group(&mut rig.tx[0], Group::One).expect("a second page");
+        }
+        let more = sim.region(4096);
+        let mut more = Arena::new(more).map_err(|(_, error)| error).expect("a region");
+        let [rx, tx] = [(); 2].map(|()| more.ring(RING).expect("memory"));
+        let mut test = rig.port.reception_test(rx, tx, &rig.pool).expect("one window");
+        let mut live = rig.start();
+        let bus = live.sim.bus();
+        let registers = || [0x100, 0x140, 0x300, 0x504, 0xEB0, 0xEB4].map(|at| bus.read(at));
+        let before = registers();
+        assert_eq!(live.port.prove_reception(&mut test, &mut live.delay), Ok(1), "{which}");
+        assert_eq!(registers(), before, "{which}");
+        drop(test);
+        live.finish();
+    }
+}
+
+#[test]
+fn nmg129_a_port_without_ring_0_has_none_afterwards() {
+    let (mut rig, mut test) = {
+        let config = Config { errata: Errata::NMG129, ..config() };
+        let sim = Sim::default();
+        let plan = Plan { config, rx: vec![], ..Plan::default() };
+        let memory = sim.region(plan.bytes() + 3 * arena::ring_bytes(16));
+        let mut rig = Rig::in_region(&sim, &plan, memory);
+        let ring = rig.arena.ring(16).expect("memory");
+        rig.rx.push(rig.port.add_rx(1, ring).expect("free"));
+        let [rx, tx] = [(); 2].map(|()| rig.arena.ring(RING).expect("memory"));
+        let test = rig.port.reception_test(rx, tx, &rig.pool).expect("one window");
+        (rig, test)
+    };
+    rig.rx[0].fill(&rig.pool);
+    rig.rx[0].commit();
+    let mut live = rig.start();
+    let rqueue = live.sim.bus().read(0x314);
+    assert_eq!(live.port.prove_reception(&mut test, &mut live.delay), Ok(0));
+    assert_eq!(live.sim.bus().read(0x314), rqueue);
     drop(test);
     live.finish();
 }

@@ -68,7 +68,7 @@ impl Host {
         let data = data.to_vec();
         socket.send_slice(&data, from.endpoint).expect("room");
         self.turn();
-        let answer = self.sim.transmitted().expect("an answer");
+        let answer = self.sim.transmitted()?;
         judge(&answer, &data);
         Some(answer)
     }
@@ -214,4 +214,15 @@ fn a_station_of_a_vlan_gets_its_frames_and_tags_its_answers() {
             host.finish();
         }
     }
+}
+
+#[test]
+fn where_no_tag_may_be_put_in_nothing_leaves_without() {
+    let mut host = Host::new(RxOffload { vlan_extract: true, ..VERIFY }, TxOffload::Off);
+    let (frame, _) = datagram(64);
+    host.port.set_vlan(Some(5));
+    let tagged = [&frame[..12], &[0x81, 0, 0, 5], &frame[12..]].concat();
+    assert_eq!(host.answer(&tagged), None);
+    assert_eq!(host.port.counters().refused, 1);
+    host.finish();
 }

@@ -249,7 +249,12 @@ impl<D: Doorbell> SmoltcpPort<D> {
     fn stage(&mut self, mut buf: Buf) -> Result<(), Refused> {
         let most = self.tx.sums_up_to();
         if most == 0 {
-            return self.tx.stage(buf);
+            // A tag that the port does not permit is refused: a frame without it would go to others
+            // than those it is for.
+            return match self.vlan {
+                None => self.tx.stage(buf),
+                Some(tag) => self.tx.stage_with(buf, TxFcb::NONE.tag(tag)),
+            };
         }
         let mut fcb = None;
         if buf.len() > most {
