@@ -128,6 +128,7 @@ pub(crate) mod dmactrl {
     pub const GRS: u32 = 0x10;
     pub const GTS: u32 = 0x08;
     pub const TOD: u32 = 0x04;
+    pub const WWR: u32 = 0x02;
     pub const WOP: u32 = 0x01;
 }
 
@@ -244,6 +245,7 @@ pub(crate) mod rxbd {
     pub const CR: u16 = 0x0004;
     pub const OV: u16 = 0x0002;
     pub const TR: u16 = 0x0001;
+    pub const ERRORS: u16 = LG | NO | SH | CR | OV | TR;
 }
 
 /// THLTn of TSTAT.

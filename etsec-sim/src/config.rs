@@ -24,6 +24,8 @@ pub struct SimConfig {
     /// Whether it is an eTSEC2: with RIRn, ISRGn, RXICn and TXICn (HW 1.3). Before version 2 these
     /// offsets are reserved.
     pub etsec2: bool,
+    /// How soon driver and device see each other's stores to memory.
+    pub memory: MemoryOrder,
     /// Choices where silicon is not known, and errata.
     pub switches: Switches,
 }
@@ -39,9 +41,28 @@ impl Default for SimConfig {
             id2: 0x0030_00F0,
             timer: TimerConfig::default(),
             etsec2: true,
+            memory: MemoryOrder::Strong,
             switches: Switches::default(),
         }
     }
+}
+
+/// How soon driver and device see each other's stores to memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MemoryOrder {
+    /// At once, as if every store were followed by a barrier.
+    Strong,
+    /// As late as barriers allow: the device sees memory as it was at the last `publish`, and by
+    /// chance some of the words stored since; the CPU sees what the device has stored into buffers
+    /// by chance before the next `observe`. A driver that leaves out a barrier then fails on any
+    /// host. For one driver in one thread: regions of another model ([`Sim::reach`]) are not
+    /// followed.
+    ///
+    /// [`Sim::reach`]: crate::Sim::reach
+    Weak {
+        /// Where all chances come from.
+        seed: u64,
+    },
 }
 
 /// How long a transmitted frame is on the wire.

@@ -55,7 +55,11 @@ const NO_COLLISIONS: &str = "the wire has no collisions; their outcomes are inje
 pub static STORED: &[Idle] = &[
     idle("MINFLR", 0x0000_007F, "short frames are padded to 64 bytes whatever it says (HW 4.2)"),
     idle("DMACTRL", 0x0000_00C0, COHERENT),
-    idle("DMACTRL", 0x0000_0002, "a descriptor is always written before its event is raised"),
+    idle(
+        "DMACTRL",
+        0x0000_0002,
+        "status is written before its event, unless a fault makes it late",
+    ),
     idle("FIFO_PAUSE_CTRL", 0x0000_0002, NO_FIFO),
     idle("FIFO_RX_PAUSE", 0x0000_01FF, NO_FIFO),
     idle("FIFO_RX_PAUSE_SHUTOFF", 0x0000_01FF, NO_FIFO),

@@ -26,6 +26,15 @@ pub enum Fault {
     CrcError,
     /// The next frame received is no whole number of octets and has a wrong FCS: RxBD\[NO\].
     Alignment,
+    /// The next TxBD that is closed is written some microseconds later, and its event comes with it
+    /// (without DMACTRL\[WWR\] the event comes at once, HW 3.4).
+    TxStatusLate,
+    /// The next TxBD that is closed is never written, and its event does not come.
+    TxStatusLost,
+    /// The next RxBD that is closed is written some microseconds later, likewise.
+    RxStatusLate,
+    /// The next RxBD that is closed is never written, and its event does not come.
+    RxStatusLost,
     /// A parity error inside the FIFO: DPE, at once.
     Parity,
     /// The transmitter stalls, whatever it is doing, until a soft reset of the MAC.
@@ -76,6 +85,11 @@ impl Faults {
     #[inline]
     pub(crate) fn is(&self, fault: Fault) -> bool {
         self.left[fault as usize] != 0
+    }
+
+    /// How often it will still strike.
+    pub(crate) fn left(&self, fault: Fault) -> u32 {
+        self.left[fault as usize]
     }
 
     /// Uses one up, if armed.

@@ -59,6 +59,7 @@ pub mod runner;
 mod sanitizer;
 mod schedule;
 mod sim;
+pub mod status;
 mod store;
 pub mod table;
 #[cfg(feature = "tap")]
@@ -70,13 +71,14 @@ mod transmit;
 pub mod violation;
 pub mod wire;
 
-pub use config::{Interface, SimConfig, Switches, WireSpeed};
+pub use config::{Interface, MemoryOrder, SimConfig, Switches, WireSpeed};
 pub use control::Line;
 pub use effects::Effect;
 pub use fault::Fault;
 pub use memory::SimRegion;
 pub use model::Model;
 pub use sim::{Sim, SimBus, SimDelay};
+pub use status::Stored;
 pub use timer::{TimerConfig, TimerPin};
 pub use violation::{Breach, Direction, Place, Violation, Who};
 pub use wire::{Fcs, WireFrame};

@@ -4,7 +4,11 @@
 //! told. It knows what a descriptor looks like in memory (two big-endian words) and nothing of what
 //! the words mean.
 
+mod ring;
+mod weak;
+
 use core::alloc::Layout;
+use core::cell::RefCell;
 use core::fmt;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -13,6 +17,8 @@ use std::sync::Arc;
 
 use etsec_core::{BusAddr, Region};
 
+pub(crate) use self::ring::Ring;
+use self::weak::Weak;
 pub(crate) use crate::descriptor::{Bd, RawBd};
 
 const ALIGN: usize = 64;
@@ -91,6 +97,17 @@ impl Block {
         debug_assert!(offset.is_multiple_of(4) && offset + 4 * count <= self.len);
         // SAFETY: in bounds and aligned as above; as in `word`.
         unsafe { core::slice::from_raw_parts(self.start.as_ptr().add(offset).cast(), count) }
+    }
+
+    /// Stores bytes that the CPU has handed to the device. `offset + bytes.len()` is in bounds.
+    #[inline]
+    fn copy_in(&self, offset: usize, bytes: &[u8]) {
+        debug_assert!(offset <= self.len && bytes.len() <= self.len - offset);
+        // SAFETY: the target is in bounds, as the callers have found; the bytes are the device's.
+        unsafe {
+            let to = self.start.as_ptr().add(offset);
+            to.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
+        }
     }
 
     /// Fills the whole aligned words of a range with their pattern. `offset + len` is in bounds.
@@ -231,6 +248,8 @@ pub(crate) enum DmaFault {
 pub(crate) struct Memory {
     blocks: Vec<Arc<Block>>,
     next: u64,
+    /// Only where the two sides see each other's stores late.
+    weak: Option<Box<RefCell<Weak>>>,
 }
 
 impl fmt::Debug for Memory {
@@ -279,6 +298,7 @@ impl Memory {
         if fresh {
             block.poison(0, len);
         }
+        self.picture(&block);
         self.next = end;
         self.blocks.push(Arc::clone(&block));
         Some(SimRegion { block, len })
@@ -290,6 +310,7 @@ impl Memory {
         let size = len.max(1).checked_next_multiple_of(ALIGN)?;
         self.make_room(at, size)?;
         let block = Block::new(at, size);
+        self.picture(&block);
         self.blocks.push(Arc::clone(&block));
         Some(SimRegion { block, len })
     }
@@ -368,7 +389,10 @@ impl Memory {
     #[inline]
     pub(crate) fn descriptor(&self, at: u64) -> Result<Bd, DmaFault> {
         let (block, offset) = self.find(at, 8)?;
-        Ok(load(block, offset))
+        let Some(weak) = &self.weak else { return Ok(load(block, offset)) };
+        let mut weak = weak.borrow_mut();
+        let [word, pointer] = [offset, offset + 4].map(|at| weak.see(block, at));
+        Ok([word, pointer].into())
     }
 
     /// Writes flags and length of the descriptor at `at` back. Everything written before is visible
@@ -376,6 +400,9 @@ impl Memory {
     #[inline]
     pub(crate) fn close(&self, at: u64, word: u32) -> Result<(), DmaFault> {
         let (block, offset) = self.find(at, 8)?;
+        if let Some(weak) = &self.weak {
+            weak.borrow_mut().wrote_word(block, offset, word.to_be());
+        }
         block.word(offset).store(word.to_be(), Ordering::Release);
         Ok(())
     }
@@ -385,15 +412,19 @@ impl Memory {
         match self.find(at, 8) {
             Ok((block, offset)) => {
                 let len = max.min((block.len - offset) / 8);
-                Ring { words: block.words(offset, 2 * len) }
+                Ring::new(block.words(offset, 2 * len))
             }
-            Err(_) => Ring { words: &[] },
+            Err(_) => Ring::new(&[]),
         }
     }
 
     /// Appends `len` bytes from `at` to `out`.
     pub(crate) fn append(&self, at: u64, len: usize, out: &mut Vec<u8>) -> Result<(), DmaFault> {
         let (block, offset) = self.find(at, len)?;
+        if let Some(weak) = &self.weak {
+            weak.borrow_mut().append(block, offset, len, out);
+            return Ok(());
+        }
         out.reserve(len);
         // SAFETY: the source is in bounds of the block; `reserve` made room; the two never overlap.
         // The CPU has handed these bytes to the device; a driver that writes them meanwhile is what
@@ -410,11 +441,12 @@ impl Memory {
     #[inline]
     pub(crate) fn write(&self, at: u64, bytes: &[u8]) -> Result<(), DmaFault> {
         let (block, offset) = self.find(at, bytes.len())?;
-        // SAFETY: the target is in bounds; the CPU has handed these bytes to the device.
-        unsafe {
-            let to = block.start.as_ptr().add(offset);
-            to.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
+        if let Some(weak) = &self.weak
+            && weak.borrow_mut().wrote(block, offset, bytes)
+        {
+            return Ok(());
         }
+        block.copy_in(offset, bytes);
         Ok(())
     }
 
@@ -434,6 +466,9 @@ impl Memory {
     pub(crate) fn poison(&self, at: u64, len: usize) {
         if let Ok((block, offset)) = self.find(at, len) {
             block.poison(offset, len);
+            if let Some(weak) = &self.weak {
+                weak.borrow_mut().poisoned(block, offset, len);
+            }
         }
     }
 
@@ -449,34 +484,6 @@ fn load(block: &Block, offset: usize) -> Bd {
     let word = u32::from_be(block.word(offset).load(Ordering::Acquire));
     let pointer = u32::from_be(block.word(offset + 4).load(Ordering::Relaxed));
     Bd { word, pointer }
-}
-
-/// The descriptors of a ring, to be read many at a time.
-pub(crate) struct Ring<'a> {
-    words: &'a [AtomicU32],
-}
-
-impl Ring<'_> {
-    /// Descriptors up to the end of the region, or the limit given.
-    pub(crate) fn len(&self) -> usize {
-        self.words.len() / 2
-    }
-
-    /// The descriptor at `index`, below the length.
-    pub(crate) fn get(&self, index: usize) -> Bd {
-        let word = u32::from_be(self.words[2 * index].load(Ordering::Acquire));
-        Bd { word, pointer: u32::from_be(self.words[2 * index + 1].load(Ordering::Relaxed)) }
-    }
-
-    /// The first descriptor from `from` on that differs from `copy`.
-    pub(crate) fn change(&self, from: usize, copy: &[RawBd]) -> Option<usize> {
-        let (there, _) = self.words.as_chunks::<2>();
-        let mut pairs = there.iter().zip(copy).skip(from);
-        let differs = |([word, pointer], known): (&[AtomicU32; 2], &RawBd)| {
-            word.load(Ordering::Relaxed) != known[0] || pointer.load(Ordering::Relaxed) != known[1]
-        };
-        pairs.position(differs).map(|after| from + after)
-    }
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use crate::miim::Miim;
 use crate::receive::Receiver;
 use crate::sanitizer::Sanitizer;
 use crate::sim::First;
+use crate::status::Status;
 use crate::table::{self, Access};
 use crate::timer::Timer;
 use crate::transmit::Transmitter;
@@ -36,6 +37,7 @@ pub struct Model {
     pub(crate) second: Second,
     pub(crate) sent: Sent,
     pub(crate) faults: Faults,
+    pub(crate) status: Status,
     pub(crate) miim: Miim,
     pub(crate) now: u64,
     pub(crate) link_up: bool,
@@ -80,7 +82,7 @@ impl Model {
         let mut model = Model {
             regs,
             filer: Box::new(filer_noise()),
-            memory: Memory::default(),
+            memory: Memory::new(config.memory),
             sanitizer: Sanitizer::new(config.sanitizer),
             tx: Transmitter::default(),
             rx: Receiver::default(),
@@ -88,6 +90,7 @@ impl Model {
             second: Second::default(),
             sent: Sent::default(),
             faults: Faults::default(),
+            status: Status::default(),
             miim: Miim::new(config.phy_address),
             now: 0,
             link_up: true,
@@ -119,6 +122,8 @@ impl Model {
     /// Reads the register at byte offset `at`. Reserved offsets read 0 (HW 18.1); a dead bus reads
     /// all ones.
     pub fn read(&mut self, at: u16) -> u32 {
+        // What the device wrote before it answers has arrived before the answer.
+        self.memory.observe();
         if self.faults.is(Fault::BusDead) {
             return 0xFFFF_FFFF;
         }
@@ -269,6 +274,7 @@ impl Model {
 
     /// The CPU's earlier stores are visible to the device now: the sanitizer looks at the rings.
     pub fn publish(&mut self) {
+        self.memory.publish();
         if self.sanitizer.is_on() {
             self.sanitizer.published();
             for (direction, first) in [(Direction::Tx, at::TBASE0), (Direction::Rx, at::RBASE0)] {
@@ -282,6 +288,11 @@ impl Model {
         }
     }
 
+    /// What the device has stored before is visible to the CPU now.
+    pub fn observe(&mut self) {
+        self.memory.observe();
+    }
+
     /// Virtual time so far, in nanoseconds.
     pub fn now_ns(&self) -> u64 {
         self.now
@@ -290,9 +301,12 @@ impl Model {
     /// Lets `ns` nanoseconds pass: frames leave, pauses end, the MII works.
     pub fn advance(&mut self, ns: u64) {
         let end = self.now.saturating_add(ns);
+        // Nothing stays unseen for long.
+        self.memory.observe();
         self.run_transmitter();
         while let Some(due) = self.next_event().filter(|due| *due <= end) {
             self.now = self.now.max(due);
+            self.write_late(self.now);
             self.poll_coalescing();
             self.poll_ring0();
             self.run_transmitter();
@@ -307,7 +321,7 @@ impl Model {
         if self.faults.is(Fault::BusDead) {
             return None;
         }
-        let events = self.coalescing_due();
+        let events = self.coalescing_due().into_iter().chain(self.late_due()).min();
         if self.faults.is(Fault::TxHang) {
             return events;
         }
@@ -379,6 +393,11 @@ impl Model {
             self.miim.stick_busy(true);
         }
         self.faults.arm(fault, times);
+    }
+
+    /// How often an armed fault will still strike.
+    pub fn armed(&self, fault: Fault) -> u32 {
+        self.faults.left(fault)
     }
 
     /// Ends a lasting fault, or disarms what is left of another.

@@ -289,6 +289,7 @@ impl Bus for SimBus {
 
     fn observe(&self) {
         fence(Ordering::Acquire);
+        self.shared.lock().observe();
     }
 }
 

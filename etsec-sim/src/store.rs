@@ -66,7 +66,7 @@ impl Model {
             _ => (frame.data, &[][..]),
         };
         let mut rest = Pieces { parts: [filed.head.bytes(), preamble, front, back, tail] };
-        let (total, mut first) = (rest.len(), true);
+        let (total, mut first, mut whole) = (rest.len(), true, true);
         // Of a frame kept half stored the rest comes, after four bytes once more (HW 15.3).
         let stored = core::mem::take(&mut self.rx.kept_stored);
         if stored > 0 {
@@ -95,16 +95,22 @@ impl Model {
                 flags |= rxbd::F;
             }
             // The L descriptor tells the whole length, the others what they hold (HW 4.4).
-            let whole = last && !self.config.switches.qemu;
-            let len = if whole { total.min(0xFFFF) } else { here };
+            let total_told = last && !self.config.switches.qemu;
+            let len = if total_told { total.min(0xFFFF) } else { here };
             if last {
                 flags |= rxbd::L | frame.status;
             }
-            self.close_rx(place, at, bd, u32::from(flags) << 16 | len as u32);
+            let known = self.close_rx(place, at, bd, u32::from(flags) << 16 | len as u32);
+            whole &= known;
             if last {
                 break;
             }
             first = false;
+        }
+        if whole {
+            let stored = &mut self.status.stored[ring];
+            let errors = frame.status & rxbd::ERRORS != 0;
+            *if errors { &mut stored.bad } else { &mut stored.good } += 1;
         }
         if self.config.switches.prefetch {
             self.prefetch(ring);
@@ -117,6 +123,7 @@ impl Model {
         let at = self.bus_address(at::RBASEH, pointer_at(Direction::Rx, ring));
         let index = (at.wrapping_sub(state.base) / 8) as usize;
         let place = Place { direction: Direction::Rx, ring, index };
+        self.settle_status(at);
         let read = match self.faults.take(Fault::RxDescriptorBusError) {
             true => Err(DmaFault::Injected),
             false => self.memory.descriptor(at),
@@ -174,21 +181,14 @@ impl Model {
         Ok(())
     }
 
-    fn close_rx(&mut self, place: Place, at: u64, bd: Bd, word: u32) {
-        if let Err(fault) = self.memory.close(at, word) {
-            self.sanitizer.blame_dma(place, at, 8, fault);
-        }
-        self.sanitizer.close(place, word);
+    /// False: nobody will know that it is closed.
+    fn close_rx(&mut self, place: Place, at: u64, bd: Bd, word: u32) -> bool {
+        let tells = self.write_status(place, at, word);
         self.step_rx_pointer(place.ring, at, bd.wraps());
-        let flags = (word >> 16) as u16;
-        if flags & rxbd::I == 0 {
-            return;
+        if tells == Some(true) {
+            self.tell_closed(place, word);
         }
-        if flags & rxbd::L != 0 {
-            self.frame_done(Direction::Rx, place.ring);
-        } else {
-            self.raise_ring(Direction::Rx, place.ring, ievent::RXB);
-        }
+        tells.is_some()
     }
 
     fn step_rx_pointer(&mut self, ring: usize, at: u64, wraps: bool) {

@@ -118,6 +118,7 @@ impl Model {
             return false;
         }
         let at = self.tx_pointer(ring);
+        self.settle_status(at);
         match self.memory.descriptor(at) {
             Ok(bd) if !bd.live() => {
                 self.set_reg(at::TSTAT, self.reg(at::TSTAT) | thlt(ring));
@@ -327,27 +328,14 @@ impl Model {
                 }
             }
             let word = u32::from(flags) << 16 | bd.len() as u32;
-            // The descriptor was readable a moment ago; if its region is gone now there is nobody
-            // to tell.
-            if let Err(fault) = self.memory.close(at, word) {
-                self.sanitizer.blame_dma(place, at, 8, fault);
-            }
-            self.sanitizer.close(place, word);
+            let tells = self.write_status(place, at, word);
             let next = self.next_pointer(Direction::Tx, ring, at, bd.wraps());
             self.set_reg(pointer_at(Direction::Tx, ring), next as u32);
-            if flags & txbd::I != 0 {
-                self.tx_closed(ring, flags & txbd::L != 0);
+            if tells == Some(true) {
+                self.tell_closed(place, word);
             }
         }
         self.tx.bds.clear();
-    }
-
-    fn tx_closed(&mut self, ring: usize, last: bool) {
-        if last {
-            self.frame_done(Direction::Tx, ring);
-        } else {
-            self.raise_ring(Direction::Tx, ring, ievent::TXB);
-        }
     }
 
     /// Puts the frame where it goes: into this MAC's receiver, or on the wire.
