@@ -45,8 +45,10 @@ impl Default for Mib {
 struct Carries(Car1, Car2);
 
 impl Carries {
-    fn peek<B: Bus>(bus: &B) -> Self {
-        Carries(CAR1.on(bus).peek(), CAR2.on(bus).peek())
+    /// `None` if nobody is there: some bits are always 0, and a dead bus reads all ones.
+    fn peek<B: Bus>(bus: &B) -> Option<Self> {
+        let (car1, car2) = (CAR1.on(bus).peek(), CAR2.on(bus).peek());
+        (Car1::all().contains(car1) && Car2::all().contains(car2)).then_some(Carries(car1, car2))
     }
 
     fn clear<B: Bus>(self, bus: &B) {
@@ -113,18 +115,17 @@ impl Mib {
     /// Reads all counters and brings the totals up to date.
     ///
     /// A counter that was set to zero behind our back counts on from where it was; totals never go
-    /// back. A bus that has died (it reads all ones) leaves them as they are.
+    /// back. A bus that has died (it reads all ones), or dies meanwhile, leaves them as they are.
     pub fn collect<B: Bus>(&mut self, bus: &B) {
-        let mut wrapped = Carries::peek(bus);
-        if !Car1::all().contains(wrapped.0) {
-            return; // CAR1 has bits that are always 0: nobody is there
-        }
+        let Some(mut wrapped) = Carries::peek(bus) else { return };
         let mut raw = Counter::ALL.map(|counter| counter.register().on(bus).get());
         // A counter may wrap while it is read. A value read after its carry was seen is from behind
         // the wrap, one whose carry is still clear afterwards is from before it; the others are
         // read again (HW 13.1). Each turn adds a carry, so there are no more turns than counters.
         for _ in Counter::ALL {
-            let new = Carries::peek(bus).without(wrapped);
+            // If the bus has died meanwhile, what was read is worth nothing.
+            let Some(now) = Carries::peek(bus) else { return };
+            let new = now.without(wrapped);
             if new.is_empty() {
                 break;
             }

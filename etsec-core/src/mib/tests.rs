@@ -203,6 +203,21 @@ fn a_dead_bus_changes_nothing() {
 }
 
 #[test]
+fn a_bus_that_dies_in_the_middle_changes_nothing() {
+    for dies_at in [Counter::TR64, Counter::TPKT, Counter::TFRG] {
+        let (page, mut mib) = running();
+        page.hold(Counter::TPKT, 7);
+        mib.collect(&page);
+        page.before_read(dies_at.register().offset(), |page| page.dead.set(true));
+        mib.collect(&page);
+        page.dead.set(false);
+        mib.collect(&page);
+        let totals: std::vec::Vec<_> = mib.iter().filter(|(_, total)| *total != 0).collect();
+        assert_eq!(totals, [(Counter::TPKT, 7)], "{}", dies_at.name());
+    }
+}
+
+#[test]
 fn every_counter_of_the_register_map_is_here() {
     // Just the counters are registers that clear under AUTOZ.
     let counters = CATALOG.iter().filter(|entry| entry.reading == Reading::SafeWithoutAutoz);
