@@ -1,9 +1,10 @@
 //! What if the device leaves the bus, at whatever moment? Nothing panics, the loss has a name,
 //! memory stays lent.
 
-use etsec_core::{Error, Running, Stopped};
+use etsec_core::{Bus as _, Error, Event, Running, Stopped};
 use etsec_sim::{Fault, Sim, SimBus, SimConfig, SimDelay};
 use etsec_tests::all_rings::{self, RINGS};
+use etsec_tests::at;
 use etsec_tests::rig::{Live, PEER, Rig, STATION, frame};
 use etsec_tests::trace::{Access, Traced};
 
@@ -62,6 +63,8 @@ fn at_every_access_of_every_operation_and_back_again() {
             bus.revive();
             live.settle(3);
             live.exchange(2);
+            // Also for those who wait for interrupts.
+            assert_eq!(live.sim.bus().read(at::IMASK), Event::DEFAULT_MASK.bits(), "{name}");
             live.finish();
         }
     }
