@@ -100,6 +100,7 @@ impl Model {
     /// Completes the stops that can complete: that side is idle, or its MAC is off (HW 8.3, 18.10).
     pub(crate) fn stop_if_asked(&mut self) {
         if self.rx.stop_pending
+            && !self.status_late(Direction::Rx)
             && !self.faults.is(Fault::GrsNeverCompletes)
             && !self.config.switches.a002
         {
@@ -114,7 +115,7 @@ impl Model {
 
     /// Nothing on the wire, and no pause that a stop would have to wait for (HW 8.3).
     fn tx_idle(&self) -> bool {
-        if self.tx.sending.is_some() {
+        if self.tx.sending.is_some() || self.status_late(Direction::Tx) {
             return false;
         }
         !self.mac_runs(Direction::Tx) || !(self.paused() || self.faults.is(Fault::TxHang))

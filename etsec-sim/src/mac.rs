@@ -78,6 +78,8 @@ impl Model {
         self.tx.pause_wanted = false;
         self.tx.flow_wanted = None;
         self.faults.disarm(Fault::TxHang);
+        // What has left the controller is not taken back.
+        self.write_late(u64::MAX);
         self.drop_frame_on_wire();
         if self.config.switches.reset_spoils_filer {
             self.spoil_filer();

@@ -69,6 +69,22 @@ impl Model {
         self.ring_state(direction, ring).halted
     }
 
+    /// Writes over flags and length of a descriptor, as nobody should: what `change` makes of the
+    /// word there. Returns the word before and after; `None` where there is no such descriptor.
+    pub fn scribble(
+        &mut self,
+        place: Place,
+        change: impl FnOnce(u32) -> u32,
+    ) -> Option<(u32, u32)> {
+        let base = self.ring_state(place.direction, place.ring).base;
+        let at = base + 8 * place.index as u64;
+        let there = self.memory.ring(at, 1);
+        let before = (base != 0 && there.len() == 1).then(|| there.get(0).word)?;
+        let after = change(before);
+        self.close(place, at, after);
+        Some((before, after))
+    }
+
     /// The events that are set, enabled or not (IEVENT of the first group).
     #[must_use]
     pub fn events(&self) -> u32 {
@@ -85,9 +101,12 @@ impl Model {
         if self.faults.take(lost) {
             return None;
         }
-        if self.faults.take(late) {
+        // Writes of one direction do not overtake each other.
+        let queue = self.status.late.iter().filter(|late| late.place.direction == place.direction);
+        let behind = queue.map(|late| late.due).max();
+        let delay = if self.faults.take(late) { Some(self.now + LATE_NS) } else { None };
+        if let Some(due) = delay.max(behind) {
             let tells = self.reg(at::DMACTRL) & dmactrl::WWR != 0;
-            let due = self.now + LATE_NS;
             self.status.late.push(Late { due, place, at, word, tells });
             return Some(!tells);
         }
@@ -132,7 +151,14 @@ impl Model {
             if tells {
                 self.tell_closed(place, word);
             }
+            // HW 8.3: a direction has stopped when all of it is in memory.
+            self.stop_if_asked();
         }
+    }
+
+    /// Whether something of a direction is on its way.
+    pub(crate) fn status_late(&self, direction: Direction) -> bool {
+        self.status.late.iter().any(|late| late.place.direction == direction)
     }
 
     /// A device reads what it has written itself: nothing of the descriptor at `at` may be on its
