@@ -155,7 +155,10 @@ impl Watch {
             // Filled now and at the last look, it is no frame that comes in this very moment.
             let full = self.rx[n] == last && !view.bd(at).is_owned();
             let first = view.first_filled(at, || bus.observe()).or(full.then_some(at));
-            if let (Some(number), Some(first)) = (question, first) {
+            // Where the hardware has moved on a moment ago, the descriptor it has left may still be
+            // on its way to memory, and would count as left out.
+            let idle = self.rx[n].is_where(last);
+            if let (Some(number), Some(first), true) = (question, first, idle) {
                 view.answer(number, first);
             }
             // A filled descriptor before the hardware's position is either not taken yet or will
@@ -168,7 +171,6 @@ impl Watch {
             // Halted before an empty descriptor, the restart was lost. Where nothing has come since
             // the last look it is harmless, and QEMU's model gives the frame it has kept only at a
             // second write (HW 15.3).
-            let idle = self.rx[n].is_where(last);
             if (idle || halted.contains(Rstat::qhlt(n))) && view.bd(at).is_owned() {
                 port.controller.restart_rings(Tstat::empty(), Rstat::qhlt(n));
             }

@@ -65,3 +65,25 @@ fn a_receive_status_that_is_lost_costs_its_frame_and_no_other() {
     }
     live.finish();
 }
+
+#[test]
+fn a_status_that_is_only_late_is_not_taken_for_lost() {
+    let mut live = Live::new();
+    let come = [1, 2, 3].map(|seed| frame(STATION, PEER, 60, seed));
+    live.sim.receive(&come[0]);
+    let tick = |live: &mut Live| live.port.tick(0, &mut live.delay).map(drop);
+    // The look finds a frame that nobody has taken, and the queue, which has, asks where to go on.
+    assert_eq!(tick(&mut live), Ok(()));
+    assert_eq!(live.receive(0).as_ref(), Some(&come[0]));
+    assert_eq!(live.receive(0), None);
+    // The hardware has gone on, the descriptor it has left is on its way.
+    live.sim.inject(Fault::RxStatusLate);
+    live.sim.receive(&come[1]);
+    assert_eq!(tick(&mut live), Ok(()));
+    assert_eq!(live.receive(0), None);
+    live.sim.advance(3_000);
+    live.sim.receive(&come[2]);
+    assert_eq!([live.receive(0), live.receive(0)], [Some(come[1].clone()), Some(come[2].clone())]);
+    assert_eq!(live.rx[0].counters().resyncs, 0);
+    live.finish();
+}
