@@ -19,3 +19,4 @@ pub mod slow;
 pub mod stamping;
 pub mod still;
 pub mod trace;
+pub mod world;
