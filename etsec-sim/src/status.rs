@@ -1,5 +1,5 @@
-//! Writing the status of a finished descriptor back, in time or not, and what of received frames has
-//! reached the rings (HW 3.4 WWR, 4.2, 4.3).
+//! Writing the status of a finished descriptor back, in time or not, and what of received frames
+//! has reached the rings (HW 3.4 WWR, 4.2, 4.3).
 
 use crate::bits::{at, dmactrl, ievent, rxbd};
 use crate::control::pointer_at;

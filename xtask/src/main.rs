@@ -24,6 +24,7 @@ mod qemu;
 mod report;
 mod run;
 mod session;
+mod sim;
 mod size;
 mod test;
 mod tidy;
@@ -67,6 +68,8 @@ enum Verb {
     Asm(asm::Options),
     /// Measure what the core brings into the smallest image that uses it.
     Size(size::Options),
+    /// Drivers, models and a cable in one thread, with faults on every edge, from one seed.
+    Sim(sim::Options),
     /// Count instructions per packet, and packets per second against the model.
     Bench(bench::Options),
     /// Look for inputs that parsers, driver or model do not survive.
@@ -99,6 +102,7 @@ fn main() -> ExitCode {
         Verb::Conformance(options) => conformance::run(&options),
         Verb::Asm(options) => asm::run(&options),
         Verb::Size(options) => size::run(&options),
+        Verb::Sim(options) => sim::run(&options),
         Verb::Bench(options) => bench::run(&options),
         Verb::Fuzz(options) => fuzz::run(&options),
         Verb::Bless(options) => bless::run(&options),

@@ -1,6 +1,7 @@
 //! Runs deterministic worlds: many seeds at once, or one of them line by line. `cargo xtask sim`
 //! builds and starts it; it knows no rule and no driver.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::panic;
 use std::process::ExitCode;
@@ -13,6 +14,8 @@ use etsec_tests::world::shrink::shrink;
 use etsec_tests::world::{Failure, Outcome, Script, run, script};
 
 const USAGE: &str = "usage: world seeds FIRST COUNT | world replay SEED | world trace SEED";
+/// A sign of life every so many seeds.
+const HEARTBEAT: u64 = 10_000;
 /// So many failing seeds are kept; the run ends with them.
 const FAILURES: usize = 5;
 
@@ -42,8 +45,8 @@ fn main() -> ExitCode {
     }
 }
 
-std::thread_local! {
-    static LAST_PANIC: std::cell::RefCell<String> = const { std::cell::RefCell::new(String::new()) };
+thread_local! {
+    static LAST_PANIC: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
 /// Runs a script; a panic is a failure after its last step.
@@ -68,6 +71,10 @@ fn seeds(first: u64, count: u64) -> bool {
             let seed = next.fetch_add(1, Ordering::Relaxed);
             if seed >= first.saturating_add(count) {
                 break;
+            }
+            let done = seed - first;
+            if done > 0 && done.is_multiple_of(HEARTBEAT) {
+                eprintln!("{done} of {count} seeds");
             }
             let outcome = tried(&script(seed), false);
             own.add(&outcome.sums);

@@ -1,5 +1,5 @@
-//! All frames of a world: each has a number, from which its bytes can be made again, and a record of
-//! what has become of it. It knows no station.
+//! All frames of a world: each has a number, from which its bytes can be made again, and a record
+//! of what has become of it. It knows no station.
 
 use etsec_core::MacAddr;
 use etsec_sim::cable::Side;

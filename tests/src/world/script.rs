@@ -1,5 +1,5 @@
-//! What happens in a world, as a list: how it is built, and one step after the other. A seed makes a
-//! script, and a script makes a run: steps can be left out, and what is left still is a run.
+//! What happens in a world, as a list: how it is built, and one step after the other. A seed makes
+//! a script, and a script makes a run: steps can be left out, and what is left still is a run.
 //!
 //! It knows no driver and no model but the names of faults.
 

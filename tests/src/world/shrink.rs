@@ -1,5 +1,5 @@
-//! From a script that fails to a short one that fails in the same way: steps are left out, many at a
-//! time and then one by one, and what is left is made smaller.
+//! From a script that fails to a short one that fails in the same way: steps are left out, many at
+//! a time and then one by one, and what is left is made smaller.
 
 use etsec_sim::{Switches, WireSpeed};
 

@@ -21,7 +21,7 @@ use crate::qemu::{firmware, linux};
 use crate::report::{Report, Verdict};
 use crate::session::Session;
 use crate::tidy;
-use crate::{Common, asm, bench, conformance, size};
+use crate::{Common, asm, bench, conformance, sim, size};
 
 pub use miri::nightly;
 
@@ -56,6 +56,7 @@ const SUITES: &[Suite] = &[
     Suite { name: "clippy", quick: true, run: host::clippy },
     Suite { name: "features", quick: false, run: host::features },
     Suite { name: "tests", quick: true, run: host::tests },
+    Suite { name: "sim", quick: false, run: sim::suite },
     Suite { name: "dts", quick: false, run: device_tree::suite },
     Suite { name: "doctests", quick: false, run: host::doctests },
     Suite { name: "docs", quick: false, run: host::docs },
@@ -84,6 +85,7 @@ Suites, in order (* with --quick):
   clippy*   no warning in any target, all features
   features  no warning in each package with each set of features
   tests*    unit and integration tests
+  sim       10,000 deterministic worlds with faults on every edge: `cargo xtask sim`
   dts       the overlays, merged with the trees they are for and read by the driver
   doctests  examples in the documentation
   docs      the documentation builds without a warning
