@@ -385,6 +385,10 @@ impl Drop for Buf {
             // SAFETY: the frame is owned, and gone after this.
             return drop_chain(unsafe { ptr::read(self) }.pack());
         }
+        if mutant!("buf-double-free") {
+            // SAFETY: none, that is the bug.
+            unsafe { self.pool().put(self.at) };
+        }
         // SAFETY: the buffer is owned, and gone after this.
         unsafe { self.pool().put(self.at) };
     }

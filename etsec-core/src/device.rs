@@ -306,7 +306,9 @@ impl<B: Bus + Clone> Running<B> {
         if let Some(relinked) = self.0.port.controller.relinked {
             relinked(&mut self.0.port.controller);
         }
-        self.0.port.resume();
+        if !mutant!("link-not-resumed") {
+            self.0.port.resume();
+        }
         self.ended()
     }
 
@@ -345,7 +347,7 @@ impl<B: Bus + Clone> Running<B> {
     /// makes it anew.
     pub(crate) fn ended(&mut self) -> Result<(), Error> {
         let alive = self.0.port.controller.check_alive();
-        self.0.broken_off |= alive.is_err();
+        self.0.broken_off |= alive.is_err() && !mutant!("reset-broken-off");
         alive
     }
 

@@ -108,7 +108,7 @@ impl<B: Bus> EventPort<B> {
         let seen = IEVENT.on(&self.bus).peek();
         let events = seen & line.mask().difference(AWAITED);
         if !events.is_empty() && seen.bits() != u32::MAX {
-            IEVENT.on(&self.bus).clear(events);
+            IEVENT.on(&self.bus).clear(if mutant!("event-lost") { seen } else { events });
             return events;
         }
         Event::empty()
@@ -137,12 +137,15 @@ impl<B: Bus> EventPort<B> {
         if events.is_empty() || seen.bits() == u32::MAX {
             return Event::empty();
         }
-        IEVENT.on(&self.bus).clear(events);
-        if events.intersects(Event::TXE | Event::EBERR) && !self.recurs(events) {
+        if !mutant!("event-not-cleared") {
+            IEVENT.on(&self.bus).clear(events);
+        }
+        let restarts = !mutant!("tx-not-restarted");
+        if events.intersects(Event::TXE | Event::EBERR) && !self.recurs(events) && restarts {
             // TSTAT is cleared for every ring in use: an error of one halts all (HW 3.7).
             TSTAT.on(&self.bus).clear(self.thlt);
         }
-        if events.intersects(Event::BSY | Event::EBERR) {
+        if events.intersects(Event::BSY | Event::EBERR) && !mutant!("rx-not-restarted") {
             RSTAT.on(&self.bus).clear(self.qhlt);
         }
         events

@@ -12,6 +12,9 @@
 #[cfg(test)]
 extern crate std;
 
+#[macro_use]
+mod mutant;
+
 pub mod adapters;
 pub mod addr;
 #[cfg(feature = "adopt")]

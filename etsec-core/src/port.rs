@@ -206,7 +206,7 @@ fn load<B: Bus, L: RegisterLongName>(
     for (n, view) in views.iter().enumerate() {
         let Some(view) = view else { continue };
         base.nth(n).on(bus).set(view.bus().low());
-        if view.position() != 0 {
+        if view.position() != 0 && !mutant!("reset-loses-position") {
             pointer.nth(n).on(bus).set(view.bd_low(view.position()));
         }
     }

@@ -153,13 +153,16 @@ impl<D: Doorbell> RxQueue<D> {
         #[cfg(feature = "adopt")]
         self.mark_lent();
         // Pointers before any E.
-        self.bell.publish();
+        if !mutant!("rx-publish-before-empty") {
+            self.bell.publish();
+        }
         let from = self.ring.back(self.tail, self.staged);
         let (mut first, second) = self.ring.runs(from, self.staged);
         if first.len() == self.ring.len() - from as usize
             && let Some((last, others)) = first.split_last()
         {
-            last.set_control(Control::rx(EMPTY.union(RxFlags::W)));
+            let wrap = if mutant!("rx-wrap-lost") { RxFlags::empty() } else { RxFlags::W };
+            last.set_control(Control::rx(EMPTY.union(wrap)));
             first = others;
         }
         first.iter().for_each(|bd| bd.set_control(Control::rx(EMPTY)));
@@ -266,7 +269,9 @@ impl<D: Doorbell> RxQueue<D> {
         // Before any of them is handed out: who takes the ring over does not deliver it again.
         #[cfg(feature = "adopt")]
         self.mark_taken();
-        self.bell.observe();
+        if !mutant!("rx-observe") {
+            self.bell.observe();
+        }
         true
     }
 
@@ -288,7 +293,8 @@ impl<D: Doorbell> RxQueue<D> {
     fn put(&mut self, mut buf: Buf) {
         buf.reset();
         self.ring.bd(self.tail).set_pointer(buf.bus_low());
-        self.ring.slot(self.tail).put(buf);
+        let slot = if mutant!("rx-wrong-slot") { self.ring.next(self.tail) } else { self.tail };
+        self.ring.slot(slot).put(buf);
         self.tail = self.ring.next(self.tail);
         self.used += 1;
         self.staged += 1;
@@ -321,6 +327,7 @@ impl<D: Doorbell> RxQueue<D> {
         self.asked_at = NOWHERE;
         if MAX_CHAIN > 1
             && flags.contains(RxFlags::F)
+            && !mutant!("rx-open-frame-kept")
             && let Some(open) = self.assembly.discard()
         {
             // HW 4.4: an overrun can lose the last descriptor of the frame before.
@@ -354,6 +361,9 @@ impl<D: Doorbell> RxQueue<D> {
 
     /// Puts the buffers of a broken frame back into the ring, where there is room: it just left.
     fn recycle(&mut self, mut buf: Buf) {
+        if mutant!("rx-leak-on-error") {
+            return core::mem::forget(buf);
+        }
         loop {
             let rest = buf.split();
             // If a caller refilled in the meantime, the ring may be full: then the buffer goes

@@ -5,6 +5,7 @@
 #[cfg(feature = "adopt")]
 mod adopt;
 mod burst;
+mod counters;
 mod offload;
 mod refused;
 mod special;
@@ -14,42 +15,13 @@ use core::fmt;
 use core::mem::ManuallyDrop;
 
 pub use self::burst::{Sent, Stager};
+pub use self::counters::TxCounters;
 pub(crate) use self::offload::{ANYWHERE, OWN_PREAMBLES, Offload, SUMMED};
 pub use self::refused::{Reason, Refused};
 use crate::bd::{Bd, Control, TxFlags, Unsent};
 use crate::buf::{Buf, MAX_CHAIN, Packed};
 use crate::bus::Doorbell;
 use crate::ring::RingMemory;
-
-/// What a transmit queue has done since it was made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct TxCounters {
-    /// Frames sent without error.
-    pub frames: u64,
-    /// Frames lost to a late collision (TxBD LC).
-    pub late_collisions: u64,
-    /// Frames given up after too many retries or too long a deferral (TxBD RL).
-    pub retry_limits: u64,
-    /// Frames lost to an underrun or a bus error (TxBD UN).
-    pub underruns: u64,
-    /// Frames cut at MAXFRM (TxBD TR).
-    pub truncated: u64,
-    /// Frames refused because the ring was full.
-    pub full: u64,
-    /// Frames refused for another [`Reason`].
-    pub refused: u64,
-    /// Bytes of the frames sent, without FCS and padding.
-    pub bytes: u64,
-}
-
-impl TxCounters {
-    /// Frames that were accepted and not sent.
-    #[must_use]
-    pub fn errors(&self) -> u64 {
-        self.late_collisions + self.retry_limits + self.underruns + self.truncated
-    }
-}
 
 /// What of the port a queue must know.
 #[derive(Debug, Clone, Copy)]
@@ -126,8 +98,15 @@ impl<D: Doorbell> TxQueue<D> {
             return self.stage_slowly(buf.pack());
         }
         let bd = self.ring.bd(self.tail);
+        let (mut flags, mut len) = (TxFlags::L, buf.len() as u16);
+        if mutant!("tx-stale-flags") {
+            flags |= bd.control().tx_flags() & TxFlags::ERRORS;
+        }
+        if mutant!("tx-stale-length") && bd.control().len() != 0 {
+            len = bd.control().len();
+        }
         bd.set_pointer(buf.bus_low());
-        bd.set_control(Control::tx(TxFlags::L, buf.len() as u16));
+        bd.set_control(Control::tx(flags, len));
         self.ring.slot(self.tail).put(buf);
         self.tail += 1;
         self.staged += 1;
@@ -141,7 +120,12 @@ impl<D: Doorbell> TxQueue<D> {
             return 0;
         }
         // Pointers, lengths and the frames' bytes before any R.
-        self.bell.publish();
+        if !mutant!("tx-publish-before-ready") {
+            self.bell.publish();
+        }
+        if mutant!("tx-doorbell-before-ready") {
+            self.bell.ring();
+        }
         if MAX_CHAIN > 1 && self.staged_more != 0 {
             return self.commit_chains();
         }
@@ -174,7 +158,9 @@ impl<D: Doorbell> TxQueue<D> {
     fn asking(&self) -> (&[Bd], &[Bd]) {
         let (first, second) = self.ring.runs(self.ring.back(self.tail, self.staged), self.staged);
         let last = if second.is_empty() { first.last() } else { second.last() };
-        if let Some(last) = last {
+        if let Some(last) = last
+            && !mutant!("tx-no-interrupt")
+        {
             last.ask();
         }
         (first, second)
@@ -183,8 +169,12 @@ impl<D: Doorbell> TxQueue<D> {
     /// Tells the device of what it was given, and how many frames it was.
     #[inline(always)]
     fn tell(&mut self) -> usize {
-        self.bell.publish();
-        self.bell.ring();
+        if !mutant!("tx-publish-before-doorbell") {
+            self.bell.publish();
+        }
+        if !mutant!("tx-doorbell-before-ready") {
+            self.bell.ring();
+        }
         let frames = self.staged - self.staged_more;
         self.sent += self.staged;
         self.staged = 0;
@@ -213,6 +203,10 @@ impl<D: Doorbell> TxQueue<D> {
         } else if !self.finish_slowly() {
             return None;
         }
+        let slot = match mutant!("tx-reap-order") {
+            true => self.ring.slot(self.ring.back(self.tail, 1)),
+            false => slot,
+        };
         // SAFETY: as above; the head has moved on.
         Some(unsafe { slot.take() })
     }
@@ -308,7 +302,8 @@ impl<D: Doorbell> TxQueue<D> {
 
     /// Writes the next descriptor. Every flag is written anew; only W is the ring's (HW 4.2).
     fn describe(&mut self, low: u32, len: u16, flags: TxFlags) {
-        let wrap = if self.ring.is_last(self.tail) { TxFlags::W } else { TxFlags::empty() };
+        let wraps = self.ring.is_last(self.tail) && !mutant!("tx-wrap-lost");
+        let wrap = if wraps { TxFlags::W } else { TxFlags::empty() };
         let bd = self.ring.bd(self.tail);
         bd.set_pointer(low);
         bd.set_control(Control::tx(flags | wrap, len));
@@ -418,7 +413,7 @@ impl<D: Doorbell> TxQueue<D> {
             // HW 12.4: a stamp is in memory before this descriptor is closed.
             self.bell.observe();
         }
-        if flags.intersects(TxFlags::ERRORS) {
+        if flags.intersects(TxFlags::ERRORS) && !mutant!("tx-failed-is-sent") {
             self.count_error(flags);
         } else {
             self.counters.frames += 1;

@@ -112,6 +112,9 @@ impl Watch {
             _ => now_ms,
         };
         self.moved_ms = Some(since);
+        if mutant!("hang-not-found") {
+            return Transmitter::Well;
+        }
         if waits && !moved && now_ms.wrapping_sub(since) >= port.controller.config.hang_ms {
             self.moved_ms = None;
             warning!("the transmitter has not moved for {} ms", port.controller.config.hang_ms);

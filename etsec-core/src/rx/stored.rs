@@ -79,7 +79,11 @@ impl RxLimits {
     pub(crate) fn new(config: &Config, form: RxForm, window: u32) -> Self {
         let (mrblr, parser) = (config.buffer_size as u16, config.parser);
         let skip = form.more() + if parser { RxFcb::LEN as u32 } else { 0 };
-        let looked_at = RxFlags::L.union(RxFlags::ERRORS).difference(form.tolerated());
+        let errors = match mutant!("rx-crc-ignored") {
+            true => RxFlags::ERRORS.difference(RxFlags::CR),
+            false => RxFlags::ERRORS,
+        };
+        let looked_at = RxFlags::L.union(errors).difference(form.tolerated());
         let (believed, asked) = match parser {
             true => (Believed::only(RxFcbFlags::from_bits_retain(form.believed())), Asked::ALL),
             false => (Believed::NOTHING, Asked::NOTHING),

@@ -13,7 +13,8 @@ use etsec_tests::world::rules::{Broken, Rule};
 use etsec_tests::world::shrink::shrink;
 use etsec_tests::world::{Failure, Outcome, Script, run, script};
 
-const USAGE: &str = "usage: world seeds FIRST COUNT | world replay SEED | world trace SEED";
+const USAGE: &str = "\
+usage: world seeds FIRST COUNT | world find FIRST COUNT | world replay SEED | world trace SEED";
 /// A sign of life every so many seeds.
 const HEARTBEAT: u64 = 10_000;
 /// So many failing seeds are kept; the run ends with them.
@@ -30,6 +31,9 @@ fn main() -> ExitCode {
     let done = match words[..] {
         ["seeds", first, count] => {
             number(first).zip(number(count)).map(|(first, count)| seeds(first, count))
+        }
+        ["find", first, count] => {
+            number(first).zip(number(count)).map(|(first, count)| find(first, count))
         }
         ["replay", seed] => number(seed).map(|seed| replay(seed, false)),
         ["trace", seed] => number(seed).map(|seed| replay(seed, true)),
@@ -99,6 +103,16 @@ fn seeds(first: u64, count: u64) -> bool {
         shortest(&script(*seed), *seed);
     }
     failures.is_empty()
+}
+
+/// Runs seeds one after the other up to the first that fails, which is printed; true if none does.
+fn find(first: u64, count: u64) -> bool {
+    let failure = |seed| tried(&script(seed), false).failure.map(|failure| (seed, failure));
+    let found = (first..first.saturating_add(count)).find_map(failure);
+    if let Some((seed, failure)) = &found {
+        println!("seed {seed}: {}", failure.broken);
+    }
+    found.is_none()
 }
 
 /// Runs one seed, with everything that happens if it is asked for.

@@ -1,7 +1,7 @@
 //! How a station looks after its port: interrupts, the periodic look, resets, stops and starts.
 
 use etsec_core::link::{Duplex, Speed};
-use etsec_core::{Error, Event, Link, Running};
+use etsec_core::{Bus, Error, Event, Link, Running};
 use etsec_sim::{Direction, Fault, Line, Place};
 
 use super::book::Book;
@@ -9,6 +9,7 @@ use super::bus::Mortal;
 use super::rules::{Broken, Check, Rule, check};
 use super::script::{Scribble, Then};
 use super::station::{Excuses, Port, Station};
+use crate::at;
 
 /// Events that close the descriptor they hit, so that a restart cannot fail in the same way again.
 const CLOSING: Event = Event::LC.union(Event::CRL).union(Event::XFUN);
@@ -16,6 +17,9 @@ const CLOSING: Event = Event::LC.union(Event::CRL).union(Event::XFUN);
 /// R or E, and W, of a descriptor's first word (HW 4.2, 4.3).
 const OWNED: u32 = 0x8000_0000;
 const WRAP: u32 = 0x2000_0000;
+
+/// Rx_EN and Tx_EN of MACCFG1 (HW 3.14).
+const ENABLES: u32 = 0x5;
 
 /// What a handler of `line` takes.
 fn of_core(line: Line) -> etsec_core::Line {
@@ -132,6 +136,12 @@ impl Station {
         if resets > 0 {
             // A reset forgets events: whoever waits for one has to look.
             (self.excuses.unwoken_tx, self.excuses.unwoken_rx) = (true, true);
+        }
+        if done.is_ok() && !failed {
+            let bus = self.sim.bus();
+            let stops = bus.read(at::DMACTRL) & (at::GRS | at::GTS) != 0;
+            let runs = bus.read(at::MACCFG1) & ENABLES == ENABLES;
+            check(runs && !stops, Rule::Restarted, || "the port was left stopped".into())?;
         }
         match done {
             Ok(value) => Ok((!failed).then_some(value)),

@@ -2,6 +2,8 @@
 //! there is, many at once or one line by line. The worlds are `tests/src/world`; this builds and
 //! starts their program.
 
+mod mutants;
+
 use std::process::Command;
 
 use anyhow::{Result, bail};
@@ -36,6 +38,9 @@ pub struct Options {
     /// Prints everything that happens, with its virtual time.
     #[arg(long, requires = "seed")]
     trace: bool,
+    /// Builds deliberate bugs into the driver, one at a time: each has to be found.
+    #[arg(long, conflicts_with_all = ["seeds", "first", "seed"])]
+    mutants: bool,
 }
 
 impl Options {
@@ -55,6 +60,10 @@ impl Options {
 /// Ctrl-C, worlds that do not build.
 pub fn run(options: &Options) -> Result<bool> {
     let mut session = Session::new(options.common)?;
+    if options.mutants {
+        let mut log = session.log("mutants")?;
+        return mutants::run(&mut session, &mut log);
+    }
     let mut log = session.log("sim-build")?;
     session.progress.start("build");
     let mut worlds = build(&mut session, &mut log)?;
