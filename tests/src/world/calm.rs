@@ -86,7 +86,8 @@ impl World {
         }
         for _ in 0..AROUND {
             for side in [Side::A, Side::B] {
-                self.probe_from(side)?;
+                // A ring may be full of frames that a transmitter hangs at.
+                self.probe_from(side, true)?;
             }
             // A queue and a hardware that disagree agree again in a pause of three looks.
             for _ in 0..3 {
@@ -160,7 +161,7 @@ impl World {
         for _ in 0..frames {
             let first = self.book.frames.len() as u32;
             for side in [Side::A, Side::B] {
-                self.probe_from(side)?;
+                self.probe_from(side, false)?;
             }
             let last = self.book.frames.len() as u32;
             let all = |world: &World| {
@@ -183,7 +184,7 @@ impl World {
     }
 
     /// A frame on every ring, to as many rings as there are in turn.
-    fn probe_from(&mut self, side: Side) -> Check {
+    fn probe_from(&mut self, side: Side, lenient: bool) -> Check {
         if self.ends[side as usize].is_none() {
             for (number, octets) in stranger::frames(&mut self.book, side, 3, 60) {
                 self.put_in(side, number, octets);
@@ -195,7 +196,7 @@ impl World {
             let ring = station.tx_ring(ring);
             let sent = station.send(&mut self.book, ring, 1, 60, false)?;
             station.commit(ring)?;
-            check(sent == 1, Rule::Recovers, || format!("ring {ring} takes no frame"))?;
+            check(sent == 1 || lenient, Rule::Recovers, || format!("ring {ring} takes no frame"))?;
         }
         self.carry()
     }

@@ -123,6 +123,8 @@ impl Station {
         call: impl FnOnce(&mut Running<Mortal>, &mut etsec_sim::SimDelay) -> Result<T, Error>,
     ) -> Check<Option<T>> {
         let _ = self.has_failed();
+        // What was broken off before is for the next ticks to pick up.
+        let sound = self.excuses.unkicked_tx == 0;
         let Port::Running(port) = &mut self.port else { return Ok(None) };
         let before = port.faults().resets;
         let done = call(port, &mut self.delay);
@@ -137,7 +139,7 @@ impl Station {
             // A reset forgets events: whoever waits for one has to look.
             (self.excuses.unwoken_tx, self.excuses.unwoken_rx) = (true, true);
         }
-        if done.is_ok() && !failed {
+        if done.is_ok() && !failed && sound {
             let bus = self.sim.bus();
             let stops = bus.read(at::DMACTRL) & (at::GRS | at::GTS) != 0;
             let runs = bus.read(at::MACCFG1) & ENABLES == ENABLES;
