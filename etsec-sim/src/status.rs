@@ -37,6 +37,14 @@ pub(crate) struct Status {
     pub stored: [Stored; 8],
 }
 
+impl Status {
+    /// A frame was stored whole, with this status in its last descriptor.
+    pub(crate) fn count(&mut self, ring: usize, status: u16) {
+        let stored = &mut self.stored[ring];
+        *if status & rxbd::ERRORS != 0 { &mut stored.bad } else { &mut stored.good } += 1;
+    }
+}
+
 impl Model {
     /// Frames written into receive ring `ring` to their end so far. Those whose status was lost are
     /// not among them.

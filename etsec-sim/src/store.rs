@@ -100,17 +100,14 @@ impl Model {
             if last {
                 flags |= rxbd::L | frame.status;
             }
-            let known = self.close_rx(place, at, bd, u32::from(flags) << 16 | len as u32);
-            whole &= known;
+            whole &= self.close_rx(place, at, bd, u32::from(flags) << 16 | len as u32);
             if last {
                 break;
             }
             first = false;
         }
         if whole {
-            let stored = &mut self.status.stored[ring];
-            let errors = frame.status & rxbd::ERRORS != 0;
-            *if errors { &mut stored.bad } else { &mut stored.good } += 1;
+            self.status.count(ring, frame.status);
         }
         if self.config.switches.prefetch {
             self.prefetch(ring);
