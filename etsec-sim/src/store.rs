@@ -95,8 +95,7 @@ impl Model {
                 flags |= rxbd::F;
             }
             // The L descriptor tells the whole length, the others what they hold (HW 4.4).
-            let total_told = last && !self.config.switches.qemu;
-            let len = if total_told { total.min(0xFFFF) } else { here };
+            let len = if last && !self.config.switches.qemu { total.min(0xFFFF) } else { here };
             if last {
                 flags |= rxbd::L | frame.status;
             }
