@@ -12,6 +12,7 @@ mod cache;
 mod capture;
 mod conformance;
 mod counts;
+mod coverage;
 mod cross;
 mod demo;
 mod fetch;
@@ -74,6 +75,8 @@ enum Verb {
     Bench(bench::Options),
     /// Look for inputs that parsers, driver or model do not survive.
     Fuzz(fuzz::Options),
+    /// See which lines and branches of the core and the model the tests reach.
+    Coverage(coverage::Options),
     /// Keep what comes out of tests that compare with a kept text, such as the trace of bring-up.
     Bless(bless::Options),
     /// The part of `demo` that runs in the network namespace; not for people.
@@ -105,6 +108,7 @@ fn main() -> ExitCode {
         Verb::Sim(options) => sim::run(&options),
         Verb::Bench(options) => bench::run(&options),
         Verb::Fuzz(options) => fuzz::run(&options),
+        Verb::Coverage(options) => coverage::run(&options),
         Verb::Bless(options) => bless::run(&options),
         Verb::DemoInside(options) => demo::inside::run(&options),
     };
