@@ -65,8 +65,10 @@ impl TxFcb {
     /// The block that asks for all checksums of this frame which the controller can make: of an
     /// IPv4 header, and of TCP or UDP that is not in fragments. `None` if there are none.
     ///
-    /// Every UDP datagram gets a checksum. Where extension headers or options keep the controller
-    /// from making the pseudo header, its sum is given (HW 5.2).
+    /// Every UDP datagram gets a checksum, but for one that ends before its packet does: the
+    /// controller sums up to the packet's end, for the block has no length (HW 5.1). Where
+    /// extension headers or options keep the controller from making the pseudo header, its sum is
+    /// given (HW 5.2).
     #[must_use]
     pub fn of(frame: &[u8]) -> Option<TxFcb> {
         let headers = Headers::of(frame)?;
@@ -77,7 +79,7 @@ impl TxFcb {
         let block = if headers.six { block } else { block.header_checksum() };
         let block = match headers.carried {
             Carried::Tcp => block.tcp_checksum(),
-            Carried::Udp => block.udp_checksum(),
+            Carried::Udp if headers.fills_packet(frame) => block.udp_checksum(),
             _ if headers.six => return None,
             _ => return Some(block),
         };
@@ -156,6 +158,10 @@ mod tests {
         let mut bytes = frame();
         let plain = TxFcb::ipv4(14, 20).header_checksum();
         assert_eq!(TxFcb::of(&bytes), Some(plain.udp_checksum()));
+        // A datagram that ends before its packet: 30 bytes say more than 20 and 8.
+        bytes[14 + 20 + 5] = 8;
+        assert_eq!(TxFcb::of(&bytes), Some(plain));
+        bytes[14 + 20 + 5] = 10;
         bytes[14 + 6] |= 0x20;
         assert_eq!(TxFcb::of(&bytes), Some(plain));
         bytes[14 + 6] = 0;

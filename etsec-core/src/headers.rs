@@ -135,6 +135,11 @@ impl Headers {
         (len >= 8).then_some(self.l4 + len)
     }
 
+    /// Whether what is carried goes on to the packet's end.
+    pub(crate) fn fills_packet(&self, frame: &[u8]) -> bool {
+        self.carried != Carried::Udp || self.udp_end(frame) == Some(self.end)
+    }
+
     /// What the checksum of what is carried covers.
     pub(crate) fn payload<'a>(&self, frame: &'a [u8]) -> Option<&'a [u8]> {
         let end = if self.carried == Carried::Udp { self.udp_end(frame)? } else { self.end };

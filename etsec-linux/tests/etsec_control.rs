@@ -94,7 +94,7 @@ fn sections_that_are_set_at_the_start_are_shown_and_refused() {
         ("stash", &["length", "65"], "must be a multiple of 8 up to 16376"),
         ("vlan", &["id", "5"], "vlan: cannot be changed while the port runs"),
         ("vlan", &["priority", "5"], "vlan.priority needs a tag to be in"),
-        ("groups", &["rx", "1"], "groups invalid type: integer `1`, expected a sequence"),
+        ("groups", &["rx", "1"], "groups.rx invalid type: integer `1`, expected a sequence"),
         ("groups", &["rx", "0,1"], "groups.rx.1 is 1, but must be from 0 to 0"),
     ] {
         let output = owner.set(verb, words);

@@ -14,6 +14,8 @@ use serde_json::Value;
 const WRONG: &[(&str, &[&str], i32, &str)] = &[
     ("address", &["promiscuous", "off", "all-multicast", "maybe"], 1, "boolean"),
     ("address", &["promiscuos", "off"], 1, "unknown field `promiscuos`"),
+    ("pause", &["autoneg", "maybe"], 1, "pause.autoneg invalid type"),
+    ("sched", &["weights", "1,2,4,256"], 1, "sched.weights invalid length 4"),
     ("address", &["promiscuous"], 2, "'promiscuous' has no value"),
     ("sched", &["mode", "fair"], 1, "`single`, `priority`, `round-robin`"),
     ("address", &["promiscuous", "off", "promiscuous", "on"], 2, "'promiscuous' is there twice"),
@@ -192,9 +194,11 @@ fn rules_are_added_listed_and_deleted_while_the_port_runs() {
     assert_eq!(shown(&["load", path]), "0        arp-request queue 0\ndefault  drop\n");
     assert_eq!(shown(&["flush"]), "default  drop\n");
     // In single-queue mode rules may name any queue; it ends only when none does.
-    assert_eq!(shown(&["set", "single-queue", "on", "default", "queue 0"]), "default  queue 0\n");
-    assert_eq!(shown(&["add", "udp queue 5"]), "0        udp queue 5\ndefault  queue 0\n");
-    assert_eq!(shown(&["load", path]), "0        arp-request queue 0\ndefault  drop\n");
+    let set = ["set", "single-queue", "on", "default", "queue", "0"];
+    assert_eq!(shown(&set), "default       queue 0\nsingle-queue  on\n");
+    let added = "0             udp queue 5\ndefault       queue 0\nsingle-queue  on\n";
+    assert_eq!(shown(&["add", "udp queue 5"]), added);
+    assert!(shown(&["load", path]).starts_with("0             arp-request queue 0\n"));
     let single = || text(&run(&["config", "show", "--device", &owner.device]));
     assert!(single().contains("single-queue = true"), "{}", single());
     shown(&["add", "udp queue 5"]);

@@ -118,7 +118,11 @@ impl fmt::Display for RuleError {
                 write!(f, "{name} {first}-{last}: the range ends before it begins")
             }
             Self::SaysNothing(name) => {
-                write!(f, "{name}: every value would match; leave the condition out")
+                write!(
+                    f,
+                    "{name}: every value would match; leave the condition out, or name the header \
+                     alone (tag, ip4, ip6, tcp, udp)"
+                )
             }
             Self::Prefix(name, prefix) => write!(
                 f,

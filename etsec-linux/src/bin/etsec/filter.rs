@@ -79,6 +79,9 @@ fn text(shown: &Value) -> String {
     let row = |place: String, rule: &Value| vec![place, rule.as_str().unwrap_or("").to_owned()];
     let mut rows: Vec<_> = rules.map(|(place, rule)| row(place.to_string(), rule)).collect();
     rows.push(row("default".to_owned(), &shown["default"]));
+    if shown["single-queue"] == true {
+        rows.push(row("single-queue".to_owned(), &"on".into()));
+    }
     table(&rows)
 }
 

@@ -57,9 +57,16 @@ impl RuleFile {
             let line = line.split('#').next().unwrap_or_default();
             let rule = line.trim_start();
             let behind = line.len() - rule.len();
-            if let Some(action) = rule.strip_prefix("default ") {
+            if let Some(action) =
+                rule.strip_prefix("default").filter(|rest| rest.starts_with([' ', '\t']))
+            {
+                if last != 0 {
+                    bail!("{}: the default is in line {last} already", at(number));
+                }
+                let blanks = action.len() - action.trim_start().len();
+                let behind = behind + "default".len() + blanks;
                 let action: Action =
-                    parse(action, behind + "default ".len()).with_context(|| at(number))?;
+                    parse(action.trim_start(), behind).with_context(|| at(number))?;
                 (file.default, last) = (action.to_string(), number);
             } else if !rule.trim_end().is_empty() {
                 let rule: Rule = parse(rule, behind).with_context(|| at(number))?;
@@ -123,10 +130,11 @@ impl Filter {
     pub fn list(&self, live: &mut Live<'_>) -> Result<Value> {
         // Before rules were set the table holds anything.
         if !self.enabled {
-            return Ok(json!({ "rules": [], "default": self.default }));
+            let (default, single) = (&self.default, self.single_queue);
+            return Ok(json!({ "rules": [], "default": default, "single-queue": single }));
         }
         let (rules, default) = readable(&live.port.filer())?;
-        Ok(json!({ "rules": rules, "default": default }))
+        Ok(json!({ "rules": rules, "default": default, "single-queue": self.single_queue }))
     }
 
     /// Whether there is a ring for each queue that a rule names.

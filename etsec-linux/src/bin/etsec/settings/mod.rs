@@ -28,7 +28,7 @@ use etsec_linux::device::Device;
 use etsec_linux::link::LinkMonitor;
 use etsec_linux::{AnyBus, PortConfig};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 pub use self::address::Address;
 pub use self::coalesce::Coalesce;
@@ -309,10 +309,16 @@ impl Settings {
         let Some(Value::Object(place)) = all.get_mut(section) else {
             bail!("no section is called '{section}'");
         };
+        for (key, value) in &values {
+            // One by one, so that it can be told which of them is none.
+            let one = json!({ section: { key: value } });
+            serde_json::from_value::<Settings>(one).map_err(|error| {
+                let key = format!("{section}.{key}");
+                anyhow::Error::new(Wrong::new(&key, text::plain(&error.to_string())))
+            })?;
+        }
         place.extend(values);
-        let new: Settings = serde_json::from_value(all).map_err(|error| {
-            anyhow::Error::new(Wrong::new(section, text::plain(&error.to_string())))
-        })?;
+        let new: Settings = serde_json::from_value(all)?;
         new.check()?;
         Ok(new)
     }

@@ -120,7 +120,7 @@ impl Ptp {
             ["set", "now"] => clock.set(wall_ns())?,
             ["set", time] => clock.set(number(time)?)?,
             ["step", ns] => clock.step(number(ns)?)?,
-            ["adjust", ppb] => clock.adjust(number(ppb)?)?,
+            ["adjust", ppb] => adjust(clock, number(ppb)?)?,
             _ => bail!(
                 "'{}' is none of show, events, set NS|now, step NS, adjust PPB",
                 words.join(" ")
@@ -324,6 +324,15 @@ impl Section for Ptp {
 
 fn wall_ns() -> u64 {
     wall_clock().as_nanos() as u64
+}
+
+/// Steers the clock; what is beyond all clocks is named with the range of this one.
+fn adjust(clock: &mut PtpClock<AnyBus>, ppb: i64) -> Result<()> {
+    let most = clock.config().range_ppb();
+    let Ok(ppb) = i32::try_from(ppb) else {
+        bail!("adjust {ppb}: from -{most} to {most} ppb are possible");
+    };
+    Ok(clock.adjust(ppb)?)
 }
 
 fn number<T: std::str::FromStr>(word: &str) -> Result<T> {
