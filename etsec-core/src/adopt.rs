@@ -30,8 +30,6 @@ use crate::ring::{RingMemory, RingView};
 use crate::rx::RxQueue;
 use crate::tx::TxQueue;
 
-/// A descriptor that is closed, and the pointer that goes on, are two stores of the hardware.
-pub(crate) const SETTLE_US: u32 = 10;
 /// More registers than are programmed.
 const MOST: usize = 128;
 

@@ -268,7 +268,7 @@ impl<B: Bus + Clone> Running<B> {
             None => self.0.events.recover(),
         };
         self.0.port.mib.collect(&self.0.port.controller.pages.group0);
-        self.0.watch.check_receive(&self.0.port, events);
+        self.0.watch.check_receive(&self.0.port, events, delay);
         let sent = self.0.port.mib.total(Counter::TPKT);
         match self.0.watch.check_transmit(&self.0.port, now_ms, sent) {
             Transmitter::Hanging => self.end_hang(delay)?,

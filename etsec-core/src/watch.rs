@@ -5,6 +5,8 @@
 use core::mem;
 use core::num::NonZeroU32;
 
+use embedded_hal::delay::DelayNs;
+
 use crate::bus::Bus;
 use crate::event::Event;
 use crate::halt::close_frame;
@@ -18,6 +20,10 @@ use crate::ring::RingView;
 /// How often in a row a ring is found halted at one ready descriptor before its frame is given up.
 /// It has been restarted after each time but the last.
 const STRIKES: u8 = 3;
+
+/// A descriptor that is closed, and the pointer that goes on, are two stores of the hardware: so
+/// long the one may be behind the other.
+pub(crate) const SETTLE_US: u32 = 10;
 
 /// A descriptor's place in its ring, counted from 1: what is remembered begins as plain zeros.
 type Place = NonZeroU32;
@@ -144,13 +150,23 @@ impl Watch {
     }
 
     /// Tells queues to check their position where it may be wrong, and answers those that ask.
-    pub(crate) fn check_receive<B: Bus>(&mut self, port: &Port<B>, events: Event) {
+    pub(crate) fn check_receive<B: Bus>(
+        &mut self,
+        port: &Port<B>,
+        events: Event,
+        delay: &mut dyn DelayNs,
+    ) {
         let bus = port.bus();
         let (_, halted) = port.controller.halts();
         for n in 0..RINGS {
             let Some(view) = &port.rx()[n] else { continue };
             let question = view.question();
             let Some(at) = view.index_of(RBPTR.nth(n).on(bus).get()) else { continue };
+            // Where the hardware has moved on a moment ago, the descriptor it has left may still be
+            // on its way to memory, and would count as left out.
+            if question.is_some() {
+                delay.delay_us(SETTLE_US);
+            }
             // Descriptors are looked at as they were then, or later: one that is not seen to be
             // filled would be left out.
             bus.observe();
@@ -158,10 +174,7 @@ impl Watch {
             // Filled now and at the last look, it is no frame that comes in this very moment.
             let full = self.rx[n] == last && !view.bd(at).is_owned();
             let first = view.first_filled(at, || bus.observe()).or(full.then_some(at));
-            // Where the hardware has moved on a moment ago, the descriptor it has left may still be
-            // on its way to memory, and would count as left out.
-            let idle = self.rx[n].is_where(last);
-            if let (Some(number), Some(first), true) = (question, first, idle) {
+            if let (Some(number), Some(first)) = (question, first) {
                 view.answer(number, first);
             }
             // A filled descriptor before the hardware's position is either not taken yet or will
@@ -174,6 +187,7 @@ impl Watch {
             // Halted before an empty descriptor, the restart was lost. Where nothing has come since
             // the last look it is harmless, and QEMU's model gives the frame it has kept only at a
             // second write (HW 15.3).
+            let idle = self.rx[n].is_where(last);
             if (idle || halted.contains(Rstat::qhlt(n))) && view.bd(at).is_owned() {
                 port.controller.restart_rings(Tstat::empty(), Rstat::qhlt(n));
             }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use etsec_core::adopt::{Adoption, running_as};
@@ -25,15 +25,15 @@ const BURST: usize = 32;
 struct Mortal {
     bus: SimBus,
     /// Calls that are left to it.
-    left: Arc<AtomicU64>,
+    left: Arc<AtomicUsize>,
 }
 
 /// What unwinds then.
 struct Died;
 
 impl Mortal {
-    fn new(sim: &Sim, left: u64) -> Mortal {
-        Mortal { bus: sim.bus(), left: Arc::new(AtomicU64::new(left)) }
+    fn new(sim: &Sim, left: usize) -> Mortal {
+        Mortal { bus: sim.bus(), left: Arc::new(AtomicUsize::new(left)) }
     }
 
     fn live(&self) {
@@ -207,9 +207,9 @@ fn whenever_it_dies_nothing_is_lost_from_a_ring_or_repeated() {
         let plan = plan(rx, tx);
         let mut ledger = Ledger::default();
         let sim = Sim::new(plan.sim.clone());
-        let bus = Mortal::new(&sim, u64::MAX);
+        let bus = Mortal::new(&sim, usize::MAX);
         let mut live = Rig::through(&sim, &plan, bus.clone()).start();
-        bus.left.store(random.below(100), Ordering::Relaxed);
+        bus.left.store(random.below(100) as usize, Ordering::Relaxed);
         for death in 0..4 {
             let mut held = Vec::new();
             let mut worker = Worker {
@@ -226,17 +226,17 @@ fn whenever_it_dies_nothing_is_lost_from_a_ring_or_repeated() {
             }
             std::mem::forget(held);
             die(live);
-            let bus = Mortal::new(&sim, u64::MAX);
+            let bus = Mortal::new(&sim, usize::MAX);
             let adopted = adopt_through(&sim, &plan, bus.clone());
             let (next, found, _) =
                 adopted.unwrap_or_else(|error| panic!("{seed}, {death}: {error}"));
             live = next;
             settle(&mut live, &mut ledger, found, &format!("{seed}, {death}"));
             assert_eq!(live.pool.free() + live.rx[0].pending(), plan.buffers, "{seed}");
-            bus.left.store(random.below(100), Ordering::Relaxed);
+            bus.left.store(random.below(100) as usize, Ordering::Relaxed);
         }
         // The last one lives.
-        let bus = Mortal::new(&sim, u64::MAX);
+        let bus = Mortal::new(&sim, usize::MAX);
         die(live);
         let (mut live, ..) = adopt_through(&sim, &plan, bus).expect("the same again");
         live.exchange(2);

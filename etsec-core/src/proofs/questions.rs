@@ -5,7 +5,7 @@ use loom::thread;
 use std::vec::Vec;
 
 use super::device::Engine;
-use super::registers::Page;
+use super::registers::{Page, Wait};
 use super::{Bell, Ground, Without, check, config};
 use crate::bus::Pages;
 use crate::controller::Controller;
@@ -58,7 +58,7 @@ fn ask_and_answer(without: Without, skipped: u32, frames: usize) {
     });
     let mut watch = Watch::default();
     let tick = thread::spawn(move || {
-        watch.check_receive(&port, Event::BSY);
+        watch.check_receive(&port, Event::BSY, &mut Wait);
         (watch, port)
     });
     take(&mut rx, &mut taken);
@@ -69,7 +69,7 @@ fn ask_and_answer(without: Without, skipped: u32, frames: usize) {
     let ahead = view.bd_low((view.index_of(engine.at()).unwrap() + 2) % view.len());
     for _ in 0..4 * frames {
         if skipped != 0 {
-            watch.check_receive(&port, Event::BSY);
+            watch.check_receive(&port, Event::BSY, &mut Wait);
         }
         take(&mut rx, &mut taken);
     }
@@ -77,7 +77,7 @@ fn ask_and_answer(without: Without, skipped: u32, frames: usize) {
     engine.go_on_at(ahead);
     arrive(&mut engine, &page);
     for _ in 0..4 {
-        watch.check_receive(&port, Event::BSY);
+        watch.check_receive(&port, Event::BSY, &mut Wait);
         take(&mut rx, &mut taken);
         take(&mut rx, &mut taken);
     }

@@ -7,11 +7,12 @@
 use embedded_hal::delay::DelayNs;
 
 use super::{EMPTY, RxQueue};
-use crate::adopt::{RingFault, SETTLE_US};
+use crate::adopt::RingFault;
 use crate::bd::{Control, RxFlags};
 use crate::bus::Doorbell;
 use crate::pool::Pool;
 use crate::ring::RingMemory;
+use crate::watch::SETTLE_US;
 
 /// Most frames that a look at the ring finds: no more are lost with a process that is killed.
 pub(super) const CLAIM: u32 = 32;

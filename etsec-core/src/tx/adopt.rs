@@ -8,13 +8,14 @@
 use embedded_hal::delay::DelayNs;
 
 use super::TxQueue;
-use crate::adopt::{RingFault, SETTLE_US};
+use crate::adopt::RingFault;
 use crate::bd::TxFlags;
 use crate::buf::Buf;
 use crate::bus::Doorbell;
 use crate::fcb::TxFcb;
 use crate::pool::Pool;
 use crate::ring::RingMemory;
+use crate::watch::SETTLE_US;
 
 /// How often the hardware may move on while it is looked at.
 const LOOKS: u32 = 16;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::panic;
 use std::process::ExitCode;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use etsec_tests::world::book::Sums;
 use etsec_tests::world::rules::{Broken, Rule};
@@ -65,18 +65,19 @@ fn tried(script: &Script, traced: bool) -> Outcome {
 
 /// Runs `count` seeds on all processors; prints those that fail.
 fn seeds(first: u64, count: u64) -> bool {
-    let next = AtomicU64::new(first);
+    // As wide as a machine has it: some have no atomics of 64 bits.
+    let next = AtomicUsize::new(0);
     let stop = AtomicBool::new(false);
     let sums = Mutex::new(Sums::default());
     let failures = Mutex::new(BTreeMap::new());
     let work = || {
         let mut own = Sums::default();
         while !stop.load(Ordering::Relaxed) {
-            let seed = next.fetch_add(1, Ordering::Relaxed);
-            if seed >= first.saturating_add(count) {
+            let done = next.fetch_add(1, Ordering::Relaxed) as u64;
+            if done >= count {
                 break;
             }
-            let done = seed - first;
+            let seed = first.saturating_add(done);
             if done > 0 && done.is_multiple_of(HEARTBEAT) {
                 eprintln!("{done} of {count} seeds");
             }

@@ -60,7 +60,9 @@ pub fn mended<D: Device>(device: &mut D) -> Seen {
     seen.holds("what fitted is whole", first == come[..2]);
     // Until a frame passes again; a receiver's checksums would find the one that was damaged.
     let fresh = frame(STATION, PEER, 500, 9);
-    let mut tries = 0;
+    // In three turns one after the other: one may pass out of step, before queue and hardware
+    // agree again.
+    let (mut tries, mut good, mut first) = (0, 0, 0);
     let passes = (0..20).any(|turn| {
         station.port.tick(turn * 100, &mut station.parts.delay).expect("the device answers");
         device.settle();
@@ -73,7 +75,11 @@ pub fn mended<D: Device>(device: &mut D) -> Seen {
         device.settle();
         tries += 1;
         let got: Vec<_> = std::iter::from_fn(|| station.receive(0)).collect();
-        got.last() == Some(&fresh)
+        good = if got.last() == Some(&fresh) { good + 1 } else { 0 };
+        if good == 1 {
+            first = tries;
+        }
+        good == 3
     });
     seen.holds("frames pass again", passes);
     let more = (0..30).all(|n| {
@@ -83,7 +89,7 @@ pub fn mended<D: Device>(device: &mut D) -> Seen {
         station.receive(0) == Some(frame)
     });
     seen.holds("and go on doing so", more);
-    seen.note("tries", tries);
+    seen.note("tries", first);
     seen.note("BSY was counted", station.port.faults().busy > 0);
     seen.note("resets", station.port.faults().resets);
     seen.holds("nothing is missing", station.finish());
