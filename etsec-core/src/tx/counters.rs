@@ -16,7 +16,7 @@ pub struct TxCounters {
     pub truncated: u64,
     /// Frames refused because the ring was full.
     pub full: u64,
-    /// Frames refused for another [`Reason`].
+    /// Frames refused for another [`Reason`](crate::tx::Reason).
     pub refused: u64,
     /// Bytes of the frames sent, without FCS and padding.
     pub bytes: u64,
