@@ -52,19 +52,42 @@ struct Turn {
 
 /// Echoes up to `most` frames that have arrived.
 fn turn(station: &mut Station, most: u64) -> Turn {
-    let (own, tags) = (station.mac().0, station.takes_tags());
+    if station.takes_tags() {
+        return tagged_turn(station, most);
+    }
+    let own = station.mac().0;
     let Station { rx, tx, .. } = &mut *station;
     let most = usize::try_from(most).unwrap_or(usize::MAX);
     // Frames that there is no place for stay where they are.
     let room = most.min(tx.space());
     let (mut taken, mut refused) = (0, 0);
     let mut stager = tx.stager();
-    for (mut frame, meta) in rx.arrived().take(room) {
+    for (mut frame, _) in rx.arrived().take(room) {
         taken += 1;
         turn_round(&mut frame, own);
         // A frame that is refused goes back to the pool; the queue counts it.
-        let tag = if tags { meta.tag() } else { None };
-        refused += usize::from(pass_on(&mut stager, frame, tag).is_err());
+        refused += usize::from(stager.stage(frame).is_err());
+    }
+    stager.commit();
+    station.recycle();
+    let idle = taken < room || station.tx.space() == 0;
+    Turn { frames: (taken - refused) as u64, idle }
+}
+
+/// The same where the controller takes tags out of frames: they are put in again.
+#[cold]
+#[inline(never)]
+fn tagged_turn(station: &mut Station, most: u64) -> Turn {
+    let own = station.mac().0;
+    let Station { rx, tx, .. } = &mut *station;
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
+    let room = most.min(tx.space());
+    let (mut taken, mut refused) = (0, 0);
+    let mut stager = tx.stager();
+    for (mut frame, meta) in rx.arrived().take(room) {
+        taken += 1;
+        turn_round(&mut frame, own);
+        refused += usize::from(pass_on(&mut stager, frame, meta.tag()).is_err());
     }
     stager.commit();
     station.recycle();

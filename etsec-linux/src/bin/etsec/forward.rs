@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
+use etsec_core::tx::Stager;
 use etsec_core::{Buf, Reason, Refused};
 
 use crate::args::Forward;
@@ -11,7 +12,7 @@ use crate::files::Files;
 use crate::outgoing::pass_on;
 use crate::run::{Context, Run, Usage};
 use crate::setup::Setup;
-use crate::station::{DRAIN_TIME, Station, TURN, finish_all};
+use crate::station::{Bell, DRAIN_TIME, Station, TURN, finish_all};
 
 /// How long nothing may move after the end of the input before all is taken to have passed.
 const SETTLE_TIME: Duration = Duration::from_millis(50);
@@ -179,14 +180,17 @@ impl Direction {
         }
         // Frames that there is no place for stay where they are.
         let room = if self.held.is_some() { taken } else { most.min(stager.space() + taken) };
-        let tags = from.takes_tags();
-        for (frame, meta) in from.rx.arrived().take(room - taken) {
-            taken += 1;
-            let tag = if tags { meta.tag() } else { None };
-            if let Err(refused) = pass_on(&mut stager, frame, tag) {
-                kept += self.keep(refused, tag);
-                if self.held.is_some() {
-                    break;
+        if from.takes_tags() {
+            let (more, left) = self.move_tagged(from, &mut stager, room - taken);
+            (taken, kept) = (taken + more, kept + left);
+        } else {
+            for (frame, _) in from.rx.arrived().take(room - taken) {
+                taken += 1;
+                if let Err(refused) = stager.stage(frame) {
+                    kept += self.keep(refused, None);
+                    if self.held.is_some() {
+                        break;
+                    }
                 }
             }
         }
@@ -200,6 +204,29 @@ impl Direction {
             None => taken < room || to.tx.space() == 0,
         };
         Turn { moved: reaped || frames > 0, idle: from.end_turn(idle) }
+    }
+
+    /// Moves up to `room` frames whose tags the controller has taken out, and puts them in again.
+    /// Returns how many were taken, and how many of those did not go on.
+    #[cold]
+    #[inline(never)]
+    fn move_tagged(
+        &mut self,
+        from: &mut Station,
+        stager: &mut Stager<'_, Bell>,
+        room: usize,
+    ) -> (usize, usize) {
+        let (mut taken, mut kept) = (0, 0);
+        for (frame, meta) in from.rx.arrived().take(room) {
+            taken += 1;
+            if let Err(refused) = pass_on(stager, frame, meta.tag()) {
+                kept += self.keep(refused, meta.tag());
+                if self.held.is_some() {
+                    break;
+                }
+            }
+        }
+        (taken, kept)
     }
 
     /// Keeps a frame that there was no place for. Returns how many frames did not go on: one.
