@@ -19,7 +19,7 @@ use crate::device::{Running, Stopped};
 use crate::error::{Error, Side};
 use crate::link::{Duplex, Link, Pause, Speed};
 use crate::pool::Pool;
-use crate::port::Port;
+use crate::port::{Port, RINGS};
 use crate::regs::control::{ECNTRL, Ecntrl, IMASK};
 use crate::regs::group::ISRG;
 use crate::regs::mac::{MACCFG1, MACCFG2, MACSTNADDR1, MACSTNADDR2, Maccfg1, Maccfg2};
@@ -44,7 +44,7 @@ pub enum RingFault {
     Buffer(u32),
     /// The hardware does not stand in it, or nowhere it can.
     Position,
-    /// The controller has another ring in its place, or the ring's queue is missing.
+    /// The ring's queue is missing, or is one of another ring.
     Another,
 }
 
@@ -76,7 +76,7 @@ impl fmt::Display for RingFault {
             Self::Mark => f.write_str("what it says of itself cannot be"),
             Self::Buffer(at) => write!(f, "the buffer of descriptor {at} is of no known pool"),
             Self::Position => f.write_str("the hardware stands where it cannot"),
-            Self::Another => f.write_str("the controller has another ring in its place"),
+            Self::Another => f.write_str("its queue is missing, or is one of another ring"),
         }
     }
 }
@@ -177,6 +177,17 @@ impl<B: Bus + Clone> Stopped<B> {
             return Err(AdoptError::Still);
         }
         port.compare()?;
+        // A ring that nobody takes over has buffers that would count as free.
+        let has_rx = |n| rx.iter().any(|queue| queue.number() == n);
+        let has_tx = |n| tx.iter().any(|queue| queue.number() == n);
+        for n in 0..RINGS {
+            if port.rx()[n].is_some() && !has_rx(n) {
+                return Err(AdoptError::Ring(Side::Rx, n, RingFault::Another));
+            }
+            if port.tx()[n].is_some() && !has_tx(n) {
+                return Err(AdoptError::Ring(Side::Tx, n, RingFault::Another));
+            }
+        }
         let bus = port.bus();
         let mut found = Adoption::default();
         for queue in rx {

@@ -1,8 +1,9 @@
 //! Is nothing taken over that is not what this driver has left, and is the port usable then?
 
-use etsec_core::Arena;
-use etsec_core::adopt::AdoptError;
+use etsec_core::adopt::{AdoptError, RingFault};
 use etsec_core::arena::LeftError;
+use etsec_core::error::Side;
+use etsec_core::{Arena, Pages, Stopped};
 use etsec_tests::adopting::{adopt, die, plan};
 use etsec_tests::rig::{Plan, Rig};
 
@@ -59,5 +60,35 @@ fn foreign_and_broken_regions_are_refused() {
     }
     for wrong in [0, 1, 64, 128, 0xFFFF_FFC0] {
         assert_eq!(with(28, wrong), LeftError::Pool, "{wrong:#x}");
+    }
+}
+
+#[test]
+fn a_ring_whose_queue_is_missing_keeps_all_from_being_taken_over() {
+    let usual = plan(16, 16);
+    for missing in [Side::Rx, Side::Tx] {
+        let sim = die(Rig::new(&usual).start());
+        let region = sim.region_again().expect("it is still there");
+        // SAFETY: who had it is forgotten.
+        let left = unsafe { Arena::adopt(region) }.map_err(|(_, error)| error).expect("a region");
+        let mut delay = sim.delay();
+        let mut port = Stopped::over(Pages::single(sim.bus()), usual.config.clone()).unwrap();
+        let (mut rx, mut tx) = (Vec::new(), Vec::new());
+        for ring in left.rings {
+            match ring.rx() {
+                Some(n) => rx.push(port.add_rx(n, ring.memory).unwrap()),
+                None => tx.push(port.add_tx(0, ring.memory).unwrap()),
+            }
+        }
+        let (some_rx, some_tx) = match missing {
+            Side::Rx => (&mut rx[..0], &mut tx[..]),
+            Side::Tx => (&mut rx[..], &mut tx[..0]),
+        };
+        let refused = port.adopt(some_rx, some_tx, &[&left.pool], &mut delay);
+        let (mut port, error) = refused.map(drop).unwrap_err();
+        assert_eq!(error, AdoptError::Ring(missing, 0, RingFault::Another));
+        port.bring_up(&mut delay).unwrap();
+        drop((port, rx, tx));
+        left.pool.reclaim();
     }
 }

@@ -141,7 +141,8 @@ impl<R: Region> Arena<R> {
     ///
     /// # Safety
     /// No process but this one uses the region any more, and in this one nothing refers to it. A
-    /// device may still reach it.
+    /// device may still reach it: until it has been stopped, or each ring with buffers of this pool
+    /// was [taken over](crate::Stopped::adopt), [`Pool::reclaim`] is not called.
     ///
     /// # Errors
     /// [`LeftError`], with the region; nothing in it has changed then.
