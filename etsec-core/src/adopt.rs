@@ -5,12 +5,15 @@
 //! controller's registers. Both are compared with what this process would have made; where they
 //! differ, nothing is touched, and the port can be brought up as usual.
 
+mod found;
+
 use core::cell::RefCell;
 use core::fmt;
 
 use embedded_hal::delay::DelayNs;
 use heapless::Vec;
 
+pub use self::found::{receives_in, runs};
 use crate::addr::MacAddr;
 use crate::bus::{Bus, PageBell, Pages};
 use crate::config::Config;

@@ -17,6 +17,8 @@ pub use self::config::{ClockConfig, ClockSource};
 pub use self::error::ClockError;
 pub use self::pins::{Alarm, Edge, Pulse, Trigger};
 use crate::bus::Bus;
+#[cfg(feature = "adopt")]
+use crate::regs::timer::TMR_FIPER;
 use crate::regs::timer::{
     PacketEvent, TMR_ACC, TMR_ADD, TMR_CNT_H, TMR_CNT_L, TMR_CTRL, TMR_PEMASK, TMR_PEVENT,
     TMR_PRSC, TMR_TEMASK, TMR_TEVENT, TMROFF_H, TMROFF_L, TimerEvent, TmrCtrl,
@@ -98,6 +100,27 @@ impl<B: Bus> PtpClock<B> {
             return Err(ClockError::Still(config.source));
         }
         Ok(clock)
+    }
+
+    /// The clock as it runs, with the time, adjustment, pulses and alarms that it has: for a
+    /// process that goes on with what another one has left. Nothing is written. `None` if it is
+    /// not one that [`PtpClock::start`] has made with `config`.
+    ///
+    /// # Errors
+    /// Those of `start` for a `config` that cannot be; [`ClockError::Gone`].
+    #[cfg(feature = "adopt")]
+    pub fn running(bus: B, config: ClockConfig) -> Result<Option<Self>, ClockError> {
+        config.addend()?;
+        let found = TMR_CTRL.on(&bus).extract();
+        if found.get() == u32::MAX {
+            return Err(ClockError::Gone);
+        }
+        let counting = TmrCtrl::TCLK_PERIOD.val(config.period_ns.into())
+            + TmrCtrl::CKSEL.val(config.source as u32);
+        let runs = found.matches_all(counting + TmrCtrl::TE::SET + TmrCtrl::BYP::CLEAR);
+        let ppb = config.adjustment(TMR_ADD.on(&bus).get());
+        let pulses = core::array::from_fn(|n| TMR_FIPER.nth(n).on(&bus).get());
+        Ok(ppb.filter(|_| runs).map(|ppb| PtpClock { bus, config, ppb, pulses }))
     }
 
     /// The time, if TMROFF, which is not to be used, has a part in it.

@@ -248,6 +248,17 @@ impl<D: Doorbell> RxQueue<D> {
         &self.counters
     }
 
+    /// How many descriptors the device has filled, as far as one look finds them: up to the ring's
+    /// end, and, where the ring can be taken over (feature `adopt`), 32. What a look before has
+    /// found comes first. Whoever takes that many, and hands them on before the next look, never
+    /// has more in his hands.
+    pub fn look(&mut self) -> usize {
+        if self.ready == 0 {
+            self.scan();
+        }
+        self.ready as usize
+    }
+
     /// Looks how many descriptors the device has filled, and orders them before the bytes they
     /// cover.
     // Once a burst, so a call costs little and keeps `next` small.

@@ -78,6 +78,17 @@ pub struct Reception {
     again_ms: Option<u32>,
 }
 
+impl Reception {
+    pub(crate) fn new(test: ReceptionTest<AnyBus>) -> Self {
+        Reception { test, proved_at: None, again_ms: None }
+    }
+
+    /// Notes that the receiver has worked after the last of so many resets.
+    pub(crate) fn note_proved(&mut self, resets: u64) {
+        self.proved_at = Some(resets);
+    }
+}
+
 /// How long a receiver that was found deaf is left alone.
 const REST_MS: u32 = 10_000;
 
@@ -105,6 +116,11 @@ impl Device {
     /// this crate, naming what is in the way. The port is not running afterwards.
     pub fn open(spec: &str, options: &Options) -> Result<Self, Error> {
         let sizes = options.sizes()?;
+        Self::assemble(Self::find(spec, options)?, options, &sizes)
+    }
+
+    /// Finds the port that `spec` names, and locks it.
+    pub(crate) fn find(spec: &str, options: &Options) -> Result<Found, Error> {
         let found = match spec.parse()? {
             Spec::Uio(name) => crate::port::find(&options.roots, &name)?,
             #[cfg(feature = "sim")]
@@ -119,10 +135,11 @@ impl Device {
         };
         #[cfg(feature = "trace")]
         let found = found.recorded(options.trace.as_ref());
-        Self::assemble(found, options, &sizes)
+        Ok(found)
     }
 
-    fn assemble(found: Found, options: &Options, sizes: &Sizes) -> Result<Self, Error> {
+    /// Brings a port that was found to a programmed, stopped state, with queues and memory.
+    pub(crate) fn assemble(found: Found, options: &Options, sizes: &Sizes) -> Result<Self, Error> {
         let Found { name, pages, tbi, mdio_address, waiter, second, config, supply } = found;
         let mut config = options.port.or(config);
         let station = config.station.map_or_else(random_station, Ok)?;
@@ -161,7 +178,7 @@ impl Device {
             let [rx, tx] = [arena.ring(reception::RING), arena.ring(reception::RING)];
             let (rx, tx) = (rx.map_err(memory_error)?, tx.map_err(memory_error)?);
             let test = port.reception_test(rx, tx, &pool).map_err(error)?;
-            reception = Some(Reception { test, proved_at: None, again_ms: None });
+            reception = Some(Reception::new(test));
         }
 
         let interface = config.interface.unwrap_or_else(|| strapped(&port));
@@ -254,7 +271,10 @@ impl Device<Running<AnyBus>> {
             }
         }
         let link = self.link.poll(now_ms);
-        if let Ok(Some(LinkChange::Up(link))) = link {
+        // A port that was taken over has its link already.
+        if let Ok(Some(LinkChange::Up(link))) = link
+            && self.port.config().link != link
+        {
             self.port.set_link(link, &mut Delay).map_err(error)?;
         }
         Ok(Service { events, link })
@@ -279,7 +299,7 @@ impl Device<Running<AnyBus>> {
 }
 
 impl<S> Device<S> {
-    fn split(self) -> (S, Device<()>) {
+    pub(crate) fn split(self) -> (S, Device<()>) {
         let Device { name, port, rx, tx, pool, waiter, second, link, config, reception, memory } =
             self;
         (
@@ -300,7 +320,7 @@ impl<S> Device<S> {
         )
     }
 
-    fn join<T>(self, port: T) -> Device<T> {
+    pub(crate) fn join<T>(self, port: T) -> Device<T> {
         let Device { name, rx, tx, pool, waiter, second, link, config, reception, memory, .. } =
             self;
         Device { name, port, rx, tx, pool, waiter, second, link, config, reception, memory }
@@ -320,7 +340,7 @@ pub fn check_exchange(a: &Pool, b: &Pool) -> Result<(), Error> {
 }
 
 /// The core's configuration.
-fn settings(
+pub(crate) fn settings(
     name: &str,
     config: &PortConfig,
     options: &Options,
@@ -348,12 +368,12 @@ fn settings(
 }
 
 /// The interface that the board has strapped (HW 3.3).
-fn strapped(port: &Stopped<AnyBus>) -> Interface {
+pub(crate) fn strapped(port: &Stopped<AnyBus>) -> Interface {
     Interface::from_ecntrl(ECNTRL.on(&port.pages().group0).get(), true)
 }
 
 /// Fills the receive rings in turn, leaving `reserve` buffers in the pool.
-fn fill(rx: &mut [Rx], pool: &Pool, reserve: usize) {
+pub(crate) fn fill(rx: &mut [Rx], pool: &Pool, reserve: usize) {
     let mut hungry = true;
     while hungry && pool.free() > reserve {
         hungry = false;

@@ -18,7 +18,7 @@ use crate::roots::{Roots, read_number};
 use crate::switches::{Kernel, Moves, Sysfs, To};
 use crate::time::Delay;
 use crate::uio::{self, Uio};
-use crate::{ethernet, hugepage, lock, mounts, port};
+use crate::{ethernet, leftover, lock, mounts, port};
 
 /// Whom the ethernet device is reserved for while user space has the port. There is no such driver,
 /// so none takes it, not even one that is loaded later.
@@ -299,7 +299,7 @@ fn stop(roots: &Roots, name: &str, owned: &[(Uio, &PlatformDevice)]) -> Result<(
     let pages = Pages { group0, group1, mdio: None };
     Stopped::attach(pages, settings, &mut Delay).map_err(error)?;
     for mount in mounts::hugetlbfs(roots)? {
-        hugepage::sweep(&mount, name)?;
+        leftover::sweep(&mount, name)?;
     }
     Ok(())
 }

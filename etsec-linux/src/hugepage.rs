@@ -9,9 +9,10 @@
 use std::ffi::CString;
 use std::fmt;
 use std::fs::{File, OpenOptions};
+use std::io::ErrorKind;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::ptr::NonNull;
 
 use etsec_core::{BusAddr, Region};
@@ -74,6 +75,44 @@ impl HugeRegion {
     pub unsafe fn from_memfd(roots: &Roots, memfd: OwnedFd) -> Result<Self, Error> {
         let record = Record { file: memfd.into(), path: "the memfd".into(), delete: false };
         Self::build(roots, record, None, Backing::Huge)
+    }
+
+    /// Makes a region of the file at `path`, which a dead owner has left. Its content stays as it
+    /// is, and so does the file when the region is dropped, until it is [kept](Self::keep_as).
+    ///
+    /// # Errors
+    /// [`Error::Busy`] if its owner lives; as [`HugeRegion::create`].
+    pub fn take_over(roots: &Roots, path: &Path) -> Result<Self, Error> {
+        let mut options = OpenOptions::new();
+        let file = options.read(true).write(true).open(path).map_err(io("open", path))?;
+        let record = Record { file, path: path.into(), delete: false };
+        lock::acquire(roots, &record.file, path, "the memory")?;
+        Self::build(roots, record, None, Backing::Huge)
+    }
+
+    /// Makes the file of a region that was taken over this process's own, as one that it has
+    /// [created](Self::create) for `name`.
+    ///
+    /// # Errors
+    /// If there is such a file already, or what the system says; all is as before then.
+    pub fn keep_as(&mut self, name: &str) -> Result<(), Error> {
+        let own = format!("{}{}", record_prefix(name)?, std::process::id());
+        let path = self.record.path.with_file_name(own);
+        // A dead process may have had our number.
+        if path != self.record.path {
+            if path.exists() {
+                return Err(io("create", &path)(ErrorKind::AlreadyExists.into()));
+            }
+            std::fs::rename(&self.record.path, &path).map_err(io("rename", &self.record.path))?;
+        }
+        (self.record.path, self.record.delete) = (path, true);
+        Ok(())
+    }
+
+    /// Where its file is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.record.path
     }
 
     /// Bytes in one of its pages.
@@ -151,45 +190,6 @@ pub fn make_memfd(name: &str, bytes: usize, page_size: usize) -> Result<OwnedFd,
     record.file.try_clone().map(OwnedFd::from).map_err(system("duplicate a memfd"))
 }
 
-/// Deletes the files that dead owners called `name` left on `mount`; returns their paths.
-///
-/// Only after the device has been stopped: until then it may still write to those pages.
-///
-/// # Errors
-/// What the system says about the directory or a file.
-pub fn sweep(mount: &Mount, name: &str) -> Result<Vec<PathBuf>, Error> {
-    let found = leftovers(mount, name)?;
-    for path in &found {
-        std::fs::remove_file(path).map_err(io("delete", path))?;
-    }
-    Ok(found)
-}
-
-/// The files that dead owners called `name` left on `mount`: those whose lock is free.
-///
-/// # Errors
-/// What the system says about the directory.
-pub fn leftovers(mount: &Mount, name: &str) -> Result<Vec<PathBuf>, Error> {
-    let prefix = record_prefix(name)?;
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(&mount.path).map_err(io("list", &mount.path))? {
-        let entry = entry.map_err(io("list", &mount.path))?;
-        let file_name = entry.file_name();
-        let pid = file_name.to_str().and_then(|text| text.strip_prefix(&prefix));
-        // The number is for people; whether the owner lives is told by the lock, for numbers are
-        // used again.
-        if pid.is_none_or(|pid| pid.parse::<u32>().is_err()) {
-            continue;
-        }
-        let path = entry.path();
-        let file = File::open(&path).map_err(io("open", &path))?;
-        if sys::try_lock(&file).map_err(io("lock", &path))? {
-            found.push(path);
-        }
-    }
-    Ok(found)
-}
-
 /// An open file, and whether it is deleted with this value.
 struct Record {
     file: File,
@@ -225,7 +225,7 @@ impl Record {
         let length = self.file.metadata().map_err(io("examine", &self.path))?.len();
         let whole = usize::try_from(length).ok().filter(|length| length % page_size == 0);
         whole.ok_or_else(|| Error::OutOfRange {
-            what: "length of a memfd in bytes",
+            what: "length of memory in a file in bytes",
             value: length.to_string(),
             range: format!("a multiple of {page_size}"),
         })
@@ -243,7 +243,8 @@ impl Drop for Record {
     }
 }
 
-fn record_prefix(name: &str) -> Result<String, Error> {
+/// How the files of the owner `name` begin; its number comes behind.
+pub(crate) fn record_prefix(name: &str) -> Result<String, Error> {
     if name.is_empty() || name.contains(['/', '\0']) {
         return Err(bad_name(name));
     }

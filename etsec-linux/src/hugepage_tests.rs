@@ -5,6 +5,7 @@ use std::io::Write;
 use std::os::unix::fs::FileExt;
 
 use super::*;
+use crate::leftover::dead;
 
 const PAGE: usize = 4096;
 
@@ -77,26 +78,12 @@ fn the_record_is_locked_while_the_region_lives_and_gone_afterwards() {
     match HugeRegion::build(&roots, record, Some(1), Backing::Any(PAGE)) {
         Ok(region) => {
             assert_eq!(region.len(), PAGE);
-            assert!(leftovers(&mount, "eth0").unwrap().is_empty());
+            assert!(dead(&mount, "eth0").unwrap().is_empty());
         }
         // Without privilege the kernel hides the frame; the file must go all the same.
         Err(error) => assert!(matches!(error, Error::FrameHidden { .. }), "{error}"),
     }
     assert!(!path.exists());
-}
-
-#[test]
-fn only_files_of_dead_owners_with_that_very_name_are_swept() {
-    let (_dir, roots, mount) = tree();
-    let put = |name: &str| File::create(mount.path.join(name)).unwrap();
-    for name in ["etsec-eth0-123", "etsec-eth0-tx-124", "etsec-eth1-125", "etsec-eth0-x", "other"] {
-        put(name);
-    }
-    let _alive = Record::create(&roots, &mount, "eth0").unwrap();
-    assert_eq!(leftovers(&mount, "eth0").unwrap(), [mount.path.join("etsec-eth0-123")]);
-    assert_eq!(sweep(&mount, "eth0").unwrap().len(), 1);
-    assert!(sweep(&mount, "eth0").unwrap().is_empty());
-    assert_eq!(std::fs::read_dir(&mount.path).unwrap().count(), 5);
 }
 
 #[test]
@@ -192,7 +179,7 @@ fn a_hugetlbfs_region_comes_and_goes() {
     assert_eq!((region.len(), region.page_size()), (mount.page_size, mount.page_size));
     assert!(region.bus().raw().is_multiple_of(mount.page_size as u64));
     // While it lives it is nobody's leftover, and a second one of the same name is refused.
-    assert!(path.exists() && leftovers(&mount, name).unwrap().is_empty());
+    assert!(path.exists() && dead(&mount, name).unwrap().is_empty());
     assert!(matches!(HugeRegion::create(&roots, &mount, name, 1), Err(Error::Io { .. })));
     drop(region);
     assert!(!path.exists());

@@ -4,6 +4,7 @@
 //! It finds and owns what the kernel lends a process: register pages, physically contiguous memory,
 //! interrupts. What the registers mean is the business of `etsec-core`, which is handed all of it.
 
+pub mod adopt;
 pub mod bus;
 #[cfg(feature = "sim")]
 mod cables;
@@ -15,6 +16,7 @@ pub mod ethernet;
 pub mod handover;
 pub mod handover_error;
 pub mod hugepage;
+pub mod leftover;
 pub mod link;
 pub mod lock;
 pub mod mdio;
@@ -47,6 +49,7 @@ mod trace;
 pub mod uio;
 pub mod wait;
 
+pub use adopt::{Adoption, NotAdopted, Opened};
 pub use bus::AnyBus;
 pub use config::PortConfig;
 pub use device::Device;

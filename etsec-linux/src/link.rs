@@ -3,7 +3,7 @@
 //! It decides which of the two there is. It changes nothing in the MAC: its caller does, told of
 //! the change.
 
-use etsec_core::link::{FlowControl, Interface, Link, Pause};
+use etsec_core::link::{FlowControl, Interface, Link, Pause, Speed};
 use etsec_core::phy::{self, Advertisement, FixedLink, LinkChange, Phy, PhyError};
 
 use crate::config::PortConfig;
@@ -80,6 +80,40 @@ impl LinkMonitor {
             }
         };
         Ok(monitor(source, mdio))
+    }
+
+    /// As [`LinkMonitor::open`], for a port that is taken over as it runs: its PHY is not told
+    /// anything. `None` if the PHY is in another state than `open` would bring it to.
+    ///
+    /// # Errors
+    /// As [`LinkMonitor::open`].
+    pub(crate) fn take_over(
+        name: &str,
+        mut mdio: SharedMdio,
+        config: &PortConfig,
+        interface: Interface,
+        options: &Options,
+    ) -> Result<Option<Self>, Error> {
+        let phy_error = |source| Error::Phy { name: name.into(), source };
+        let forced = options.link;
+        if config.fixed_link.is_none() || forced.is_some() {
+            // The process before may have died in the middle of an access.
+            mdio.reset().map_err(|error| phy_error(error.into()))?;
+            if let Some(mut phy) = find(&mut mdio, config).map_err(phy_error)? {
+                let negotiates = phy.status(&mut mdio).map_err(phy_error)?.negotiating;
+                // A gigabit is negotiated, with nothing else on offer.
+                let is_forced = forced.is_some_and(|link| link.speed != Speed::Mbps1000);
+                return Ok((negotiates != is_forced).then_some(LinkMonitor {
+                    source: LinkSource::Phy(Phy::new(phy.address())),
+                    mdio,
+                    interface,
+                    negotiates: forced.is_none(),
+                    flow_control: options.flow_control,
+                }));
+            }
+        }
+        // Nobody is told anything where there is no PHY.
+        Self::open(name, mdio, config, interface, options).map(Some)
     }
 
     /// Tells what has changed since the last call; to be called a few times a second with a clock

@@ -6,8 +6,12 @@ use std::fmt;
 
 use etsec_core::{Arena, Region};
 
+use crate::adopt::NotAdopted;
+use crate::adopt::left::{LeftMemory, left_on_huge_pages};
+use crate::bus::AnyBus;
 use crate::error::Error;
-use crate::hugepage::{self, HugeRegion};
+use crate::hugepage::HugeRegion;
+use crate::leftover;
 use crate::mounts;
 use crate::options::Options;
 use crate::region::AnyRegion;
@@ -39,6 +43,25 @@ impl Supply {
         Ok(region)
     }
 
+    /// The memory in which a process before has left the controller of `page`.
+    pub(crate) fn left(
+        &self,
+        options: &Options,
+        name: &str,
+        page: &AnyBus,
+    ) -> Result<LeftMemory, NotAdopted> {
+        let found = match self {
+            Supply::Huge => left_on_huge_pages(&options.roots, name, page)?,
+            #[cfg(feature = "sim")]
+            Supply::Sim(_) => return Err(NotAdopted::Nothing),
+            #[cfg(feature = "sim")]
+            Supply::Remote(remote) => remote.left(page)?,
+        };
+        #[cfg(feature = "trace")]
+        let found = LeftMemory { region: found.region.recorded(options.trace.as_ref()), ..found };
+        Ok(found)
+    }
+
     fn plain_region(
         &self,
         options: &Options,
@@ -50,14 +73,13 @@ impl Supply {
                 let roots = &options.roots;
                 // The controller is quiet now, so nothing writes to what dead owners left.
                 for mount in mounts::hugetlbfs(roots)? {
-                    for path in hugepage::sweep(&mount, name)? {
+                    for path in leftover::sweep(&mount, name)? {
                         log::info!("{name}: deleted {} of a dead owner", path.display());
                     }
                 }
                 let mount = mounts::choose(roots, bytes, options.page_size)?;
                 let region = HugeRegion::create(roots, &mount, name, bytes)?;
-                let (len, page) = (region.len(), region.page_size());
-                log::info!("{name}: memory: {len} bytes at {}, pages of {page}", region.bus());
+                tell(name, &region);
                 Ok(AnyRegion::Huge(region))
             }
             #[cfg(feature = "sim")]
@@ -66,6 +88,11 @@ impl Supply {
             Supply::Remote(remote) => Ok(AnyRegion::Remote(remote.region(bytes)?)),
         }
     }
+}
+
+pub(crate) fn tell(name: &str, region: &HugeRegion) {
+    let (len, page) = (region.len(), region.page_size());
+    log::info!("{name}: memory: {len} bytes at {}, pages of {page}", region.bus());
 }
 
 /// The memory of an open device.
@@ -80,6 +107,11 @@ pub struct Memory {
 impl Memory {
     pub(crate) fn new(arena: Arena<AnyRegion>, supply: Supply) -> Self {
         Memory { arena, supply }
+    }
+
+    /// Takes it apart; whoever does keeps the region until nothing reaches it.
+    pub(crate) fn into_parts(self) -> (Arena<AnyRegion>, Supply) {
+        (self.arena, self.supply)
     }
 
     /// The rest of the region, for further rings.

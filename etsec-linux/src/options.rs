@@ -2,6 +2,8 @@
 //!
 //! It knows numbers. Nothing is opened here.
 
+use std::fmt;
+
 use etsec_core::arena::{HEADER_BYTES, pool_bytes, ring_bytes};
 use etsec_core::config::Config;
 use etsec_core::frame_options::FrameOptions;
@@ -123,12 +125,29 @@ impl Sizes {
         HEADER_BYTES + rings + pool_bytes(self.buffers, self.buffer_size)
     }
 
+    /// Buffers that a receive ring is filled with.
+    #[must_use]
+    pub fn lent(&self) -> usize {
+        self.ring.min(self.buffers.saturating_sub(self.reserve()) / self.rx_rings)
+    }
+
     /// Buffers kept out of the receive rings, so that there are some to send with: a quarter of
     /// them, and never none.
     #[must_use]
     pub fn reserve(&self) -> usize {
         let received = self.rx_rings * self.ring;
         self.buffers.saturating_sub(received).max(self.buffers.div_ceil(4))
+    }
+}
+
+impl fmt::Display for Sizes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Sizes { rx_rings, tx_rings, ring, buffers, buffer_size } = self;
+        write!(
+            f,
+            "{rx_rings} receive and {tx_rings} transmit rings of {ring}, and {buffers} buffers of \
+             {buffer_size} bytes"
+        )
     }
 }
 

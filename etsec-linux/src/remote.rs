@@ -7,15 +7,19 @@ use std::fmt;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
+use etsec_core::adopt::runs;
 use etsec_core::{BusAddr, Pages, Region};
 use etsec_sim::Line;
-use etsec_sim::remote::{Client, Connection, RemoteError, RemoteRegion, Role, Shared};
+use etsec_sim::remote::{Client, Connection, Left, RemoteError, RemoteRegion, Role, Shared};
 
+use crate::adopt::NotAdopted;
+use crate::adopt::left::LeftMemory;
 use crate::bus::AnyBus;
 use crate::config::PortConfig;
 use crate::device::Found;
 use crate::error::Error;
 use crate::memory::Supply;
+use crate::region::AnyRegion;
 use crate::space::{Space, Window};
 use crate::wait::{Bell, Lines, Waiter};
 
@@ -69,6 +73,27 @@ impl Remote {
         let region = self.client.map(bytes, Some(space.start())).map_err(error)?;
         self.share(&region).map_err(error)?;
         Ok(PlacedRemote { region, _space: space })
+    }
+
+    /// The memory in which the owner before has left the device of `page`.
+    pub(crate) fn left(&self, page: &AnyBus) -> Result<LeftMemory, NotAdopted> {
+        let error =
+            |source| NotAdopted::unusable(Error::Remote { name: self.name.clone(), source });
+        let Some(Left { pid, bus, len }) = self.client.left().map_err(error)? else {
+            return Err(NotAdopted::Nothing);
+        };
+        if !runs(page) {
+            return Err(NotAdopted::Still);
+        }
+        let space = Space::at(bus.raw(), len).ok_or(NotAdopted::PlaceTaken(bus))?;
+        let region = self.client.adopt().map_err(error)?.ok_or(NotAdopted::Nothing)?;
+        let placed = PlacedRemote { region, _space: space };
+        if let Err(source) = self.share(&placed.region) {
+            // Nothing is told to the model of memory that its device may be using.
+            std::mem::forget(placed);
+            return Err(error(source));
+        }
+        Ok(LeftMemory { region: AnyRegion::Remote(placed), pid })
     }
 
     /// Lets this device and the others of its kind of this process reach each other's memory.

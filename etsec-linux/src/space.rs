@@ -49,6 +49,19 @@ impl Space {
         Ok(Space { start, end })
     }
 
+    /// The `bytes` from `start` on, where somebody else's memory is already; `None` if a device of
+    /// this process has one of them.
+    pub(crate) fn at(start: u64, bytes: u64) -> Option<Self> {
+        let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
+        let end = end(start, bytes)?;
+        if taken.iter().any(|(from, to)| *from < end && start < *to) {
+            return None;
+        }
+        taken.push((start, end));
+        taken.sort_unstable();
+        Some(Space { start, end })
+    }
+
     /// Its first address.
     pub(crate) fn start(&self) -> u64 {
         self.start
@@ -84,6 +97,20 @@ impl Drop for Space {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_place_that_is_given_is_had_once() {
+        // Beyond what other tests take.
+        let start = 5 * WINDOW;
+        let place = Space::at(start, GRAIN).unwrap();
+        assert_eq!(place.start(), start);
+        assert!(Space::at(start, 1).is_none());
+        assert!(Space::at(start - 1, GRAIN).is_none());
+        assert!(Space::at(start + 2 * GRAIN, GRAIN).is_some());
+        drop(place);
+        assert!(Space::at(start, GRAIN).is_some());
+        assert!(Space::at(u64::MAX, 1).is_none());
+    }
 
     #[test]
     fn ranges_are_apart_and_used_again() {

@@ -6,11 +6,12 @@ mod program;
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 use std::thread;
 use std::time::Duration;
 
 use program::owner::{etsec, run, text};
+use program::simd::Simd;
 use program::*;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
@@ -22,48 +23,6 @@ fn capture_of(frames: u64) -> u64 {
 
 fn size(path: &Path) -> u64 {
     std::fs::metadata(path).map_or(0, |data| data.len())
-}
-
-/// A running `etsec-simd`.
-struct Simd {
-    child: Child,
-    socket: PathBuf,
-}
-
-impl Simd {
-    fn start(folder: &Path, name: &str, wire: &str) -> Simd {
-        let socket = folder.join(name);
-        let mut words = program::words();
-        words.pop();
-        words.push(env!("CARGO_BIN_EXE_etsec-simd").into());
-        let mut command = Command::new(&words[0]);
-        command.args(&words[1..]).arg(&socket).args(["--wire", wire]);
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        assert!(lines.next().unwrap().unwrap().contains("drivers may name"));
-        Simd { child, socket }
-    }
-
-    fn device(&self) -> String {
-        format!("sim:{}", self.socket.display())
-    }
-
-    /// Ends it; a driver that did something wrong would have made it fail.
-    fn stop(mut self) {
-        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
-        let mut said = String::new();
-        std::io::Read::read_to_string(&mut self.child.stderr.take().unwrap(), &mut said).unwrap();
-        let status = self.child.wait().unwrap();
-        assert!(status.success(), "{status}: {said}");
-        assert!(!self.socket.exists());
-    }
-}
-
-impl Drop for Simd {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 /// A folder with a capture of `frames` frames.

@@ -13,6 +13,6 @@ mod region;
 mod server;
 mod session;
 
-pub use client::{Client, Connection, RemoteBus, RemoteError, Role};
+pub use client::{Client, Connection, Left, RemoteBus, RemoteError, Role};
 pub use region::{RemoteRegion, Shared};
 pub use server::Server;

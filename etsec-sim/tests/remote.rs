@@ -51,17 +51,6 @@ impl Drop for Serving {
     }
 }
 
-/// Waits until the server has seen that the owner is gone.
-fn own_again(path: &Path) -> Client {
-    loop {
-        match Client::connect(path, Role::Owner) {
-            Ok(connection) => return connection.client,
-            Err(RemoteError::Owned { .. }) => std::thread::yield_now(),
-            Err(error) => panic!("{error}"),
-        }
-    }
-}
-
 #[test]
 fn registers_are_those_of_the_model() {
     let serving = Serving::start();
@@ -92,7 +81,7 @@ fn there_is_one_owner_and_observers_only_look() {
     assert!(matches!(observer.map(4096, None), Err(RemoteError::NotOwner)));
     assert!(matches!(observer.enable(false, Line::Rx), Err(RemoteError::NotOwner)));
     drop(owner);
-    own_again(&serving.path);
+    serving.own();
 }
 
 /// Where the child of the next test finds the server.
@@ -127,14 +116,20 @@ fn memory_outlives_an_owner_that_is_killed_and_not_one_that_gives_it_back() {
     child.kill().unwrap();
     child.wait().unwrap();
 
-    let client = own_again(&serving.path);
+    // At once: what the dead one has asked for last is done, and it is gone.
+    let client = serving.own();
     assert_eq!(client.bus().read(MAXFRM), 0x603, "the device goes on");
+    let left = client.left().unwrap().expect("the same, only to know of it");
+    assert_eq!((left.pid, left.len), (child.id(), 8192));
     let region = client.adopt().unwrap().expect("what the killed owner has left");
     assert_eq!(region.len(), 8192);
+    assert_eq!(left.bus, region.bus());
+    assert_eq!(client.left().unwrap().map(|left| left.pid), Some(std::process::id()));
     // SAFETY: mapped, and the device has not been told of it.
     assert_eq!(unsafe { region.cpu().add(4096).read() }, 0x5A);
     drop(region);
     assert!(client.adopt().unwrap().is_none(), "given back");
+    assert!(client.left().unwrap().is_none());
     let fresh = client.map(4096, Some(0x4000_0000)).unwrap();
     assert_eq!(fresh.bus().raw(), 0x4000_0000);
     for (len, bus) in
@@ -152,8 +147,11 @@ fn memory_of_one_device_is_reached_by_another() {
     let (owner, other) = (one.own(), two.own());
     let region = owner.map(4096, Some(0x5000_0000)).unwrap();
     other.reach(&region.shared()).unwrap();
-    let again = other.reach(&region.shared());
-    assert!(matches!(again, Err(RemoteError::NoMemory)), "it is there already");
+    other.reach(&region.shared()).expect("who takes a device over reaches it once more");
+    let third = Serving::start();
+    let elsewhere = third.own().map(4096, Some(0x5000_0000)).unwrap();
+    let again = other.reach(&elsewhere.shared());
+    assert!(matches!(again, Err(RemoteError::NoMemory)), "something else is there already");
     let own = other.map(4096, Some(0x5000_0000)).unwrap();
     assert_eq!(own.bus(), region.bus(), "a new start forgets the memory of others");
 }

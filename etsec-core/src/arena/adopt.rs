@@ -155,6 +155,23 @@ impl<R: Region> Arena<R> {
     }
 }
 
+impl<R: Region> Adopted<R> {
+    /// Gives the region back with all that is in it, of which nothing is taken over.
+    ///
+    /// # Safety
+    /// No device reaches the region any more: it has been stopped.
+    pub unsafe fn give_up(self) -> R {
+        let Adopted { arena, pool, rings } = self;
+        // The process before left them the device's, which keeps a region mapped.
+        rings.iter().for_each(|ring| ring.memory.view().set_live(false));
+        drop((pool, rings));
+        let mut arena = ManuallyDrop::new(arena);
+        // SAFETY: `arena` is never used again, so the region is taken out once; nothing refers to
+        // it, for no buffer was claimed and all handles are gone.
+        unsafe { ManuallyDrop::take(&mut arena.region) }
+    }
+}
+
 /// What a region says of itself, checked.
 struct Found {
     used: usize,

@@ -98,6 +98,16 @@ impl ClockConfig {
         let change = change.min(u32::MAX.into()) as u32;
         Ok(if ppb < 0 { base.saturating_sub(change) } else { base.saturating_add(change) })
     }
+
+    /// The adjustment that has made this TMR_ADD, if one has.
+    #[cfg(feature = "adopt")]
+    pub(super) fn adjustment(&self, addend: u32) -> Option<i32> {
+        let base = self.addend().ok()?;
+        let (by, half) = (u64::from(addend.abs_diff(base)) * BILLION, u64::from(base) / 2);
+        let ppb = i32::try_from((by + half) / u64::from(base)).ok()?;
+        let ppb = if addend < base { -ppb } else { ppb };
+        (self.adjusted(ppb) == Ok(addend)).then_some(ppb)
+    }
 }
 
 #[cfg(test)]
@@ -106,6 +116,17 @@ mod tests {
 
     const fn config(input_hz: u32, period_ns: u16) -> ClockConfig {
         ClockConfig { source: ClockSource::System, input_hz, period_ns, output_divisor: 2 }
+    }
+
+    #[test]
+    #[cfg(feature = "adopt")]
+    fn an_adjustment_is_known_by_its_addend() {
+        let clock = config(166_666_666, 8);
+        for ppb in [0, 1, -1, 12_345, -99_999_999, clock.range_ppb()] {
+            assert_eq!(clock.adjustment(clock.adjusted(ppb).unwrap()), Some(ppb));
+        }
+        assert_eq!(clock.adjustment(0), None);
+        assert_eq!(config(200_000_000, 8).adjustment(clock.addend().unwrap() + 1), None);
     }
 
     #[test]

@@ -63,6 +63,24 @@ impl RingMemory {
         RingMemory { bds, slots, len }
     }
 
+    /// The same ring as it was when it was carved, but that it was. The device does not touch it,
+    /// and nobody has a buffer that was in it.
+    pub(crate) fn emptied(self) -> Self {
+        let control = self.control();
+        self.view().set_live(false);
+        for word in [
+            &control.suspect,
+            &control.asked,
+            &control.answer,
+            &control.position,
+            &control.left.mark,
+        ] {
+            word.store(0);
+        }
+        (0..self.len).for_each(|at| self.bd(at).clear(self.is_last(at)));
+        self
+    }
+
     /// How many descriptors the ring says to have that somebody left at `place`, if it can be one.
     ///
     /// # Safety

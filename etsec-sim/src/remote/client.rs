@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{Ordering, fence};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use etsec_core::Bus;
+use etsec_core::{Bus, BusAddr};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 
 use super::message::{self, LINES, Op, Packet, Reply, Request, Status, VERSION};
@@ -85,6 +85,17 @@ pub struct Connection {
     pub events: Vec<OwnedFd>,
     /// The process that owns the device.
     pub owner: Option<u32>,
+}
+
+/// Memory that a model in another process keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Left {
+    /// The process that had it last.
+    pub pid: u32,
+    /// Where the device finds it.
+    pub bus: BusAddr,
+    /// Bytes.
+    pub len: u64,
 }
 
 /// A connection to a model in another process. Clones share it.
@@ -175,6 +186,20 @@ impl Client {
             Err(RemoteError::NoMemory) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// What memory there is, whoever has or had it; `None` if there is none.
+    ///
+    /// # Errors
+    /// [`RemoteError::Gone`].
+    pub fn left(&self) -> Result<Option<Left>, RemoteError> {
+        let Reply { value: pid, bus, len, .. } = match self.ask(Request::new(Op::Left), &[]) {
+            Ok((reply, _)) => reply,
+            Err(RemoteError::NoMemory) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let bus = BusAddr::new(bus).ok_or(RemoteError::Protocol)?;
+        Ok(Some(Left { pid, bus, len }))
     }
 
     /// How many violations the model's sanitizer has found.

@@ -15,7 +15,7 @@ use rustix::net::{
 };
 
 /// Both sides must have the same.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 /// Interrupt lines: those of the first group, then those of the second (HW 9.4).
 pub(super) const LINES: usize = 6;
 /// Most descriptors beside a message: an event for each line.
@@ -47,10 +47,12 @@ pub(super) enum Op {
     Reach = 9,
     /// How many violations there were; they stay for the server to tell.
     Violations = 10,
+    /// Where the memory is, and the process that asked for it.
+    Left = 11,
 }
 
 impl Op {
-    const ALL: [Op; 10] = [
+    const ALL: [Op; 11] = [
         Op::Hello,
         Op::Read,
         Op::Write,
@@ -61,6 +63,7 @@ impl Op {
         Op::Unmap,
         Op::Reach,
         Op::Violations,
+        Op::Left,
     ];
 }
 

@@ -4,13 +4,14 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use etsec_core::BusAddr;
+use etsec_core::{BusAddr, Region};
 use memmap2::{MmapOptions, MmapRaw};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::fs::{
@@ -32,6 +33,8 @@ use crate::{Line, Sim};
 
 /// How long a call of [`Server::run`] may overlook that it is to end.
 const LOOK: Duration = Duration::from_millis(200);
+/// How long a client that has hung up may take to be gone: as long as what it asked for last.
+const FAREWELL: Duration = Duration::from_secs(2);
 /// More than this no client gets: all of it is filled with a pattern.
 const MOST_MEMORY: u64 = 256 << 20;
 
@@ -53,6 +56,8 @@ pub(super) struct Hub {
     /// Violations that were taken out.
     told: AtomicUsize,
     state: Mutex<State>,
+    /// Told when a connection has ended.
+    ended: Condvar,
     /// The owner's event descriptors. Apart, for the model's thread rings them.
     events: Arc<Mutex<Option<[OwnedFd; LINES]>>>,
 }
@@ -61,12 +66,15 @@ pub(super) struct Hub {
 struct State {
     owner: Option<Owner>,
     memory: Option<Held>,
-    /// Memory of other devices.
-    reached: Vec<SimRegion>,
+    /// Memory of other devices, with its file.
+    reached: Vec<(FileId, SimRegion)>,
     /// The connections, by number, to be ended with the server.
     connections: HashMap<u64, OwnedFd>,
     next: u64,
 }
+
+/// How the kernel tells files apart: file system and number.
+type FileId = (u64, u64);
 
 #[derive(Debug, Clone, Copy)]
 struct Owner {
@@ -80,6 +88,8 @@ struct Held {
     file: File,
     bus: u64,
     len: u64,
+    /// The process that had it last.
+    pid: u32,
     /// Kept mapped for the model.
     _region: SimRegion,
 }
@@ -110,8 +120,13 @@ impl Server {
         };
         runner.on_interrupt(ringer(0));
         runner.on_second_interrupt(ringer(3));
-        let hub =
-            Arc::new(Hub { runner, told: AtomicUsize::new(0), state: Mutex::default(), events });
+        let hub = Arc::new(Hub {
+            runner,
+            told: AtomicUsize::new(0),
+            state: Mutex::default(),
+            ended: Condvar::new(),
+            events,
+        });
         Ok(Server { hub, listener, path: path.into() })
     }
 
@@ -204,7 +219,7 @@ fn listen_at(path: &Path) -> io::Result<OwnedFd> {
 impl Hub {
     /// Makes connection `number` the owner; returns its event descriptors.
     pub(super) fn own(&self, number: u64, pid: u32) -> Result<[OwnedFd; LINES], (Status, u32)> {
-        let mut state = lock(&self.state);
+        let mut state = self.without_the_dead();
         if let Some(owner) = state.owner {
             return Err((Status::Owned, owner.pid));
         }
@@ -214,6 +229,16 @@ impl Hub {
         drop(state);
         (0..LINES).for_each(|n| self.enable(n));
         Ok(theirs)
+    }
+
+    /// The state, once an owner that has hung up has left: what it had asked for is done by then.
+    fn without_the_dead(&self) -> MutexGuard<'_, State> {
+        let state = lock(&self.state);
+        let left = self.ended.wait_timeout_while(state, FAREWELL, |state| {
+            let connection = state.owner.and_then(|owner| state.connections.get(&owner.connection));
+            connection.is_some_and(has_hung_up)
+        });
+        left.unwrap_or_else(PoisonError::into_inner).0
     }
 
     /// The process that owns the device; 0 if none does.
@@ -238,10 +263,11 @@ impl Hub {
             state.owner = None;
             *lock(&self.events) = None;
         }
+        self.ended.notify_all();
     }
 
     /// New memory in the place of all there was; its file, address and length.
-    pub(super) fn map(&self, bus: u64, len: u64) -> Option<(OwnedFd, u64, u64)> {
+    pub(super) fn map(&self, bus: u64, len: u64, pid: u32) -> Option<(OwnedFd, u64, u64)> {
         let end = bus.checked_add(len)?;
         let placed = bus.is_multiple_of(64) && len.is_multiple_of(64) && end <= BusAddr::MAX.raw();
         if !placed || len == 0 || len > MOST_MEMORY {
@@ -252,17 +278,24 @@ impl Hub {
         state.reached.clear();
         let file = memory_file(len).ok()?;
         let region = self.reach_at((bus != 0).then_some(bus), len, &file, true)?;
-        let bus = etsec_core::Region::bus(&region).raw();
+        let bus = region.bus().raw();
         let theirs = file.try_clone().ok()?.into();
-        state.memory = Some(Held { file, bus, len, _region: region });
+        state.memory = Some(Held { file, bus, len, pid, _region: region });
         Some((theirs, bus, len))
     }
 
-    /// The memory there is.
-    pub(super) fn adopt(&self) -> Option<(OwnedFd, u64, u64)> {
-        let state = lock(&self.state);
-        let Held { file, bus, len, .. } = state.memory.as_ref()?;
-        Some((file.try_clone().ok()?.into(), *bus, *len))
+    /// The memory there is, which is that process's from here on.
+    pub(super) fn adopt(&self, by: u32) -> Option<(OwnedFd, u64, u64)> {
+        let mut state = lock(&self.state);
+        let Held { file, bus, len, pid, .. } = state.memory.as_mut()?;
+        let theirs = file.try_clone().ok()?.into();
+        *pid = by;
+        Some((theirs, *bus, *len))
+    }
+
+    /// The process that had the memory last, and where that is.
+    pub(super) fn left(&self) -> Option<(u32, u64, u64)> {
+        lock(&self.state).memory.as_ref().map(|held| (held.pid, held.bus, held.len))
     }
 
     /// Gives the memory up: what the device still does there is a violation.
@@ -281,10 +314,18 @@ impl Hub {
         if !sealed || !long || len == 0 {
             return false;
         }
+        let Ok(id) = file.metadata().map(|data| (data.dev(), data.ino())) else { return false };
         let mut state = lock(&self.state);
+        let same = |(file, region): &(FileId, SimRegion)| {
+            *file == id && region.bus().raw() == bus && region.len() as u64 == len
+        };
+        // An owner that takes over what another one had reaches the same memory again.
+        if state.reached.iter().any(same) {
+            return true;
+        }
         let region = self.reach_at(Some(bus), len, &file, false);
         let reached = region.is_some();
-        state.reached.extend(region);
+        state.reached.extend(region.map(|region| (id, region)));
         reached
     }
 
@@ -298,6 +339,13 @@ impl Hub {
         let left = self.runner.sim().with(|model| model.sanitizer.count());
         (self.told.load(Ordering::Relaxed) + left).try_into().unwrap_or(u32::MAX)
     }
+}
+
+/// Whether nobody is at the other end any more, whatever is still to be read.
+fn has_hung_up(connection: &OwnedFd) -> bool {
+    let mut looked = [PollFd::new(connection, PollFlags::RDHUP)];
+    let seen = poll(&mut looked, Some(&Timespec::default()));
+    seen.is_ok() && looked[0].revents().intersects(PollFlags::HUP | PollFlags::RDHUP)
 }
 
 /// An event descriptor for each line, and the same again for the other side.

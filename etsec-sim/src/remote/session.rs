@@ -26,7 +26,7 @@ pub(super) fn serve(hub: &Hub, number: u64, socket: &OwnedFd) {
                 answer
             }
             (Some(request), Some(owner)) if owner || may_look(request.op) => {
-                answer(hub, request, fds)
+                answer(hub, pid, request, fds)
             }
             (Some(_), Some(_)) => bare(Status::NotOwner),
             _ => bare(Status::Wrong),
@@ -57,10 +57,10 @@ fn hello(hub: &Hub, number: u64, pid: u32, version: u32, owner: bool) -> Answer 
 
 /// Whether an observer may ask for it.
 fn may_look(op: Op) -> bool {
-    matches!(op, Op::Read | Op::Violations)
+    matches!(op, Op::Read | Op::Violations | Op::Left)
 }
 
-fn answer(hub: &Hub, request: Request, mut fds: Vec<OwnedFd>) -> Answer {
+fn answer(hub: &Hub, pid: u32, request: Request, mut fds: Vec<OwnedFd>) -> Answer {
     let Request { op, page, at, value, bus, len } = request;
     let memory = |found: Option<(OwnedFd, u64, u64)>| match found {
         Some((fd, bus, len)) => (Reply { bus, len, ..Reply::new(Status::Done) }, vec![fd]),
@@ -85,8 +85,8 @@ fn answer(hub: &Hub, request: Request, mut fds: Vec<OwnedFd>) -> Answer {
             hub.enable(usize::from(at));
             bare(Status::Done)
         }
-        Op::Map => memory(hub.map(bus, len)),
-        Op::Adopt => memory(hub.adopt()),
+        Op::Map => memory(hub.map(bus, len, pid)),
+        Op::Adopt => memory(hub.adopt(pid)),
         Op::Unmap => {
             hub.unmap();
             bare(Status::Done)
@@ -94,6 +94,10 @@ fn answer(hub: &Hub, request: Request, mut fds: Vec<OwnedFd>) -> Answer {
         Op::Reach => match fds.pop().is_some_and(|fd| hub.reach(bus, len, fd)) {
             true => bare(Status::Done),
             false => bare(Status::NoMemory),
+        },
+        Op::Left => match hub.left() {
+            Some((value, bus, len)) => (Reply { bus, len, ..Reply::value(value) }, Vec::new()),
+            None => bare(Status::NoMemory),
         },
         Op::Violations => (Reply::value(hub.count_violations()), Vec::new()),
     }

@@ -215,6 +215,10 @@ pub struct Tuning {
     /// `auto` (ask the PHY), or a fixed link such as 1000, 100/half or 1000/full/rx+tx.
     #[arg(long, value_name = "LINK", help_heading = SET_UP)]
     pub link: Option<LinkArg>,
+    /// Take the port over as it runs, if a process with the same settings has died and left it;
+    /// else say why not, and reset it.
+    #[arg(long, help_heading = SET_UP)]
+    pub adopt: bool,
     /// MDIO address of the PHY, 0 to 31 [default: the device tree's].
     #[arg(long, value_name = "ADDRESS", value_parser = parse_mii, help_heading = SET_UP)]
     pub phy: Option<u8>,

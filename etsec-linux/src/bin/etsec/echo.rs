@@ -58,8 +58,10 @@ fn turn(station: &mut Station, most: u64) -> Turn {
     let own = station.mac().0;
     let Station { rx, tx, .. } = &mut *station;
     let most = usize::try_from(most).unwrap_or(usize::MAX);
-    // Frames that there is no place for stay where they are.
-    let room = most.min(tx.space());
+    // Frames that there is no place for stay where they are. What one look finds is handed on
+    // before the next, so that no more can be lost with this process.
+    let (found, place) = (rx.look(), most.min(tx.space()));
+    let room = found.min(place);
     let (mut taken, mut refused) = (0, 0);
     let mut stager = tx.stager();
     for (mut frame, _) in rx.arrived().take(room) {
@@ -70,7 +72,7 @@ fn turn(station: &mut Station, most: u64) -> Turn {
     }
     stager.commit();
     station.recycle();
-    let idle = taken < room || station.tx.space() == 0;
+    let idle = found == 0 || station.tx.space() == 0;
     Turn { frames: (taken - refused) as u64, idle }
 }
 
@@ -81,7 +83,8 @@ fn tagged_turn(station: &mut Station, most: u64) -> Turn {
     let own = station.mac().0;
     let Station { rx, tx, .. } = &mut *station;
     let most = usize::try_from(most).unwrap_or(usize::MAX);
-    let room = most.min(tx.space());
+    let (found, place) = (rx.look(), most.min(tx.space()));
+    let room = found.min(place);
     let (mut taken, mut refused) = (0, 0);
     let mut stager = tx.stager();
     for (mut frame, meta) in rx.arrived().take(room) {
@@ -91,7 +94,7 @@ fn tagged_turn(station: &mut Station, most: u64) -> Turn {
     }
     stager.commit();
     station.recycle();
-    let idle = taken < room || station.tx.space() == 0;
+    let idle = found == 0 || station.tx.space() == 0;
     Turn { frames: (taken - refused) as u64, idle }
 }
 

@@ -26,8 +26,7 @@ pub fn run(args: &Forward, context: &Context) -> Result<()> {
         |device| Setup::of_device(device, &args.tuning).map(|setup| setup.receiving_all(true));
     let (a, b) = (setup(&args.a)?, setup(&args.b)?);
     check_tags([&a, &b], args.one_way)?;
-    let mut a = Station::open(&a, context)?;
-    let mut b = Station::open(&b, context)?;
+    let [mut a, mut b] = Station::open_both(&a, &b, context)?;
     Station::pair(&mut a, &mut b)?;
     let mut run = Run::new(context, args.until);
     let mut flow = Flow { one_way: args.one_way, ..Flow::default() };

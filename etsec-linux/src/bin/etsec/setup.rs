@@ -1,13 +1,17 @@
 //! How a command opens its device: options over the configuration file over what is usual. It
 //! starts nothing.
 
+use std::io::Write;
+
 use anyhow::{Result, ensure};
+use etsec_core::Running;
 use etsec_core::ptp::PtpClock;
+use etsec_linux::adopt::Started;
 use etsec_linux::device::Device;
 use etsec_linux::options::Options;
-use etsec_linux::{AnyBus, PortConfig};
+use etsec_linux::{AnyBus, NotAdopted, PortConfig};
 
-use crate::args::{DeviceName, LinkArg, Port, Tuning};
+use crate::args::{self, DeviceName, LinkArg, Tuning};
 use crate::run::Usage;
 use crate::settings::{self, Ending, Filter, Ready, RuleFile, Settings, fit};
 use crate::tracer::Tracer;
@@ -27,13 +31,42 @@ pub struct Setup {
     pub own_endings: bool,
 }
 
-/// A device that is ready to be started.
+/// A device that is ready to be started, or runs already.
 #[derive(Debug)]
 pub struct Opened {
-    /// The device.
-    pub device: Device,
+    port: Port,
     /// Its IEEE 1588 clock, if it is to have one.
     pub clock: Option<PtpClock<AnyBus>>,
+}
+
+#[derive(Debug)]
+enum Port {
+    Fresh(Device),
+    AskedFor(etsec_linux::Opened),
+}
+
+impl Opened {
+    /// The device, running. What has become of the wish to take it over is told.
+    ///
+    /// # Errors
+    /// What the driver says.
+    pub fn start(self) -> Result<Device<Running<AnyBus>>> {
+        let opened = match self.port {
+            Port::Fresh(device) => return Ok(device.start().map_err(|(_, error)| error)?),
+            Port::AskedFor(opened) => opened,
+        };
+        let Started { device, adoption } = opened.start()?;
+        let name = &device.name;
+        // A closed standard error leaves nobody to tell; other refusals have been told of.
+        let _ = match adoption {
+            Ok(adoption) => writeln!(std::io::stderr(), "{name}: {adoption}"),
+            Err(NotAdopted::Nothing) => {
+                writeln!(std::io::stderr(), "{name}: not taken over: no process has left it")
+            }
+            Err(_) => Ok(()),
+        };
+        Ok(device)
+    }
 }
 
 impl Setup {
@@ -41,7 +74,7 @@ impl Setup {
     ///
     /// # Errors
     /// What is wrong with the file.
-    pub fn of_port(port: &Port) -> Result<Self> {
+    pub fn of_port(port: &args::Port) -> Result<Self> {
         let mut setup = Self::of_device(&port.device, &port.tuning)?;
         setup.settings.mac = port.mac.or(setup.settings.mac);
         Ok(setup)
@@ -61,6 +94,7 @@ impl Setup {
         settings.check()?;
         let wide = |number| i64::try_from(number).unwrap_or(i64::MAX);
         settings.mtu = tuning.mtu.map_or(settings.mtu, wide);
+        settings.adopt |= tuning.adopt;
         settings.link = tuning.link.unwrap_or(settings.link);
         settings.phy = tuning.phy.map(i64::from).or(settings.phy);
         settings.rings.descriptors = tuning.ring.map_or(settings.rings.descriptors, wide);
@@ -95,6 +129,54 @@ impl Setup {
     /// # Errors
     /// What the driver says.
     pub fn open(&self, tracer: &Tracer) -> Result<Opened> {
+        let mut opened = Self::open_all(&[self], tracer)?;
+        // One was asked for.
+        Ok(opened.remove(0))
+    }
+
+    /// Opens devices that may hold each other's buffers: if they are to be taken over, then all or
+    /// none.
+    ///
+    /// # Errors
+    /// What the driver says.
+    pub fn open_all(setups: &[&Setup], tracer: &Tracer) -> Result<Vec<Opened>> {
+        let mut asked = Vec::new();
+        for setup in setups {
+            setup.check()?;
+            let options = Options { trace: tracer.begin(&setup.device)?, ..setup.options() };
+            asked.push((setup.device.to_string(), options));
+        }
+        let asked: Vec<(&str, &Options)> =
+            asked.iter().map(|(name, options)| (name.as_str(), options)).collect();
+        let mut clocks: Vec<_> = setups.iter().map(|_| None).collect();
+        let mut begin = |n: usize, device: &mut Device| {
+            let settings: &Settings = &setups[n].settings;
+            settings.begin(&mut Ready { device, clock: &mut clocks[n] })?;
+            if settings.groups.are_two()
+                && let Some(second) = device.second.take()
+            {
+                // A command has one thread, which waits for both.
+                device.waiter.join(second)?;
+            }
+            Ok::<_, anyhow::Error>(())
+        };
+        let ports: Vec<Port> = if setups.iter().any(|setup| setup.settings.adopt) {
+            let opened = Device::adopt_all(&asked, begin)?;
+            opened.into_iter().map(Port::AskedFor).collect()
+        } else {
+            let mut ports = Vec::new();
+            for (n, (name, options)) in asked.iter().enumerate() {
+                let mut device = Device::open(name, options)?;
+                begin(n, &mut device)?;
+                ports.push(Port::Fresh(device));
+            }
+            ports
+        };
+        Ok(ports.into_iter().zip(clocks).map(|(port, clock)| Opened { port, clock }).collect())
+    }
+
+    /// Whether the command can do what the settings say.
+    fn check(&self) -> Result<()> {
         ensure!(
             self.own_endings || self.settings.frames.ending != Ending::Own,
             Usage(
@@ -108,11 +190,15 @@ impl Setup {
             !self.settings.sched.blocks(queue),
             Usage(format!("sched never gives transmit ring {queue} a turn: see `etsec sched`"))
         );
-        let options = Options { trace: tracer.begin(&self.device)?, ..self.options() };
-        let mut device = Device::open(&self.device.to_string(), &options)?;
-        let mut clock = None;
-        self.settings.begin(&mut Ready { device: &mut device, clock: &mut clock })?;
-        Ok(Opened { device, clock })
+        Ok(())
+    }
+
+    /// How many buffers a receive ring is filled with.
+    ///
+    /// # Errors
+    /// A number out of range.
+    pub fn lent(&self) -> Result<usize> {
+        Ok(self.options().sizes()?.lent())
     }
 
     fn options(&self) -> Options {

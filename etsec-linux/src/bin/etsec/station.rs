@@ -4,7 +4,7 @@
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use etsec_core::adapters::smoltcp::SmoltcpPort;
 use etsec_core::{Buf, MacAddr, PageBell, Pool, RxCounters, TxCounters};
 use etsec_linux::device::{Rx, Tx, check_exchange};
@@ -68,11 +68,27 @@ pub struct NetStation {
 impl Station {
     /// Opens and starts a device.
     pub fn open(setup: &Setup, context: &Context) -> Result<Self> {
-        let (name, mtu) = (setup.device.to_string(), fit(setup.settings.mtu));
-        let Opened { device, clock } = setup.open(&context.tracer)?;
+        let opened = setup.open(&context.tracer)?;
         // Now, so that threads of the simulator stay free to run elsewhere.
         context.pin()?;
-        let mut device = device.start().map_err(|(_, error)| error)?;
+        Self::start(setup, opened)
+    }
+
+    /// Opens and starts two devices that hold each other's buffers.
+    pub fn open_both(a: &Setup, b: &Setup, context: &Context) -> Result<[Self; 2]> {
+        let mut opened = Setup::open_all(&[a, b], &context.tracer)?.into_iter();
+        context.pin()?;
+        let mut start = |setup| match opened.next() {
+            Some(opened) => Self::start(setup, opened),
+            None => bail!("no device was opened"),
+        };
+        Ok([start(a)?, start(b)?])
+    }
+
+    fn start(setup: &Setup, mut opened: Opened) -> Result<Self> {
+        let (name, mtu) = (setup.device.to_string(), fit(setup.settings.mtu));
+        let clock = opened.clock.take();
+        let mut device = opened.start()?;
         if let Err(error) = device.prove_reception() {
             device.stop().map_err(|(_, error)| error)?;
             return Err(error.into());
@@ -81,7 +97,8 @@ impl Station {
         let others = device.rx.split_off(0);
         let mut tx = device.tx.remove(setup.tx_queue);
         let pool = device.pool.clone();
-        let level = rx.pending();
+        // Of a ring that was taken over, some may be on their way.
+        let level = rx.pending().max(setup.lent()?);
         let keeper = Keeper::new(name, device, clock, setup.settings.clone())?;
         let Settings { vlan, ptp, .. } = setup.settings;
         if ptp.tx_stamps {

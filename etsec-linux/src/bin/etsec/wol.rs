@@ -16,7 +16,7 @@ use crate::args::{WakeKind, Wol};
 use crate::files::Files;
 use crate::output::is_reader_gone;
 use crate::run::{Context, NAP, Usage};
-use crate::setup::{Opened, Setup};
+use crate::setup::Setup;
 
 /// Autonegotiation takes a few seconds.
 const LINK_WAIT: Duration = Duration::from_secs(5);
@@ -36,8 +36,8 @@ pub fn run(args: &Wol, context: &Context) -> Result<()> {
     let wake = wake(&args.on)?;
     setup.parser = matches!(wake, Wake::Frames(_));
     let name = setup.device.to_string();
-    let Opened { device, .. } = setup.open(&context.tracer)?;
-    let mut device = device.start().map_err(|(_, error)| error)?;
+    let opened = setup.open(&context.tracer)?;
+    let mut device = opened.start()?;
     let proved = device.prove_reception();
     if let Err(error) = proved.and_then(|()| await_link(&mut device, context)) {
         device.stop().map_err(|(_, error)| error)?;

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::str::FromStr;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use etsec_core::Error::NoFiler;
 use etsec_core::filer::{Action, FilerError, FilerTable, ParseRuleError, Rule};
 use etsec_linux::time::Delay;
@@ -217,6 +217,10 @@ impl Section for Filter {
     fn begin(&self, ready: &mut Ready<'_>) -> Result<()> {
         let device = &mut *ready.device;
         if self.enabled {
+            ensure!(
+                !device.is_taken_over(),
+                "rules of the filter are not taken over: they are written anew"
+            );
             let (rules, default) = self.values()?;
             device.port.set_single_queue(self.single_queue);
             device.port.set_rules(&rules, default).map_err(refused)?;

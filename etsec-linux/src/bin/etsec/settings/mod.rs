@@ -65,6 +65,8 @@ pub struct Settings {
     /// The part that the controller is in, for its errata; what the kernel or the device tree says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub part: Option<String>,
+    /// A port that a process has left running is taken over, not reset.
+    pub adopt: bool,
     /// Rings and buffers.
     pub rings: Rings,
     /// Which frames are received.
@@ -99,6 +101,7 @@ impl Default for Settings {
             link: LinkArg::Auto,
             phy: None,
             part: None,
+            adopt: false,
             rings: Rings::default(),
             address: Address::default(),
             frames: Frames::default(),

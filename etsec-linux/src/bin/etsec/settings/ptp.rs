@@ -155,6 +155,13 @@ impl Ptp {
         Ok(Some(clock))
     }
 
+    /// The clock that a process has left, as it runs, if there is to be one.
+    fn go_on(&self, page: &AnyBus) -> Result<Option<PtpClock<AnyBus>>> {
+        let Some(wanted) = self.config() else { return Ok(None) };
+        let clock = PtpClock::running(page.clone(), wanted)?;
+        Ok(Some(clock.context("the IEEE 1588 clock is not the one of ptp.clock and ptp.hz")?))
+    }
+
     /// The same for a running port, which has none; and stamps, if they are wished for.
     fn start_under(&self, live: &mut Live<'_>, time_ns: u64, ppb: i32) -> Result<()> {
         let page = live.port.pages().group0.clone();
@@ -282,9 +289,13 @@ impl Section for Ptp {
     }
 
     fn begin(&self, ready: &mut Ready<'_>) -> Result<()> {
+        let taken_over = ready.device.is_taken_over();
         let Device { port, config, .. } = &mut *ready.device;
         let page = port.pages().group0.clone();
-        *ready.clock = self.start(&page, config, wall_ns(), 0)?;
+        *ready.clock = match taken_over {
+            true => self.go_on(&page)?,
+            false => self.start(&page, config, wall_ns(), 0)?,
+        };
         // Before the first frame comes.
         if self.rx_stamps {
             port.set_rx_stamps(ready.clock.as_ref())?;

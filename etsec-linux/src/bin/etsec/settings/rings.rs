@@ -43,10 +43,7 @@ impl Rings {
             ..Options::default()
         };
         // Numbers out of range are named by those who check them.
-        let lent = options.sizes().map_or(0, |sizes| {
-            let received = sizes.buffers.saturating_sub(sizes.reserve());
-            sizes.ring.min(received / sizes.rx_rings)
-        });
+        let lent = options.sizes().map_or(0, |sizes| sizes.lent());
         i64::try_from(lent).unwrap_or(i64::MAX)
     }
 

@@ -1,0 +1,283 @@
+//! Is a port whose process was killed taken over by `--adopt` as it runs, with every frame that was
+//! in a ring; and is it reset, with the reason told, where it cannot be?
+#![cfg(feature = "cli")]
+
+mod program;
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use etsec_core::Region;
+use etsec_sim::capture::CaptureReader;
+use etsec_sim::remote::{Client, Role};
+use program::owner::{etsec, run, text};
+use program::simd::Simd;
+use program::*;
+use rustix::process::{Pid, Signal, kill_process};
+
+/// Most frames that a killed process had in its hands.
+const BURST: usize = 32;
+
+/// An `etsec` that owns a device, and what it said when it began.
+struct Running {
+    child: Child,
+    said: Vec<String>,
+}
+
+impl Running {
+    /// Starts it and waits until its ports run.
+    fn start(words: &[&str]) -> Running {
+        let ports = if words[0] == "forward" { 2 } else { 1 };
+        let mut child = etsec(&[&["-v"], words].concat()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let mut said = Vec::new();
+        for line in lines.by_ref().map_while(Result::ok) {
+            said.push(line);
+            let started = said.iter().filter(|line| line.contains(": started")).count();
+            if started == ports {
+                thread::spawn(move || lines.for_each(drop));
+                return Running { child, said };
+            }
+        }
+        let status = child.wait();
+        panic!("it ended: {status:?}, {said:?}");
+    }
+
+    fn has_said(&self, words: &str) -> bool {
+        self.said.iter().any(|line| line.contains(words))
+    }
+
+    fn kill(mut self) -> u32 {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        self.child.id()
+    }
+
+    /// Ends it orderly.
+    fn end(self) {
+        kill_process(Pid::from_child(&self.child), Signal::INT).unwrap();
+        let output = self.child.wait_with_output().unwrap();
+        assert_eq!(code(&output), Some(0));
+    }
+}
+
+/// Numbers of the frames of a capture file, in order.
+fn numbers(path: &Path) -> Vec<u64> {
+    let mut reader = CaptureReader::open(path).unwrap();
+    let mut found = Vec::new();
+    while let Some(frame) = reader.next_frame().unwrap() {
+        // A pattern begins with a sequence number, behind the header.
+        found.push(u32::from_be_bytes(frame.data[14..18].try_into().unwrap()).into());
+    }
+    found
+}
+
+/// A capture file with `count` numbered frames.
+fn input(folder: &Path, count: u64) -> String {
+    let path = folder.join("in.pcap").display().to_string();
+    let device = format!("sim,wire=pcap:,{path}");
+    let sent = run(&["send", "--device", &device, "--count", &count.to_string()]);
+    assert_eq!(code(&sent), Some(0), "{}", said(&sent));
+    path
+}
+
+fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
+    for _ in 0..2000 {
+        if done() {
+            return;
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    panic!("{what} took too long");
+}
+
+#[test]
+fn frames_in_rings_outlive_processes_that_are_killed() {
+    const FRAMES: usize = 20_000;
+    const KILLS: usize = 8;
+    let folder = tempfile::tempdir().unwrap();
+    let (input, back) = (input(folder.path(), FRAMES as u64), folder.path().join("back.pcap"));
+    let simd = Simd::start(folder.path(), "one", &format!("pcap:{input},{}", back.display()));
+    let device = simd.device();
+    let words = ["echo", "--promiscuous", "--adopt", "--device", &device];
+    let first = Running::start(&words);
+    assert!(first.has_said(": not taken over: no process has left it"), "{:?}", first.said);
+    let station = first.said.last().unwrap().clone();
+    let mut before = first;
+    for n in 0..KILLS {
+        thread::sleep(Duration::from_millis(n as u64));
+        let pid = before.kill();
+        let next = Running::start(&words);
+        assert!(next.has_said(&format!("taken over from process {pid}: ")), "{:?}", next.said);
+        // The random address of the first is the one of all.
+        assert_eq!(next.said.last(), Some(&station));
+        before = next;
+    }
+    let mut seen = Vec::new();
+    wait_until("the last frame", || {
+        seen = numbers(&back);
+        seen.last() == Some(&(FRAMES as u64 - 1))
+    });
+    let once: BTreeSet<u64> = seen.iter().copied().collect();
+    assert_eq!(once.len(), seen.len(), "a frame came twice");
+    assert!(seen.is_sorted());
+    let lost = FRAMES - seen.len();
+    assert!(lost <= KILLS * BURST, "{lost} frames are missing after {KILLS} kills");
+    // No reset has ended a count.
+    let stats = text(&run(&["--json", "stats", "--device", &device]));
+    let counted = serde_json::from_str::<serde_json::Value>(&stats).unwrap();
+    assert_eq!(counted["counters"]["RPKT"], FRAMES, "{stats}");
+    before.end();
+    simd.stop();
+}
+
+#[test]
+fn a_port_that_is_asked_for_otherwise_is_reset_and_the_reason_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let simd = Simd::start(folder.path(), "one", "null");
+    let device = simd.device();
+    let words = ["echo", "--adopt", "--device", &device];
+    for (other, why) in [
+        (&["--ring", "128"][..], "transmit rings of 256, and 768 buffers of 1536 bytes, not"),
+        (&["--buffers", "700"], "and 768 buffers of 1536 bytes, not"),
+        (&["--mtu", "1400", "--ring", "256"], "buffers of"),
+        (&["--mac", "02:00:00:00:00:77"], "register 0x54"),
+        (&["--promiscuous"], "register 0x300 holds"),
+        (&["--link", "100"], "its PHY is set to another link"),
+    ] {
+        let dead =
+            Running::start(&words[..1].iter().chain(&words[2..]).copied().collect::<Vec<_>>());
+        dead.kill();
+        let next = Running::start(&[&words, other].concat());
+        assert!(next.has_said("not taken over, but reset: "), "{other:?}: {:?}", next.said);
+        assert!(next.has_said(why), "{other:?}: {:?}", next.said);
+        next.kill();
+        // What has been reset once is taken over by the same again.
+        let same = Running::start(&[&words, other].concat());
+        assert!(same.has_said(": taken over from process "), "{other:?}: {:?}", same.said);
+        same.end();
+    }
+    simd.stop();
+}
+
+#[test]
+fn an_orderly_end_leaves_nothing_to_take_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let simd = Simd::start(folder.path(), "one", "null");
+    let device = simd.device();
+    for _ in 0..2 {
+        let owner = Running::start(&["receive", "--adopt", "--device", &device]);
+        assert!(owner.has_said("not taken over: no process has left it"), "{:?}", owner.said);
+        let client = Client::connect(&simd.socket, Role::Observer).unwrap().client;
+        assert!(client.left().unwrap().is_some());
+        owner.end();
+        assert!(client.left().unwrap().is_none(), "the memory was given back");
+    }
+    simd.stop();
+}
+
+#[test]
+fn two_ports_that_hold_each_others_buffers_are_taken_over_together() {
+    const FRAMES: usize = 20_000;
+    let folder = tempfile::tempdir().unwrap();
+    let (input, out) = (input(folder.path(), FRAMES as u64), folder.path().join("out.pcap"));
+    let a = Simd::start(folder.path(), "a", &format!("pcap:{input}"));
+    let b = Simd::start(folder.path(), "b", &format!("pcap:,{}", out.display()));
+    let words = ["forward", "--adopt", &a.device(), &b.device()];
+    let mut before = Running::start(&words);
+    for n in 0..4 {
+        thread::sleep(Duration::from_millis(3 * n));
+        before.kill();
+        before = Running::start(&words);
+        let taken = before.said.iter().filter(|line| line.contains(": taken over from")).count();
+        assert_eq!(taken, 2, "{:?}", before.said);
+    }
+    let mut seen = Vec::new();
+    wait_until("the last frame", || {
+        seen = numbers(&out);
+        seen.last() == Some(&(FRAMES as u64 - 1))
+    });
+    let once: BTreeSet<u64> = seen.iter().copied().collect();
+    assert_eq!(once.len(), seen.len(), "a frame came twice");
+    before.kill();
+    // One of them is another one's now: neither is taken over.
+    let other = Running::start(&["receive", "--device", &b.device()]);
+    other.end();
+    let both = Running::start(&words);
+    let refused = both.said.iter().filter(|line| line.contains("not taken over")).count();
+    assert_eq!(refused, 2, "{:?}", both.said);
+    assert!(both.has_said("may hold each other's buffers"), "{:?}", both.said);
+    both.end();
+    a.stop();
+    b.stop();
+}
+
+/// Where the child of the last test finds the simulator, and what it is to change.
+const SPOIL: &str = "ETSEC_TEST_SPOIL";
+
+/// What a process does that dies with memory in its hands: this test by itself does nothing.
+#[test]
+fn the_process_that_spoils_memory() {
+    let Ok(words) = std::env::var(SPOIL) else { return };
+    let [socket, at, value] = words.split(' ').collect::<Vec<_>>().try_into().unwrap();
+    let (at, value): (usize, u32) = (at.parse().unwrap(), value.parse().unwrap());
+    let client = Client::connect(Path::new(socket), Role::Owner).unwrap().client;
+    let region = client.adopt().unwrap().expect("memory that was left");
+    assert!(at + 4 <= region.len());
+    // SAFETY: mapped, aligned, and inside; the owner is dead, and the device does not read there.
+    unsafe { region.cpu().add(at).cast::<u32>().write(value) };
+    // Ending without giving the memory back.
+    std::mem::forget(region);
+}
+
+/// Changes a word of the memory that a dead owner has left.
+fn spoil(simd: &Simd, at: usize, value: u32) {
+    let runner = std::env::var("ETSEC_RUNNER").unwrap_or_default();
+    let this = std::env::current_exe().unwrap().display().to_string();
+    let mut words = runner.split_whitespace().chain([this.as_str()]);
+    let status = Command::new(words.next().unwrap())
+        .args(words)
+        .args(["--exact", "the_process_that_spoils_memory"])
+        .env(SPOIL, format!("{} {at} {value}", simd.socket.display()))
+        .stdout(Stdio::null())
+        .status()
+        .unwrap();
+    assert!(status.success());
+}
+
+#[test]
+fn memory_that_is_not_what_it_should_be_is_never_taken_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let simd = Simd::start(folder.path(), "one", "null");
+    let device = simd.device();
+    let words = ["echo", "--adopt", "--device", &device];
+    for (at, value, why) in [
+        (0, 0x1234_5678, "the memory is not this driver's"),
+        (4, 99, "the memory is of version 99, or of another kind of CPU"),
+        (12, 4096, "the memory says to be 4096 bytes long, and is not"),
+        (16, 2, "or of another kind of CPU"),
+        (24, 0x40, "the memory has no ring at 0x40, where it says"),
+        (28, 0x80, "the memory has no pool where it says"),
+    ] {
+        Running::start(&words).kill();
+        spoil(&simd, at, value);
+        let next = Running::start(&words);
+        assert!(next.has_said("not taken over, but reset: "), "{at}: {:?}", next.said);
+        assert!(next.has_said(why), "{at}: {:?}", next.said);
+        next.end();
+    }
+    // A controller that was stopped by somebody in between.
+    Running::start(&words).kill();
+    let client = Client::connect(&simd.socket, Role::Owner).unwrap().client;
+    // MACCFG1: neither sends nor receives.
+    etsec_core::Bus::write(&client.bus(), 0x500, 0);
+    drop(client);
+    let next = Running::start(&words);
+    assert!(next.has_said("not taken over, but reset: the controller does not run"));
+    next.end();
+    simd.stop();
+}
