@@ -13,6 +13,7 @@ pub mod device;
 pub mod devtree;
 pub mod error;
 pub mod ethernet;
+pub mod halt;
 pub mod handover;
 pub mod handover_error;
 pub mod hugepage;
@@ -38,6 +39,7 @@ pub mod simulated;
 #[cfg(feature = "sim")]
 mod space;
 pub mod spec;
+pub mod supervision;
 mod switches;
 mod sys;
 #[cfg(test)]

@@ -200,6 +200,17 @@ pub fn offered(roots: &Roots) -> Result<Vec<String>, Error> {
     Ok(names)
 }
 
+/// The UIO devices that make up the port called `name`, those of its second group among them.
+///
+/// # Errors
+/// Those of [`Port::open`] that have to do with names.
+pub fn devices(roots: &Roots, name: &str) -> Result<Vec<UioDevice>, Error> {
+    let devices = uio::list(roots)?;
+    let first = members(roots, &devices, name)?;
+    let second = second(&devices, name)?.into_iter().flatten();
+    Ok(first.into_iter().chain(second).map(|(device, _)| device.clone()).collect())
+}
+
 /// The UIO devices that make up `name`, each with the lines it stands for.
 fn members<'a>(
     roots: &Roots,

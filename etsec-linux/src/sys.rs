@@ -7,7 +7,11 @@ use std::fs::File;
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 use std::time::Duration;
+
+use rustix::process::{Signal, set_parent_process_death_signal};
 
 /// What a file lives on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,6 +131,22 @@ pub fn interval_timer(every: Duration) -> io::Result<OwnedFd> {
     // asked for.
     check(unsafe { libc::timerfd_settime(fd, 0, &raw const times, std::ptr::null_mut()) })?;
     Ok(timer)
+}
+
+/// Makes the program that `command` starts get SIGTERM when the calling thread ends.
+pub fn end_with_parent(command: &mut Command) {
+    let parent = rustix::process::getpid();
+    let bind = move || {
+        set_parent_process_death_signal(Some(Signal::TERM))?;
+        // Between the fork and this call the parent may have gone already.
+        if rustix::process::getppid() != Some(parent) {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        Ok(())
+    };
+    // SAFETY: between fork and exec the closure makes two system calls; it allocates nothing and
+    // takes no lock.
+    unsafe { command.pre_exec(bind) };
 }
 
 /// Device number of a file's file system as `/proc/locks` prints it: major and minor.

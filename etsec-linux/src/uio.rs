@@ -108,6 +108,14 @@ pub fn find<'a>(devices: &'a [UioDevice], name: &str) -> Result<Option<&'a UioDe
     names::find_one(devices, name, |device| &device.name, |device| &device.id)
 }
 
+/// Opens the file of `device` for nothing but to keep it open, beside its owner.
+///
+/// # Errors
+/// What the system says.
+pub fn hold(device: &UioDevice) -> Result<File, Error> {
+    File::open(&device.dev).map_err(io("open", &device.dev))
+}
+
 /// An open UIO device: its interrupt, and the door to its memory maps.
 #[derive(Debug)]
 pub struct Uio {

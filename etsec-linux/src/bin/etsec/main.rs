@@ -19,6 +19,7 @@ mod link;
 mod mdio;
 mod meter;
 mod net;
+mod notify;
 mod observe;
 mod outgoing;
 mod output;
@@ -36,6 +37,7 @@ mod setup;
 mod signals;
 mod station;
 mod stats;
+mod supervise;
 mod trace;
 mod tracer;
 mod tune;
@@ -150,6 +152,7 @@ fn command(cli: &Cli, context: &Context) -> Result<()> {
         Command::Ptp(args) => tune::ptp(args, context),
         Command::Trace(action) => trace::run(action, context.out),
         Command::Wol(args) => wol::run(args, context),
+        Command::Supervise(args) => supervise::run(args, context),
         Command::Completions { .. } => Ok(()),
     }
 }

@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::args::{DeviceName, Until};
 use crate::control::{self, Request};
 use crate::meter::{Meter, Totals};
+use crate::notify::Notify;
 use crate::output::Output;
 use crate::signals::Stop;
 use crate::station::Station;
@@ -78,6 +79,7 @@ pub struct Run {
     /// Turns since the last look.
     busy: u32,
     meter: Meter,
+    notify: Notify,
 }
 
 /// How many busy turns pass between two looks at the clock.
@@ -94,6 +96,7 @@ impl Run {
             looked: now,
             busy: 0,
             meter: Meter::new(context.quiet),
+            notify: Notify::ready(),
         }
     }
 
@@ -136,6 +139,7 @@ impl Run {
     pub fn look(&mut self, totals: impl FnOnce() -> Totals) {
         self.looked = Instant::now();
         self.busy = 0;
+        self.notify.alive(self.looked);
         self.meter.update(self.looked, totals);
     }
 

@@ -1,0 +1,208 @@
+//! A command that dies and is started again, as a user has it: `etsec supervise`.
+#![cfg(feature = "cli")]
+
+mod program;
+
+use std::io::{BufRead, BufReader, Lines};
+use std::os::unix::net::UnixDatagram;
+use std::process::{Child, ChildStderr};
+use std::time::Duration;
+
+use program::owner::{etsec, run, text};
+use program::simd::Simd;
+use program::*;
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+/// A supervisor that runs, and what is said by it and its command.
+struct Supervised {
+    child: Child,
+    said: Lines<BufReader<ChildStderr>>,
+}
+
+impl Supervised {
+    /// `etsec echo` on `simd`, supervised with these options.
+    fn start(simd: &Simd, options: &[&str]) -> Self {
+        let device = simd.device();
+        let etsec_words = program::words();
+        let command: Vec<&str> = etsec_words.iter().map(String::as_str).collect();
+        let echo = ["-v", "-q", "echo", "--device", &device];
+        let ours = ["-v", "supervise", "--device", &device, "--pause", "0.01"];
+        let words = [&ours, options, &["--"], &command, &echo].concat();
+        let mut child = etsec(&words).spawn().unwrap();
+        let said = BufReader::new(child.stderr.take().unwrap()).lines();
+        Supervised { child, said }
+    }
+
+    /// Reads on to the line that says `what`.
+    fn hear(&mut self, what: &str) -> String {
+        let mut heard = String::new();
+        for line in self.said.by_ref() {
+            let line = line.unwrap();
+            if line.contains(what) {
+                return line;
+            }
+            heard.push_str(&line);
+            heard.push('\n');
+        }
+        panic!("never said: {what}\n{heard}");
+    }
+
+    /// The number of the command that runs from now on, when it has started its port.
+    fn command(&mut self) -> Pid {
+        let line = self.hear("runs as process");
+        let number = line.split("process ").nth(1).unwrap().split(' ').next().unwrap();
+        self.hear(": started");
+        Pid::from_raw(number.parse().unwrap()).unwrap()
+    }
+
+    /// Asks it to end, and sees that it ends well.
+    fn end(mut self, signal: Signal) -> String {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+        self.said.by_ref().for_each(drop);
+        let output = self.child.wait_with_output().unwrap();
+        assert_eq!(code(&output), Some(0));
+        text(&output)
+    }
+}
+
+fn simd() -> (TempDir, Simd) {
+    let folder = tempfile::tempdir().unwrap();
+    let simd = Simd::start(folder.path(), "socket", "null");
+    (folder, simd)
+}
+
+fn is_running(simd: &Simd) -> bool {
+    let regs = run(&["regs", "--device", &simd.device()]);
+    assert_eq!(code(&regs), Some(0), "{}", program::said(&regs));
+    text(&regs).lines().any(|line| line.contains(" MACCFG1 ") && line.contains("RX_EN"))
+}
+
+#[test]
+fn a_killed_command_is_started_again_and_an_asked_one_is_not() {
+    let (_folder, simd) = simd();
+    let mut supervised = Supervised::start(&simd, &[]);
+    for _ in 0..3 {
+        let pid = supervised.command();
+        kill_process(pid, Signal::KILL).unwrap();
+        supervised.hear("was killed by signal 9");
+    }
+    supervised.command();
+    assert!(is_running(&simd));
+    let told = supervised.end(Signal::TERM);
+    assert!(told.contains("started 4 times"), "{told}");
+    assert!(!is_running(&simd));
+    simd.stop();
+}
+
+#[test]
+fn a_command_that_stands_still_is_killed_and_started_again() {
+    let (_folder, simd) = simd();
+    let mut supervised = Supervised::start(&simd, &["--watchdog", "2"]);
+    let pid = supervised.command();
+    kill_process(pid, Signal::STOP).unwrap();
+    supervised.hear("has said nothing for");
+    supervised.command();
+    supervised.end(Signal::INT);
+    simd.stop();
+}
+
+#[test]
+fn a_service_manager_is_told_how_things_are() {
+    let (folder, simd) = simd();
+    let path = folder.path().join("manager");
+    let manager = UnixDatagram::bind(&path).unwrap();
+    // As long as a busy machine may take.
+    manager.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    let hear = |what: &str| {
+        let mut message = [0; 1024];
+        loop {
+            let length = manager.recv(&mut message).unwrap_or_else(|_| panic!("no {what}"));
+            let words = String::from_utf8_lossy(&message[..length]);
+            if words.contains(what) {
+                return;
+            }
+        }
+    };
+    let device = simd.device();
+    let etsec_words = program::words();
+    let command: Vec<&str> = etsec_words.iter().map(String::as_str).collect();
+    let ours = ["supervise", "--device", &device, "--pause", "0.01", "--"];
+    let echo = ["-q", "echo", "--device", &device];
+    let mut supervisor = etsec(&[&ours, &command[..], &echo].concat());
+    supervisor.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "200000");
+    let mut supervisor = supervisor.spawn().unwrap();
+    hear("STATUS=process ");
+    hear("READY=1");
+    hear("WATCHDOG=1");
+    kill_process(Pid::from_child(&supervisor), Signal::TERM).unwrap();
+    hear("STOPPING=1");
+    assert!(supervisor.wait().unwrap().success());
+    simd.stop();
+}
+
+#[test]
+fn one_that_does_not_end_in_time_is_killed_and_its_device_stopped() {
+    let (_folder, simd) = simd();
+    let mut supervised = Supervised::start(&simd, &["--grace", "0.2"]);
+    let pid = supervised.command();
+    kill_process(pid, Signal::STOP).unwrap();
+    kill_process(Pid::from_child(&supervised.child), Signal::TERM).unwrap();
+    supervised.hear("asked to end, the command was killed by signal 9");
+    assert_eq!(supervised.child.wait().unwrap().code(), Some(1));
+    assert!(!is_running(&simd));
+    simd.stop();
+}
+
+#[test]
+fn one_that_is_given_up_leaves_a_device_that_is_stopped() {
+    let (_folder, simd) = simd();
+    let mut supervised = Supervised::start(&simd, &["--restarts", "1"]);
+    for _ in 0..2 {
+        let pid = supervised.command();
+        assert!(is_running(&simd));
+        kill_process(pid, Signal::KILL).unwrap();
+    }
+    supervised.hear("was started again 1 times for nothing");
+    assert_eq!(supervised.child.wait().unwrap().code(), Some(1));
+    assert!(!is_running(&simd));
+    simd.stop();
+}
+
+#[test]
+fn a_command_does_not_outlive_its_supervisor() {
+    let (_folder, simd) = simd();
+    let mut supervised = Supervised::start(&simd, &[]);
+    supervised.command();
+    supervised.child.kill().unwrap();
+    supervised.child.wait().unwrap();
+    // It holds the other end for as long as it lives.
+    supervised.said.by_ref().for_each(drop);
+    assert!(!is_running(&simd), "it has ended as it was asked to");
+    simd.stop();
+}
+
+#[test]
+fn commands_that_cannot_run_are_told_of() {
+    let (_folder, simd) = simd();
+    let device = simd.device();
+    let supervise = |words: &[&str]| {
+        let ours = ["supervise", "--device", &device, "--pause", "0.01", "--restarts", "2", "--"];
+        run(&[&ours, words].concat())
+    };
+    let none = supervise(&["/no/such/program"]);
+    assert_eq!(code(&none), Some(1));
+    assert!(said(&none).contains("/no/such/program"), "{}", said(&none));
+    let wrong = supervise(&["sh", "-c", "exit 2"]);
+    assert_eq!(code(&wrong), Some(2), "{}", said(&wrong));
+    assert!(text(&wrong).contains("started 1 time\n"), "{}", text(&wrong));
+    let failing = supervise(&["sh", "-c", "exit 7"]);
+    assert_eq!(code(&failing), Some(1));
+    assert!(text(&failing).contains("started 3 times"), "{}", text(&failing));
+    assert!(said(&failing).contains("has failed with status 7"), "{}", said(&failing));
+    let done = supervise(&["true"]);
+    assert_eq!(code(&done), Some(0), "{}", said(&done));
+    let nobody = run(&["supervise", "--", "true"]);
+    assert_eq!(code(&nobody), Some(2));
+    simd.stop();
+}
