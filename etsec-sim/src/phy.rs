@@ -210,11 +210,16 @@ impl Phy {
         }
     }
 
+    /// Resets it by its pin, as BMCR\[reset\] does.
+    pub fn reset(&mut self) {
+        self.drop_link();
+        self.bmcr = BMCR_DEFAULT | BMCR_RESET;
+        self.reset_left_ns = self.config.reset_ns.max(1);
+    }
+
     fn write_control(&mut self, value: u16) {
         if value & BMCR_RESET != 0 {
-            self.drop_link();
-            self.bmcr = BMCR_DEFAULT | BMCR_RESET;
-            self.reset_left_ns = self.config.reset_ns.max(1);
+            self.reset();
             return;
         }
         let before = self.bmcr;

@@ -221,6 +221,11 @@ impl Sim {
         self.with(|model| model.set_link_up(up));
     }
 
+    /// Resets the external PHY by its pin: what was set in it is lost, and the link is sought anew.
+    pub fn reset_phy(&self) {
+        self.with(|model| model.miim.phy_mut().reset());
+    }
+
     /// Takes out what the sanitizer has found.
     pub fn violations(&self) -> Vec<Violation> {
         self.with(Model::violations)
