@@ -18,6 +18,8 @@ use tempfile::TempDir;
 struct Supervised {
     child: Child,
     said: Lines<BufReader<ChildStderr>>,
+    /// What the last command has said until it ran.
+    began: String,
 }
 
 impl Supervised {
@@ -26,24 +28,23 @@ impl Supervised {
         let device = simd.device();
         let etsec_words = program::words();
         let command: Vec<&str> = etsec_words.iter().map(String::as_str).collect();
-        let echo = ["-v", "-q", "echo", "--device", &device];
+        let echo = ["-v", "-q", "echo", "--adopt", "--device", &device];
         let ours = ["-v", "supervise", "--device", &device, "--pause", "0.01"];
         let words = [&ours, options, &["--"], &command, &echo].concat();
         let mut child = etsec(&words).spawn().unwrap();
         let said = BufReader::new(child.stderr.take().unwrap()).lines();
-        Supervised { child, said }
+        Supervised { child, said, began: String::new() }
     }
 
-    /// Reads on to the line that says `what`.
+    /// Reads on to the line that says `what`; all that was said, with it.
     fn hear(&mut self, what: &str) -> String {
         let mut heard = String::new();
         for line in self.said.by_ref() {
-            let line = line.unwrap();
-            if line.contains(what) {
-                return line;
-            }
-            heard.push_str(&line);
+            heard += &line.unwrap();
             heard.push('\n');
+            if heard.contains(what) {
+                return heard;
+            }
         }
         panic!("never said: {what}\n{heard}");
     }
@@ -51,8 +52,8 @@ impl Supervised {
     /// The number of the command that runs from now on, when it has started its port.
     fn command(&mut self) -> Pid {
         let line = self.hear("runs as process");
-        let number = line.split("process ").nth(1).unwrap().split(' ').next().unwrap();
-        self.hear(": started");
+        let number = line.split("runs as process ").nth(1).unwrap().split(' ').next().unwrap();
+        self.began = self.hear(": started");
         Pid::from_raw(number.parse().unwrap()).unwrap()
     }
 
@@ -82,12 +83,14 @@ fn is_running(simd: &Simd) -> bool {
 fn a_killed_command_is_started_again_and_an_asked_one_is_not() {
     let (_folder, simd) = simd();
     let mut supervised = Supervised::start(&simd, &[]);
+    let mut pid = supervised.command();
     for _ in 0..3 {
-        let pid = supervised.command();
         kill_process(pid, Signal::KILL).unwrap();
         supervised.hear("was killed by signal 9");
+        let from = format!("taken over from process {}:", pid.as_raw_nonzero());
+        pid = supervised.command();
+        assert!(supervised.began.contains(&from), "{}", supervised.began);
     }
-    supervised.command();
     assert!(is_running(&simd));
     let told = supervised.end(Signal::TERM);
     assert!(told.contains("started 4 times"), "{told}");
