@@ -64,6 +64,9 @@ pub fn ask(roots: &Roots, device: &str, request: &Request, stop: &Stop) -> Resul
     let mut talk = Talk { stream, until: Instant::now() + LIMIT, stop, device };
     talk.say(&line)?;
     let answer = talk.hear()?;
+    if answer.is_empty() {
+        bail!("{device}: its owner ended before it answered; it may have done it");
+    }
     match serde_json::from_slice(&answer).with_context(|| silent(device))? {
         Answer::Done(value) => Ok(value),
         Answer::Refused(why) => bail!("{device}: {why}"),
@@ -106,6 +109,10 @@ impl Talk<'_> {
 
     /// Waits for what there was none of, unless it was another error.
     fn wait_after(&self, error: std::io::Error, what: PollFlags) -> Result<()> {
+        if matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) {
+            // It has ended without having read all of the request, so without having done it.
+            return Err(NobodyRuns(self.device.to_owned()).into());
+        }
         if !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) {
             return Err(error).with_context(|| silent(self.device));
         }
@@ -120,5 +127,40 @@ impl Talk<'_> {
         // Ready, interrupted or neither: the caller tries again.
         let _ = poll(&mut [PollFd::new(&self.stream, what)], slice.as_ref());
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A question to an owner at the other end of the second stream.
+    fn talk(stop: &Stop) -> (Talk<'_>, UnixStream) {
+        let (ours, owners) = UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        (Talk { stream: ours, until: Instant::now() + LIMIT, stop, device: "sim" }, owners)
+    }
+
+    #[test]
+    fn an_owner_that_ends_before_it_has_read_the_request_runs_nothing() {
+        let stop = Stop::default();
+        let (mut talk, owner) = self::talk(&stop);
+        talk.say(b"{}\n").unwrap();
+        // The request is under way, and nobody will read it.
+        drop(owner);
+        assert!(talk.hear().unwrap_err().is::<NobodyRuns>());
+        let (mut talk, owner) = self::talk(&stop);
+        drop(owner);
+        assert!(talk.say(b"{}\n").unwrap_err().is::<NobodyRuns>());
+    }
+
+    #[test]
+    fn an_owner_that_ends_with_the_request_read_may_have_done_it() {
+        let stop = Stop::default();
+        let (mut talk, mut owner) = self::talk(&stop);
+        talk.say(b"{}\n").unwrap();
+        owner.read_exact(&mut [0; 3]).unwrap();
+        drop(owner);
+        assert_eq!(talk.hear().unwrap(), b"", "and that is no answer");
     }
 }
