@@ -20,7 +20,7 @@ const PARTS: [&str; 2] = ["etsec-core/src", "etsec-sim/src"];
 /// What runs: the tests of both, and those of both together. The core is looked at with all it
 /// offers but what needs a probe.
 const TESTS: [&str; 2] = [
-    "--package etsec-core --lib --features scatter,smoltcp,log",
+    "--package etsec-core --lib --features adopt,scatter,smoltcp,log",
     "--package etsec-sim --package etsec-tests --lib --tests \
      --features etsec-sim/pcap,etsec-sim/runner",
 ];
@@ -37,8 +37,9 @@ What is counted is what a test reaches, not what it would find: see docs/TESTING
 pub struct Options {
     #[command(flatten)]
     common: Common,
-    /// Show the lines and branches of this file that no test reaches, from the run before.
-    #[arg(long, value_name = "FILE")]
+    /// Show the lines and branches of this file, or of all in this folder, that no test reaches,
+    /// from the run before.
+    #[arg(long, value_name = "PATH")]
     show: Option<PathBuf>,
     /// Print the numbers as one JSON object in the last line.
     #[arg(long)]
@@ -55,9 +56,9 @@ pub fn run(options: &Options) -> Result<bool> {
     let Some(tools) = Toolchain::find(&mut session, &mut log)? else { return Ok(false) };
     let folder = session.target.join("coverage");
     let data = Data { profile: folder.join("tests.profdata"), list: folder.join("programs") };
-    if let Some(file) = &options.show {
+    if let Some(path) = &options.show {
         ensure!(data.profile.exists(), "nothing has been counted yet: `cargo xtask coverage`");
-        return show(&session, &tools, &data, file);
+        return show(&session, &tools, &data, path);
     }
     session.progress.start("coverage");
     let passed = data.count(&mut session, &mut log, &tools, &folder)?;
@@ -225,16 +226,22 @@ fn ran(output: &str, root: &Path) -> Vec<String> {
 }
 
 /// Prints the lines that were never reached, and branches that went one way only.
-fn show(session: &Session, tools: &Toolchain, data: &Data, file: &Path) -> Result<bool> {
+fn show(session: &Session, tools: &Toolchain, data: &Data, path: &Path) -> Result<bool> {
+    let path = session.root.join(path);
+    ensure!(path.exists(), "{}: there is no such file or folder", path.display());
     let mut cov = data.cov(session, tools, "show");
-    cov.args(["-show-branches=count", "-use-color=false", "-sources"]).arg(session.root.join(file));
+    cov.args(["-show-branches=count", "-show-instantiations=false", "-use-color=false"]);
+    cov.arg("-sources").arg(&path);
     let said = cov.output().context("cannot start llvm-cov")?;
     ensure!(said.status.success(), "llvm-cov: {}", String::from_utf8_lossy(&said.stderr));
-    let unreached = table::unreached(&String::from_utf8_lossy(&said.stdout));
-    for line in &unreached {
-        say!("{line}");
+    let files = table::unreached(&String::from_utf8_lossy(&said.stdout));
+    for (file, unreached) in &files {
+        // Of a single file llvm-cov does not say the name.
+        let file = if file.is_empty() { path.as_path() } else { Path::new(file) };
+        say!("{}", file.strip_prefix(&session.root).unwrap_or(file).display());
+        unreached.iter().for_each(|line| say!("{line}"));
     }
-    say!("{}: {} lines and branches are not reached", file.display(), unreached.len());
+    say!("{} lines and branches are not reached", files.values().map(Vec::len).sum::<usize>());
     Ok(true)
 }
 

@@ -122,39 +122,67 @@ impl Table {
     }
 }
 
-/// Of what `llvm-cov show` prints, lines with a count of 0 and branches that never went one way.
-/// Where a function is shown once for each of its instances, it is the first that counts: the sum.
-pub fn unreached(show: &str) -> Vec<String> {
-    let mut found: BTreeMap<(u64, u64), String> = BTreeMap::new();
-    let mut seen = std::collections::BTreeSet::new();
+/// Of what `llvm-cov show` prints, file by file: lines with a count of 0 and branches that never
+/// went one way. A branch is shown for each instance of its function, and what any of them has
+/// reached is reached. Left out are tests inside a file: an assertion never goes the other way.
+pub fn unreached(show: &str) -> BTreeMap<String, Vec<String>> {
+    let mut files = BTreeMap::new();
+    let (mut file, mut branches, mut lines) = (String::new(), BTreeMap::new(), Vec::new());
+    let mut is_test = false;
     for line in show.lines() {
-        if let Some((place, counts)) = branch(line) {
-            if seen.insert(place) && counts.contains(" 0") {
-                found.insert(place, format!("{:>5}:{:<3} {counts}", place.0, place.1));
+        if line.starts_with('/') && line.ends_with(".rs:") {
+            files.insert(file, sorted(&branches, &lines));
+            (file, branches, lines) = (line.trim_end_matches(':').into(), BTreeMap::new(), vec![]);
+            is_test = false;
+        } else if is_test {
+        } else if let Some((place, went)) = branch(line) {
+            let ways = branches.entry(place).or_insert([false; 2]);
+            *ways = [ways[0] | went[0], ways[1] | went[1]];
+        } else if let Some((number, count, code)) = counted(line) {
+            is_test = code == "mod tests {";
+            if count == "0" {
+                lines.push((number, code.to_owned()));
             }
-            continue;
         }
-        let mut columns = line.splitn(3, '|').map(str::trim_end);
-        let (Some(number), Some(count), Some(code)) =
-            (columns.next(), columns.next(), columns.next())
-        else {
-            continue;
+    }
+    files.insert(file, sorted(&branches, &lines));
+    files.retain(|_, found| !found.is_empty());
+    files
+}
+
+/// Lines and branches of a file that were not reached, in its order.
+fn sorted(branches: &BTreeMap<(u64, u64), [bool; 2]>, lines: &[(u64, String)]) -> Vec<String> {
+    let mut found: BTreeMap<(u64, u64), String> = BTreeMap::new();
+    for (number, code) in lines {
+        found.insert((*number, 0), format!("{number:>5}      {code}"));
+    }
+    for (place, ways) in branches {
+        let what = match ways {
+            [true, true] => continue,
+            [true, false] => "never false",
+            [false, true] => "never true",
+            [false, false] => "never asked",
         };
-        let Ok(number) = number.trim().parse::<u64>() else { continue };
-        if seen.insert((number, 0)) && count.trim() == "0" {
-            found.insert((number, 0), format!("{number:>5}     {code}"));
-        }
+        found.insert(*place, format!("{:>5}:{:<4} {what}", place.0, place.1));
     }
     found.into_values().collect()
 }
 
-/// `|  Branch (12:8): [True: 3, False: 0]` as the place and the counts.
-fn branch(line: &str) -> Option<((u64, u64), String)> {
+/// `12|  3|code` as number, count and code.
+fn counted(line: &str) -> Option<(u64, &str, &str)> {
+    let mut columns = line.splitn(3, '|').map(str::trim_end);
+    let number = columns.next()?.trim().parse().ok()?;
+    Some((number, columns.next()?.trim(), columns.next()?))
+}
+
+/// `|  Branch (12:8): [True: 3, False: 0]` as the place and the ways it went. One that the compiler
+/// has decided is none.
+fn branch(line: &str) -> Option<((u64, u64), [bool; 2])> {
     let rest = line.trim_start_matches([' ', '|']).strip_prefix("Branch (")?;
-    let (place, counts) = rest.split_once("): ")?;
+    let (place, counts) = rest.split_once("): [True: ")?;
     let (line, column) = place.split_once(':')?;
-    let counts = counts.replace(':', "");
-    Some(((line.parse().ok()?, column.parse().ok()?), counts))
+    let (yes, no) = counts.trim_end_matches(']').split_once(", False: ")?;
+    Some(((line.parse().ok()?, column.parse().ok()?), [yes != "0", no != "0"]))
 }
 
 #[cfg(test)]
@@ -187,19 +215,32 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_reached_is_listed_once() {
+    fn what_no_instance_has_reached_is_listed_once() {
         let show = "\
-    1|      2|fn f(x: u8) -> u8 {
-    2|      2|    if x > 3 {
+/w/a.rs:
+    1|      2|fn f<T>(x: T) -> u8 {
+    2|      2|    if x.is() && LATE {
   ------------------
   |  Branch (2:8): [True: 0, False: 2]
+  |  Branch (2:16): [Folded - Ignored]
+  ------------------
+  |  Branch (2:8): [True: 0, False: 1.2k]
   ------------------
     3|      0|        return 1;
     4|       |    }
+    5|      2|    if x.was() {
   ------------------
-    3|      0|        return 1;
+  |  Branch (5:8): [True: 0, False: 2]
+  ------------------
+  |  Branch (5:8): [True: 3, False: 0]
+  ------------------
+/w/b.rs:
+    1|      1|fn g() {}
+   10|       |mod tests {
+   11|      0|    fn never() {}
 ";
         let found = unreached(show);
-        assert_eq!(found, ["    2:8   [True 0, False 2]", "    3             return 1;"]);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found["/w/a.rs"], ["    2:8    never true", "    3              return 1;"]);
     }
 }
