@@ -209,13 +209,10 @@ impl<B: Bus> Controller<B> {
     /// Whether ring `n` has a register of its own: where it has none, nothing is kept (HW 2).
     fn has_ring_registers(&self, side: Side, n: usize) -> bool {
         let register = register(side, 1 + n).on(self.bus());
-        // Without ICEN, this changes nothing.
-        let (old, probe) = (register.get(), transmit::Coalescing::ICFT.val(1).into());
+        // Without ICEN, this sets nothing. What is to be there is written by `follow`.
+        let probe = transmit::Coalescing::ICFT.val(1).into();
         register.set(probe);
-        let found = register.get() == probe;
-        register.set(0);
-        register.set(old);
-        found
+        register.get() == probe
     }
 }
 

@@ -7,6 +7,7 @@ use etsec_core::{Bus as _, Error, Event, Line};
 use etsec_sim::{Fault, Line as Wire, Sim, SimConfig, WireSpeed};
 use etsec_tests::all_rings::{self, talker};
 use etsec_tests::rig::{Live, PEER, Plan, Rig, STATION, frame};
+use etsec_tests::trace::Traced;
 
 const TXIC: u16 = 0x110;
 const RXIC: u16 = 0x310;
@@ -217,6 +218,45 @@ fn rings_of_an_older_etsec_have_none_of_their_own() {
     assert!(live.sim.line(Wire::Rx));
     while live.receive(0).is_some() {}
     live.finish();
+}
+
+#[test]
+fn what_is_set_for_all_rings_takes_the_place_of_what_single_rings_had() {
+    for second in [false, true] {
+        let sim = Sim::default();
+        let rig = if second { Rig::grouped } else { Rig::on };
+        let mut port = rig(&sim, &Plan::default()).port;
+        port.set_ring_coalescing(Side::Rx, 0, some(9, 100)).unwrap();
+        port.set_ring_coalescing(Side::Rx, 4, some(5, 100)).unwrap();
+        port.set_coalescing(Side::Rx, some(3, 100)).unwrap();
+        let bus = sim.bus();
+        let [common, ring0, ring4] = [RXIC, RXIC_RING, RXIC_RING + 4 * 4].map(|at| bus.read(at));
+        // HW 9.3: with groups each ring has its own in any case, and both kinds are never on.
+        let three = 0x8000_0000 | 3 << 21 | 196;
+        let expected = if second { [0, three, three] } else { [three, 0, 0] };
+        assert_eq!([common, ring0, ring4], expected, "with a second page: {second}");
+    }
+}
+
+#[test]
+fn a_stopped_port_that_has_left_is_not_one_without_rings_of_their_own() {
+    let sim = Sim::default();
+    let bus = Traced::new(sim.bus());
+    let mut port = Rig::through(&sim, &Plan::default(), bus.clone()).port;
+    // Before the first access, and while it is seen whether there are registers.
+    for survived in 0..3 {
+        bus.die_after(survived);
+        let refused = port.set_ring_coalescing(Side::Tx, 3, some(5, 100));
+        assert_eq!(refused, Err(CoalescingError::Port(Error::Gone)), "after {survived}");
+        let refused = port.set_coalescing(Side::Rx, some(5, 100));
+        assert_eq!(refused, Err(CoalescingError::Port(Error::Gone)), "after {survived}");
+    }
+    bus.revive();
+    let mut delay = sim.delay();
+    let port = port.start(&mut delay).map_err(|(_, error)| error).unwrap();
+    assert_eq!((port.coalescing(Side::Tx, 3), port.coalescing(Side::Rx, 0)), (None, None));
+    assert_eq!((sim.bus().read(TXIC_RING + 4 * 3), sim.bus().read(RXIC)), (0, 0));
+    port.stop(&mut delay).map(drop).unwrap();
 }
 
 #[test]

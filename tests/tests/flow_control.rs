@@ -132,6 +132,34 @@ fn after_a_restart_a_ring_with_room_holds_nobody_back_and_one_without_does() {
 }
 
 #[test]
+fn a_ring_without_an_empty_descriptor_is_short_until_its_queue_tells_of_some() {
+    // HW 11.2: RFBPTR and RBPTR are equal both where all is free and where nothing is; who came
+    // there last decides.
+    for switches in readings() {
+        let sim = SimConfig { switches, ..SimConfig::default() };
+        let mut rig = Rig::new(&Plan { sim, ..Plan::default() });
+        rig.port.set_lossless(&mut rig.rx[0], Some(8)).unwrap();
+        rig.port.set_pause_time(9).unwrap();
+        let mut live = rig.start();
+        live.port.set_link(link("1000/full/tx"), &mut live.delay).unwrap();
+        // The last empty descriptor is the one the hardware stands at after fifteen of sixteen.
+        for n in 0..15 {
+            live.sim.receive(&frame(STATION, PEER, 60, n));
+        }
+        let bus = live.sim.bus();
+        assert_eq!(bus.read(RFBPTR0), bus.read(at::RBPTR0), "the hardware has caught up");
+        assert_eq!(pauses(&live), (vec![9], 0), "held, and not let go: {switches:?}");
+        while live.receive(0).is_some() {}
+        let end = if switches.no_xon { vec![] } else { vec![0] };
+        assert_eq!(pauses(&live), (end, 0), "{switches:?}");
+        // What software has told is taken for a ring that is all empty, and this one is.
+        bus.write(RFBPTR0, bus.read(at::RBPTR0));
+        assert_eq!(pauses(&live), (vec![], 0), "{switches:?}");
+        live.finish();
+    }
+}
+
+#[test]
 fn only_rings_with_a_threshold_hold_the_partner_back() {
     let mut plan = all_rings::plan(SimConfig::default());
     (plan.config.link, plan.config.pause_time) = (link("1000/full/tx"), 100);
