@@ -172,16 +172,16 @@ impl Buf {
         self.pool().bus_low(at)
     }
 
-    /// Writes a control block into the headroom where it has a place of its own, a multiple of 8
-    /// (HW 4.4, 14), and returns the low half of its address; `None` without room.
-    pub(crate) fn put_fcb_apart(&mut self, fcb: TxFcb) -> Option<u32> {
-        let at = (self.offset() as usize).checked_sub(TxFcb::LEN)? & !7;
-        Some(self.store(at, fcb.bytes()))
+    /// Writes a control block into the headroom, of 8 bytes or more, where it has a place of its
+    /// own, a multiple of 8 (HW 4.4, 14), and returns the low half of its address.
+    pub(crate) fn put_fcb_apart(&mut self, fcb: TxFcb) -> u32 {
+        let at = (self.offset() as usize).wrapping_sub(TxFcb::LEN) & !7;
+        self.store(at, fcb.bytes())
     }
 
     /// Writes eight bytes in front of the first one; returns the low half of their address.
     pub(crate) fn store(&mut self, at: usize, bytes: [u8; 8]) -> u32 {
-        debug_assert!(at + 8 <= self.offset() as usize);
+        debug_assert!(at < self.offset() as usize && at + 8 <= self.offset() as usize);
         let place = self.place() + at as u32;
         // SAFETY: between the buffer's start and its first byte; the buffer is owned.
         unsafe { self.writing(place).cast::<[u8; 8]>().write_unaligned(bytes) };

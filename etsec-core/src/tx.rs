@@ -382,16 +382,15 @@ impl<D: Doorbell> TxQueue<D> {
         self.sent -= bds;
     }
 
-    /// Leaves behind the chain or failed frame at the head, if there is one that the device has
-    /// finished with. Returns whether there was.
+    /// Leaves behind the chain or failed frame at the head, one of those that were sent, if the
+    /// device has finished with it. Returns whether it has.
     #[cold]
     #[inline(never)]
     fn finish_slowly(&mut self) -> bool {
-        if self.sent == 0 {
-            return false;
-        }
+        debug_assert!(self.sent != 0);
         let slot = self.ring.slot(self.head);
-        // SAFETY: `sent` is not 0, so the slot at `head` is filled; the frame stays there.
+        // SAFETY: both callers have seen that `sent` is not 0, so the slot at `head` is filled; the
+        // frame stays there.
         let (apart, frame) = unsafe { (slot.clear_apart(), ManuallyDrop::new(slot.take())) };
         let bds = frame.buffers() as u32 + u32::from(apart);
         let last = (1..bds).fold(self.head, |at, _| self.ring.next(at));

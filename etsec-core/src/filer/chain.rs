@@ -185,19 +185,19 @@ pub(super) fn byte_at(code: u8) -> Option<(ByteFrom, u8)> {
 
 /// The properties that are hashed, a bit each.
 pub(super) fn hashed(by: HashBy) -> u16 {
-    let properties = |flag| match flag {
-        HashBy::DESTINATION => 1 << 3 | 1 << 4,
-        HashBy::SOURCE => 1 << 5 | 1 << 6,
-        HashBy::ETHERTYPE => 1 << 7,
-        HashBy::VLAN => 1 << 8,
-        HashBy::PRIORITY => 1 << 9,
-        HashBy::TOS => 1 << 10,
-        HashBy::PROTOCOL => 1 << 11,
-        HashBy::DESTINATION_IP => 1 << 12,
-        HashBy::SOURCE_IP => 1 << 13,
-        HashBy::DESTINATION_PORT => 1 << 14,
-        HashBy::SOURCE_PORT => 1 << 15,
-        _ => 0,
-    };
-    by.iter().map(properties).fold(0, |all, one| all | one)
+    let properties = [
+        (HashBy::DESTINATION, 1 << 3 | 1 << 4),
+        (HashBy::SOURCE, 1 << 5 | 1 << 6),
+        (HashBy::ETHERTYPE, 1 << 7),
+        (HashBy::VLAN, 1 << 8),
+        (HashBy::PRIORITY, 1 << 9),
+        (HashBy::TOS, 1 << 10),
+        (HashBy::PROTOCOL, 1 << 11),
+        (HashBy::DESTINATION_IP, 1 << 12),
+        (HashBy::SOURCE_IP, 1 << 13),
+        (HashBy::DESTINATION_PORT, 1 << 14),
+        (HashBy::SOURCE_PORT, 1 << 15),
+    ];
+    let hashed = properties.into_iter().filter(|(flag, _)| by.contains(*flag));
+    hashed.fold(0, |all, (_, one)| all | one)
 }

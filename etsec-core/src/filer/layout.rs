@@ -75,27 +75,28 @@ impl Placed {
         Ok(Placed { program, live })
     }
 
-    /// The same rules for the part of the table that no search reaches; `None` if they do not fit
-    /// there. `places` are the bytes that the rules in use look at.
+    /// The same rules for the part of the table that no search reaches, and the guard that lets a
+    /// search come there; `None` if they do not fit. `places` are the bytes that the rules in use
+    /// look at.
     pub(super) fn beside(
         live: Live,
         places: u32,
         rules: &[Rule],
         default: Action,
-    ) -> Option<Placed> {
+    ) -> Option<(Placed, FilerEntry)> {
         match live {
             Live::Front { last } => {
                 let room = ENTRIES - 2 - last;
                 let form = Form { clusters: true, room, places, first_map: MAPS };
                 let program = compile(rules, default, form).ok()?;
                 let first = ENTRIES - program.entries.len();
-                Some(Placed { program, live: Live::Back { first } })
+                Some((Placed { program, live: Live::Back { first } }, guard(BACK)))
             }
             Live::Back { first } => {
                 let form = Form { clusters: false, room: first - 2, places, first_map: 0 };
                 let program = compile(rules, default, form).ok()?;
                 let last = program.entries.len();
-                Some(Placed { program, live: Live::Front { last } })
+                Some((Placed { program, live: Live::Front { last } }, guard(FRONT)))
             }
             Live::Whole => None,
         }
@@ -117,15 +118,6 @@ impl Placed {
         fillers.chain((first..).zip(self.program.entries.iter().copied()))
     }
 
-    /// The guard for these rules.
-    pub(super) fn guard(&self) -> Option<FilerEntry> {
-        match self.live {
-            Live::Front { .. } => Some(FilerEntry { control: FRONT, property: 0 }),
-            Live::Back { .. } => Some(FilerEntry { control: BACK, property: 0 }),
-            Live::Whole => None,
-        }
-    }
-
     /// The registers of the lists of rings, from RIR0 on, where these rules have any.
     pub(super) fn maps(&self) -> impl Iterator<Item = (usize, u32)> {
         let first = if matches!(self.live, Live::Front { .. }) { 0 } else { MAPS };
@@ -136,14 +128,16 @@ impl Placed {
     pub(super) fn table(&self) -> FilerTable {
         let mut table = FilerTable::new(0);
         for (at, entry) in self.entries(Live::Whole) {
-            table.set(at, entry);
+            table.set(at as u8, entry);
         }
-        if let Some(guard) = self.guard() {
-            table.set(0, guard);
-        }
-        if let Live::Front { .. } = self.live {
-            // So that there is an end of the cluster.
-            table.set(ENTRIES - 2, END);
+        match self.live {
+            Live::Front { .. } => {
+                table.set(0, guard(FRONT));
+                // So that there is an end of the cluster.
+                table.set((ENTRIES - 2) as u8, END);
+            }
+            Live::Back { .. } => table.set(0, guard(BACK)),
+            Live::Whole => {}
         }
         table.rbifx = self.program.places;
         for (n, map) in self.maps() {
@@ -151,6 +145,10 @@ impl Placed {
         }
         table
     }
+}
+
+const fn guard(control: u32) -> FilerEntry {
+    FilerEntry { control, property: 0 }
 }
 
 /// The first entry of the rules that are in use.

@@ -9,7 +9,7 @@ use embedded_hal::delay::DelayNs;
 use super::error::{FilerError, RuleError};
 use super::layout::{Change, Live, Placed};
 use super::rule::{Action, Rule};
-use super::table::FilerTable;
+use super::table::{FilerEntry, FilerTable};
 use crate::bus::Bus;
 use crate::controller::Controller;
 use crate::device::{Running, Stopped};
@@ -236,11 +236,11 @@ impl<B: Bus + Clone> Running<B> {
         let port = &mut self.owner_mut().port;
         port.controller.check_alive()?;
         port.check_rules(rules, default)?;
-        let filer = port.controller.filer.as_ref();
-        let beside = filer.and_then(|f| Placed::beside(f.live, f.places, rules, default));
-        if let Some(placed) = beside {
+        if let Some(Filer { live, places, .. }) = port.controller.filer
+            && let Some((placed, guard)) = Placed::beside(live, places, rules, default)
+        {
             port.check_maps(&placed, rules, default)?;
-            port.switch(&placed, delay)?;
+            port.switch(live, &placed, guard, delay)?;
             return Ok(Change::Seamless);
         }
         let placed = Placed::anew(rules, default)?;
@@ -316,12 +316,14 @@ impl<B: Bus> Port<B> {
         }
     }
 
-    /// Writes rules beside those in use and switches over.
-    fn switch(&mut self, placed: &Placed, delay: &mut dyn DelayNs) -> Result<(), Error> {
-        let (Some(filer), Some(guard)) = (&self.controller.filer, placed.guard()) else {
-            return Ok(());
-        };
-        let before = filer.live;
+    /// Writes rules beside those in use and switches over, which the guard does.
+    fn switch(
+        &mut self,
+        before: Live,
+        placed: &Placed,
+        guard: FilerEntry,
+        delay: &mut dyn DelayNs,
+    ) -> Result<(), Error> {
         let looked_at = self.controller.settings.over(RBIFX, 0);
         self.set_registers(placed);
         for (at, entry) in placed.entries(before) {

@@ -93,10 +93,8 @@ impl FilerTable {
         self.entries[usize::from(n)]
     }
 
-    pub(super) fn set(&mut self, n: usize, entry: FilerEntry) {
-        if let Some(place) = self.entries.get_mut(n) {
-            *place = entry;
-        }
+    pub(super) fn set(&mut self, n: u8, entry: FilerEntry) {
+        self.entries[usize::from(n)] = entry;
     }
 
     /// Adds an entry before the default rule.
@@ -183,8 +181,8 @@ mod tests {
     struct Notes(RefCell<Vec<(u16, u32)>>);
 
     impl Bus for Notes {
-        fn read(&self, _: u16) -> u32 {
-            0
+        fn read(&self, at: u16) -> u32 {
+            panic!("{at:#x} is read: only writing is tried here")
         }
         fn write(&self, at: u16, value: u32) {
             self.0.borrow_mut().push((at, value));
@@ -227,5 +225,25 @@ mod tests {
         let full = table.clone();
         assert_eq!(table.push(FILLER), Err(FilerFull));
         assert_eq!(table, full);
+    }
+
+    #[test]
+    fn tables_differ_in_an_entry_in_the_bytes_looked_at_and_in_the_rings_of_hashes() {
+        let table = FilerTable::new(3);
+        let mut others = [FilerTable::new(2), table.clone(), table.clone(), table.clone()];
+        others[1].push(FilerEntry { control: 7, property: 0 }).unwrap();
+        others[2].rbifx = 1;
+        others[3].rir[3] = 1;
+        assert!(others.iter().all(|other| *other != table));
+        assert_eq!(table.clone(), table);
+    }
+
+    #[test]
+    fn what_is_printed_is_what_is_used() {
+        let mut table = FilerTable::new(3);
+        table.push(FilerEntry { control: 77, property: 5 }).unwrap();
+        let text = std::format!("{table:?}");
+        assert!(text.starts_with("{0: FilerEntry { control: 77, property: 5 }, 255: "), "{text}");
+        assert_eq!(text.matches("FilerEntry").count(), 2, "{text}");
     }
 }

@@ -236,15 +236,15 @@ fn a_set_beside_another_leaves_that_and_its_registers_alone() {
             Live::Back { first } => first..=255,
             Live::Whole => unreachable!(),
         };
-        let new = Placed::beside(old.live, 0, &macs(m), Action::to(2)).expect("room");
+        let (new, guard) = Placed::beside(old.live, 0, &macs(m), Action::to(2)).expect("room");
         for (at, entry) in new.entries(old.live) {
             assert!(at != 0 && !used.contains(&at), "{n}, {m}: entry {at}");
-            table.set(at, entry);
+            table.set(at as u8, entry);
             // At each moment, the rules before are those in use.
             let read = |table: &FilerTable| table.rules().collect::<Result<Vec<_>, _>>();
             assert_eq!(read(&table), read(&before), "{n}, {m}: entry {at}");
         }
-        table.set(0, new.guard().unwrap());
+        table.set(0, guard);
         assert_eq!(table.rules().count(), m + 1);
         assert_eq!(table.rules().last().unwrap().unwrap().action, Action::to(2));
     }

@@ -142,7 +142,7 @@ impl<D: Doorbell> TxQueue<D> {
             slot.put(buf);
             return Ok(());
         }
-        let Some(low) = buf.put_fcb_apart(fcb) else { return self.refuse(buf, Reason::Headroom) };
+        let low = buf.put_fcb_apart(fcb);
         self.describe(low, FCB as u16, TxFlags::TOE);
         self.staged_more += 1;
         self.describe_frame(&buf, 0);
