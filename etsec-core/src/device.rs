@@ -464,3 +464,6 @@ impl<B> fmt::Debug for Running<B> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,7 @@
 //! Queues against descriptors that the test writes as the device would.
 
+mod rare;
+
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::vec::Vec;

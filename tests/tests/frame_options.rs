@@ -66,6 +66,39 @@ fn a_frame_may_bring_its_own_preamble() {
 }
 
 #[test]
+fn a_frame_unlike_others_is_refused_as_any_other() {
+    let mut live = live(FrameOptions { own_preambles: true, ..usual() });
+    let why = |live: &mut Live, len: usize, flags: TxFlags| {
+        let buf = live.pool.frame(&frame(PEER, STATION, len, 1)).expect("a buffer");
+        let refused = live.tx[0].stage_as(buf, flags).err()?;
+        assert_eq!(refused.buf.len(), len, "it comes back whole");
+        Some(refused.why)
+    };
+    let longest = live.port.config().frame_max();
+    for (len, flags, refused) in [
+        // Eight bytes are the preamble: there is no frame behind it.
+        (8, TxFlags::PRE, Some(Reason::Empty)),
+        (9, TxFlags::PRE, None),
+        (8, TxFlags::CF, None),
+        (0, TxFlags::CF, Some(Reason::Empty)),
+        (longest, TxFlags::PRE, None),
+        (longest + 1, TxFlags::PRE, Some(Reason::TooLong)),
+        (longest + 1, TxFlags::TC, Some(Reason::TooLong)),
+    ] {
+        assert_eq!(why(&mut live, len, flags), refused, "{len} bytes, {flags:?}");
+    }
+    assert_eq!((live.tx[0].counters().refused, live.tx[0].pending()), (4, 3));
+    while live.tx[0].space() > 0 {
+        live.tx[0].stage(live.pool.frame(&[0; 60]).unwrap()).unwrap();
+    }
+    assert_eq!(why(&mut live, 60, TxFlags::CF), Some(Reason::Full));
+    // None of them was to be sent.
+    let mut rig = live.stop();
+    assert_eq!(std::iter::from_fn(|| rig.tx[0].drain()).count(), 16);
+    rig.finish();
+}
+
+#[test]
 fn short_frames_come_only_where_they_are_wanted() {
     for short_frames in [false, true] {
         let mut live = live(FrameOptions { short_frames, ..usual() });

@@ -186,6 +186,11 @@ fn what_cannot_be_stamped_is_refused_with_its_buffer() {
     let out = frame(PEER, STATION, 100, 1);
     assert_eq!(refuse(&mut live, &out, 23), Err(Reason::Headroom));
     assert_eq!(refuse(&mut live, &[], 64), Err(Reason::Empty));
+    let mut chain = live.pool.frame(&out).unwrap();
+    chain.append(live.pool.frame(&out).unwrap()).unwrap();
+    let refused = live.tx[0].stage_stamped(chain).unwrap_err();
+    assert_eq!((refused.why, refused.buf.total_len()), (Reason::Chain, 200));
+    drop(refused);
     live.tx[0].permit_stamps::<etsec_sim::SimBus>(None);
     assert_eq!(refuse(&mut live, &out, 64), Err(Reason::NotPermitted));
     live.tx[0].permit_stamps(Some(&clock));

@@ -207,3 +207,86 @@ impl Action {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::rule::{ByteFrom, Number, Spread};
+    use super::*;
+
+    /// A rule of one condition that `set` sets.
+    fn refused(set: impl FnOnce(&mut Match)) -> RuleError {
+        let mut rule = Rule { when: Match::default(), action: Action::Reject };
+        set(&mut rule.when);
+        rule.normal().expect_err("a rule that cannot be")
+    }
+
+    #[test]
+    fn conditions_that_every_frame_meets_say_nothing() {
+        let any = Some(MacMatch { addr: MacAddr::BROADCAST, mask: MacAddr([0; 6]) });
+        assert_eq!(refused(|when| when.source = any), RuleError::SaysNothing("src-mac"));
+        assert_eq!(refused(|when| when.destination = any), RuleError::SaysNothing("dst-mac"));
+        let any = Some(IpMatch::V4 { addr: Ipv4Addr::LOCALHOST, mask: Ipv4Addr::UNSPECIFIED });
+        assert_eq!(refused(|when| when.source_ip = any), RuleError::SaysNothing("src-ip"));
+        assert_eq!(refused(|when| when.destination_ip = any), RuleError::SaysNothing("dst-ip"));
+        let any = Some(Number::Masked { value: 3, mask: 0 });
+        assert_eq!(refused(|when| when.tos = any), RuleError::SaysNothing("tos"));
+        let any = Some(Number::Range { first: 0, last: 4095 });
+        assert_eq!(refused(|when| when.vlan = any), RuleError::SaysNothing("vlan"));
+        let byte = ByteMatch { from: ByteFrom::Layer3, offset: 0, value: 5, mask: 0 };
+        let error = refused(|when| when.bytes[0] = Some(byte));
+        assert_eq!(error, RuleError::SaysNothing("byte"));
+    }
+
+    #[test]
+    fn what_the_hardware_cannot_see_is_out_of_range() {
+        let unknown = ParseFlags::from_bits_retain(0x8000_0000);
+        for set in [true, false] {
+            let error = refused(|when| {
+                *(if set { &mut when.flags.set } else { &mut when.flags.clear }) = unknown;
+            });
+            let most = ParseFlags::all().bits();
+            assert_eq!(error, RuleError::range("parse flags", 0x8000_0000, 0, most));
+        }
+        for prefix in [0, 33, 128] {
+            let ip = Some(IpMatch::V6 { addr: Ipv6Addr::LOCALHOST, prefix });
+            assert_eq!(refused(|when| when.source_ip = ip), RuleError::Prefix("src-ip", prefix));
+            let error = refused(|when| when.destination_ip = ip);
+            assert_eq!(error, RuleError::Prefix("dst-ip", prefix));
+        }
+        for from in [ByteFrom::Frame, ByteFrom::Layer2, ByteFrom::Layer3] {
+            let offset = from.most() + 1;
+            let byte = ByteMatch { from, offset, value: 5, mask: 0xFF };
+            let error = refused(|when| when.bytes[3] = Some(byte));
+            let (offset, most) = (offset.into(), from.most().into());
+            assert_eq!(error, RuleError::range("byte offset", offset, 0, most));
+        }
+    }
+
+    #[test]
+    fn addresses_of_two_kinds_are_in_no_packet() {
+        let four = Some(IpMatch::exactly(Ipv4Addr::LOCALHOST));
+        let six = Some(IpMatch::V6 { addr: Ipv6Addr::LOCALHOST, prefix: 32 });
+        let error = RuleError::Contradiction("IPv4 addresses", "IPv6 addresses");
+        for (source, destination) in [(four, six), (six, four)] {
+            let refused =
+                refused(|when| (when.source_ip, when.destination_ip) = (source, destination));
+            assert_eq!(refused, error);
+        }
+    }
+
+    #[test]
+    fn rings_and_queues_that_do_not_exist_are_out_of_range() {
+        let normal = |action| Rule { when: Match::default(), action }.normal().map(drop);
+        let spread = |ring, by| {
+            let mut rings = [0; 8];
+            rings[7] = ring;
+            Action::Spread(Spread { rings, by })
+        };
+        assert_eq!(normal(spread(8, HashBy::TOS)), Err(RuleError::range("ring", 8, 0, 7)));
+        assert_eq!(normal(spread(7, HashBy::TOS)), Ok(()));
+        assert_eq!(normal(spread(7, HashBy::empty())), Err(RuleError::NothingToHash));
+        let unknown = HashBy::from_bits_retain(!HashBy::all().bits());
+        assert_eq!(normal(spread(7, unknown)), Err(RuleError::NothingToHash));
+        assert_eq!(normal(Action::to(64)), Err(RuleError::range("queue", 64, 0, 63)));
+    }
+}

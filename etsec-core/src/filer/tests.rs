@@ -134,6 +134,11 @@ fn errors_name_place_thing_and_range() {
         ("tcp dst-port 80 ", "column 16: the rule does not say what to do"),
         ("tcp foo 1 drop", "column 5: no condition or action begins so"),
         ("tcp no-tcp drop", "column 5: this is given twice"),
+        (
+            "src-mac 02:00:00:00:00:01 src-mac 02:00:00:00:00:02 drop",
+            "column 27: this is given twice",
+        ),
+        ("vlan 5 dst-port 80 vlan 6 drop", "column 20: this is given twice"),
         ("vlan 4096 drop", "column 6: vlan 4096: 0 to 4095 are possible"),
         ("vlan 5-4096 drop", "column 8: vlan 4096: 0 to 4095 are possible"),
         ("vlan-prio 8 drop", "column 11: vlan-prio 8: 0 to 7 are possible"),

@@ -220,3 +220,22 @@ fn errors_name_phy_and_register_and_a_cure() {
         assert_eq!(error.to_string(), text);
     }
 }
+
+/// Whoever wants a bus can be given one that somebody else goes on using.
+fn exchange(mut bus: impl MdioBus) -> (Result<u16, MdioError>, Result<(), MdioError>) {
+    (bus.read(0x12, 0x03), bus.write(0x12, 0x03, 0xABCD))
+}
+
+#[test]
+fn a_borrowed_bus_is_the_bus() {
+    let direct = run(Page::new(0xBEEF, &[0x0]), |mdio| {
+        (mdio.read(0x12, 0x03), mdio.write(0x12, 0x03, 0xABCD))
+    });
+    let borrowed = run(Page::new(0xBEEF, &[0x0]), |mdio| exchange(&mut *mdio));
+    assert_eq!(direct, borrowed);
+    assert_eq!(borrowed.0, (Ok(0xBEEF), Ok(())));
+    // Errors come through as well.
+    let gone = MdioError::Gone;
+    let (result, ..) = run(Page::new(0, &[u32::MAX]), |mdio| exchange(&mut *mdio));
+    assert_eq!(result, (Err(gone), Err(gone)));
+}
