@@ -287,3 +287,6 @@ impl<B: Bus> Wanted<'_, B> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,8 @@ use core::ptr::NonNull;
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::rc::Rc;
 
+#[cfg(feature = "adopt")]
+use crate::arena::{Adopted, Arena, LeftError};
 use crate::dma::{BusAddr, Region};
 
 /// Zeroed heap memory with an invented bus address.
@@ -52,4 +54,22 @@ impl Drop for Heap {
         // SAFETY: allocated with the same layout.
         unsafe { dealloc(self.at.as_ptr(), Self::layout(self.len)) };
     }
+}
+
+/// What another process finds in memory of `len` bytes after one that has lived there is no more:
+/// all that `lives` returns is forgotten, and has to be all there is.
+#[cfg(feature = "adopt")]
+pub(crate) fn after_death<T>(
+    len: usize,
+    lives: impl FnOnce(Arena<Heap>) -> T,
+) -> Result<Adopted<Heap>, LeftError> {
+    let (heap, alive) = Heap::new(len);
+    let again = Heap { at: heap.at, len, bus: heap.bus, _alive: alive };
+    let arena = Arena::new(heap).map_err(|(_, error)| error).unwrap();
+    core::mem::forget(lives(arena));
+    // SAFETY: who had it is forgotten.
+    unsafe { Arena::adopt(again) }.map_err(|(region, error)| {
+        drop(region);
+        error
+    })
 }

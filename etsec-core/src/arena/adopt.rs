@@ -270,3 +270,6 @@ impl Found {
         Adopted { arena, pool, rings }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -109,23 +109,21 @@ impl<D: Doorbell> TxQueue<D> {
         let apart = flags.contains(TxFlags::TOE)
             && !flags.contains(TxFlags::L)
             && self.ring.bd(first).control().len() == TxFcb::LEN as u16;
-        let (mut at, mut bds, mut frame) = (first, 0, None::<Buf>);
+        let (mut at, mut bds, mut frame, mut ends) = (first, 0, None::<Buf>, false);
         if apart {
             (at, bds) = (self.ring.next(at), 1);
         }
-        while bds < most {
+        while bds < most && !ends {
             let part = self.claim(pools, at, apart && bds == 1)?;
             match &mut frame {
                 None => frame = Some(part),
                 Some(frame) => frame.append(part).map_err(|_| RingFault::Buffer(at))?,
             }
-            let last = self.ring.bd(at).control().tx_flags().contains(TxFlags::L);
+            ends = self.ring.bd(at).control().tx_flags().contains(TxFlags::L);
             (at, bds) = (self.ring.next(at), bds + 1);
-            if last {
-                break;
-            }
         }
-        let frame = frame.ok_or(RingFault::Buffer(first))?;
+        // One without its end would have the next frame as its tail.
+        let frame = frame.filter(|_| ends).ok_or(RingFault::Mark)?;
         let slot = self.ring.slot(first);
         if apart {
             slot.put_apart(frame);
