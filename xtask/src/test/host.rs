@@ -18,7 +18,10 @@ use crate::tools::{IP, PING, UNSHARE};
 /// Each package with each set of features it offers, one by one: features only add, and none may
 /// lean on another being there.
 const FEATURE_SETS: [(&str, &[&str]); 3] = [
-    ("etsec-core", &["", "scatter", "log", "defmt", "smoltcp", "log,defmt,smoltcp,scatter"]),
+    (
+        "etsec-core",
+        &["", "scatter", "adopt", "log", "defmt", "smoltcp", "log,defmt,smoltcp,scatter"],
+    ),
     ("etsec-sim", &["", "pcap", "qemu", "tap"]),
     ("etsec-linux", &["", "sim", "trace"]),
 ];
