@@ -1,4 +1,4 @@
-//! What do a port and what belongs to it say of themselves: numbers, pages, settings, and for a log?
+//! What do a port and what is its say of themselves: numbers, pages, settings, and for a log?
 
 use std::fmt::Debug;
 
