@@ -117,7 +117,12 @@ pub fn broken(path: &str, code: &str) -> Vec<(usize, String)> {
             continue;
         }
         let end = tests_begin(code);
+        let mut of_tests = false;
         for (line, text) in (1..end).zip(code.lines()) {
+            // A line that only tests have, in the middle of the code.
+            if core::mem::replace(&mut of_tests, text.trim() == "#[cfg(test)]") {
+                continue;
+            }
             for word in rule.words.iter().filter(|w| names(text, w)) {
                 found.push((line, format!("`{word}` here, but {}", rule.why)));
             }
@@ -141,7 +146,9 @@ fn names(code: &str, word: &str) -> bool {
 
 /// The line where a file's own tests begin; they run on the host and may have what it offers.
 fn tests_begin(code: &str) -> usize {
-    let at = code.lines().position(|line| line.trim() == "#[cfg(test)]");
+    let at = code.lines().zip(code.lines().skip(1)).position(|(line, next)| {
+        line == "#[cfg(test)]" && next.trim_end().ends_with('{') && next.starts_with("mod ")
+    });
     at.map_or(usize::MAX, |index| index + 1)
 }
 
@@ -204,6 +211,11 @@ mod tests {
         assert_eq!(broken("etsec-core/src/ring.rs", "pool.alloc()\nmystd::x\n"), []);
         let tested = "fn f() {}\n#[cfg(test)]\nuse std::vec::Vec;\n";
         assert_eq!(broken("etsec-core/src/device.rs", tested), []);
+        // What follows it is looked at, until the tests themselves begin.
+        let more = format!("{tested}fn g() {{}}\nunsafe {{ x }}\n");
+        assert_eq!(broken("etsec-core/src/device.rs", &more).len(), 1);
+        let inside = format!("{tested}#[cfg(test)]\nmod tests {{\nunsafe {{ x }}\n}}\n");
+        assert_eq!(broken("etsec-core/src/device.rs", &inside), []);
     }
 
     #[test]
