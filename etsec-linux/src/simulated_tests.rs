@@ -201,3 +201,19 @@ fn the_other_end_going_away_is_told() {
     assert!(matches!(error, WireError::Unplugged), "{error}");
     stop(b).close().unwrap();
 }
+
+/// Miri runs this one: what it says of a region's pointer is not the model's alone.
+#[test]
+fn memory_at_a_place_is_carved_used_and_given_back() {
+    let bytes = etsec_core::arena::HEADER_BYTES + etsec_core::arena::pool_bytes(4, 128);
+    let space = Space::take(Window::Here, bytes).unwrap();
+    let region = Sim::default().region_at(BusAddr::new(space.start()).unwrap(), bytes);
+    let region = crate::AnyRegion::Sim(PlacedRegion { region, _space: space });
+    let mut arena = etsec_core::Arena::new(region).map_err(|(_, error)| error).unwrap();
+    let pool = arena.pool(4, 128).unwrap();
+    let bufs: Vec<Buf> = (0..4).map(|n| pool.frame(&[n; 100]).unwrap()).collect();
+    assert!(pool.alloc().is_none());
+    assert!(bufs.iter().zip(0..).all(|(buf, n)| **buf == [n; 100]));
+    drop((bufs, pool));
+    assert!(arena.retire().is_ok());
+}
