@@ -30,6 +30,21 @@ const FIXED: [(&str, &str); 3] = [
 const STEPS: [&[&str]; 3] =
     [&["--silent", "allnoconfig"], &["--silent", "olddefconfig"], &["vmlinux", "modules"]];
 
+/// What of the built sources modules of others are built against, by its path there: the rest of
+/// more than a gigabyte is not asked for.
+const FOR_MODULES: [&str; 10] = [
+    ".config",
+    "Makefile",
+    "Module.symvers",
+    "arch/powerpc/Makefile",
+    "arch/powerpc/Makefile.postlink",
+    "arch/powerpc/include",
+    "arch/powerpc/lib/crtsavres.o",
+    "arch/powerpc/tools",
+    "include",
+    "scripts",
+];
+
 /// The modules that make UIO devices of nodes in the device tree, in the order they load.
 pub const UIO: [&str; 2] = ["uio", "uio_pdrv_genirq"];
 /// Those of the kernel's own driver and what it wants, in the order they load.
@@ -90,6 +105,11 @@ impl Kernel {
         self.folder.join("System.map")
     }
 
+    /// What modules of others are built against.
+    pub fn sources(&self) -> PathBuf {
+        self.folder.join("sources")
+    }
+
     /// A module, by its file's name without `.ko`.
     pub fn module(&self, name: &str) -> PathBuf {
         self.folder.join(format!("{name}.ko"))
@@ -121,7 +141,8 @@ pub fn supply(
         session.progress.say(&format!("building Linux {} for the guest", version.name()));
         build(session, log, version, &config, scratch)?;
         keep(scratch, result)?;
-        build_coalesced(session, log, scratch, result)
+        build_coalesced(session, log, scratch, result)?;
+        keep_for_modules(scratch, &result.join("sources"))
     })?;
     Ok(Ok(Kernel { version, folder }))
 }
@@ -137,6 +158,7 @@ fn key(session: &Session, version: Version, config: &str) -> Result<Vec<String>>
     key.extend(STEPS.map(|step| step.join(" ")));
     key.extend(mend::words(version));
     key.push(coalesced::words());
+    key.push(format!("kept for modules: {}", FOR_MODULES.join(" ")));
     Ok(key)
 }
 
@@ -194,7 +216,8 @@ fn build_coalesced(
     fs::rename(coalesced::built(scratch), module).context("there is no driver for benchmarks")
 }
 
-fn make(session: &Session, folder: &Path, targets: &[&str]) -> Command {
+/// A run of the kernel's build in `folder`, the same wherever and whenever it is done.
+pub fn make(session: &Session, folder: &Path, targets: &[&str]) -> Command {
     let mut make = session.program(tools::MAKE.program);
     make.current_dir(folder).args(MAKE).args(targets).envs(FIXED);
     // The kernel's build listens to these as well.
@@ -229,10 +252,8 @@ fn is_value(rest: &str) -> bool {
 
 /// Moves what a guest needs from the build to `result`.
 fn keep(scratch: &Path, result: &Path) -> Result<()> {
-    for (name, kept) in
-        [("vmlinux", "vmlinux"), ("System.map", "System.map"), (".config", "config")]
-    {
-        fs::rename(scratch.join(name), result.join(kept))
+    for name in ["vmlinux", "System.map"] {
+        fs::rename(scratch.join(name), result.join(name))
             .with_context(|| format!("the kernel's build has made no {name}"))?;
     }
     let order = fs::read_to_string(scratch.join("modules.order"))
@@ -243,6 +264,18 @@ fn keep(scratch: &Path, result: &Path) -> Result<()> {
         let name = path.file_name().with_context(|| format!("no module is named {module:?}"))?;
         fs::rename(&path, result.join(name))
             .with_context(|| format!("the kernel's build has made no {}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// Moves what modules of others are built against from the build to `result`.
+fn keep_for_modules(scratch: &Path, result: &Path) -> Result<()> {
+    for path in FOR_MODULES {
+        let kept = result.join(path);
+        let folder = kept.parent().context("a path below a folder")?;
+        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        fs::rename(scratch.join(path), kept)
+            .with_context(|| format!("the kernel's build has made no {path}"))?;
     }
     Ok(())
 }
@@ -267,7 +300,7 @@ mod tests {
         let result = tempfile::tempdir().expect("a folder");
         let folder = build.path().join("drivers/uio");
         fs::create_dir_all(&folder).expect("made");
-        for name in ["vmlinux", "System.map", ".config"] {
+        for name in ["vmlinux", "System.map"] {
             fs::write(build.path().join(name), name).expect("written");
         }
         fs::write(folder.join("uio.ko"), "module").expect("written");
