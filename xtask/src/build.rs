@@ -1,5 +1,6 @@
 //! `cargo xtask build`: the `etsec` command for other machines, and the core with its firmware for
-//! one without an operating system. It says which toolchain did it and where the result is.
+//! one without an operating system; and the kernel module. It says which toolchain did it and where
+//! the result is.
 
 use std::path::PathBuf;
 
@@ -7,6 +8,8 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use crate::cross::{Kit, Target, etsec};
+use crate::guest::kernel::{self, Version};
+use crate::guest::kmod;
 use crate::log::Log;
 use crate::qemu::firmware;
 use crate::session::Session;
@@ -21,8 +24,11 @@ pub struct Options {
     #[command(flatten)]
     common: Common,
     /// The machine to build for.
-    #[arg(long, value_enum)]
-    target: Target,
+    #[arg(long, value_enum, required_unless_present = "kmod")]
+    target: Option<Target>,
+    /// Build the kernel module uio_etsec instead, for the kernels of the test guest.
+    #[arg(long, conflicts_with = "target")]
+    kmod: bool,
 }
 
 /// Builds in release mode; false where a tool is missing.
@@ -31,7 +37,7 @@ pub struct Options {
 /// Ctrl-C, code that does not build, or that the processor could not execute.
 pub fn run(options: &Options) -> Result<bool> {
     let mut session = Session::new(options.common)?;
-    let target = options.target;
+    let Some(target) = options.target else { return modules(&mut session) };
     let mut log = session.log(&format!("build-{}", target.triple()))?;
     session.progress.start("build");
     let built = programs(target, &mut session, &mut log)?;
@@ -53,6 +59,26 @@ pub fn run(options: &Options) -> Result<bool> {
         asm::clean(&session, &programs)?;
         say!("no instruction that an e500v2 has not got");
     }
+    Ok(true)
+}
+
+/// Builds the kernel module for each kernel that it is tested on.
+fn modules(session: &mut Session) -> Result<bool> {
+    let mut log = session.log("build-kmod")?;
+    for version in Version::ALL {
+        session.progress.start(&format!("Linux {}", version.name()));
+        let kernel = match kernel::supply(session, &mut log, version)? {
+            Ok(kernel) => kernel,
+            Err(missing) => {
+                say!("not built: {missing}");
+                return Ok(false);
+            }
+        };
+        let module = kmod::build(session, &mut log, &kernel)?;
+        let size = module.metadata().context("the module is not there")?.len();
+        session.progress.say(&format!("{}: {size} bytes", module.display()));
+    }
+    session.progress.finish();
     Ok(true)
 }
 

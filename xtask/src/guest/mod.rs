@@ -6,6 +6,7 @@ pub mod coalesced;
 mod control;
 mod initramfs;
 pub mod kernel;
+pub mod kmod;
 mod mend;
 pub mod programs;
 mod tree;

@@ -1,8 +1,9 @@
 //! Our own style rules, those that rustfmt and clippy cannot check. This file finds the files and
-//! judges whole-file rules; `code` reads Rust; `rules` is the table of who may name what; `links`
-//! sees that what is referred to is there.
+//! judges whole-file rules; `code` reads Rust; `rules` is the table of who may name what; `licence`
+//! knows what is under which; `links` sees that what is referred to is there.
 
 mod code;
+mod licence;
 mod links;
 mod rules;
 
@@ -47,6 +48,8 @@ pub fn suite(session: &mut Session, log: &mut Log) -> Result<Verdict> {
     let sources = collect(&session.root)?;
     let mut problems: Vec<String> = sources.iter().flat_map(check).collect();
     problems.extend(rules::unused(&sources));
+    problems.extend(sources.iter().filter_map(licence::wrong));
+    problems.extend(sources.iter().filter_map(licence::silent));
     problems.extend(links::broken(&sources, |path| session.root.join(path).exists()));
     for problem in &problems {
         log.line(problem)?;
