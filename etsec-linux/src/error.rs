@@ -10,7 +10,6 @@ use etsec_core::BusAddr;
 
 use crate::handover_error::HandoverError;
 use crate::lock::Owner;
-use crate::platform::UIO_DRIVER;
 
 /// Why something about a device, its memory or its description did not work.
 #[derive(Debug, thiserror::Error)]
@@ -166,7 +165,7 @@ pub enum Error {
     },
     /// The device was there when it was looked up, and is no more.
     #[error(
-        "{device} '{name}' is gone: {UIO_DRIVER} has let go of it (`etsec unbind`?); \
+        "{device} '{name}' is gone: its driver in the kernel has let go of it (`etsec unbind`?); \
          `etsec probe` shows what there is"
     )]
     Removed {
@@ -408,6 +407,20 @@ pub enum Error {
         name: String,
         /// What its simulator says.
         source: etsec_sim::remote::RemoteError,
+    },
+
+    /// The memory that came with a UIO device is less than the port takes.
+    #[error(
+        "{device} has {has} KiB of memory for DMA, and the port takes {wanted}; give it that with \
+         `modprobe uio_etsec dma_kib={wanted}`, or ask for fewer or smaller rings and buffers"
+    )]
+    SmallDmaMap {
+        /// The device, such as `uio0`.
+        device: String,
+        /// What it has, in KiB.
+        has: u64,
+        /// What is wanted, in KiB.
+        wanted: u64,
     },
 
     /// A number is outside what the device or the driver can do.

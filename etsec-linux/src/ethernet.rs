@@ -40,19 +40,20 @@ fn is_queue_group(node: &Node) -> bool {
 
 /// Whether the registers at `address` of the bus are those of an ethernet node on it.
 fn has_registers(ethernet: &Node, address: u64) -> Result<bool, Error> {
-    if registers(ethernet)? == Some(address) {
-        return Ok(true);
-    }
+    Ok(all_registers(ethernet)?.contains(&address))
+}
+
+/// Addresses on its bus of all register pages of a node: its own, then those of its interrupt
+/// groups.
+pub(crate) fn all_registers(node: &Node) -> Result<Vec<u64>, Error> {
+    let mut pages = Vec::from_iter(registers(node)?);
     // Addresses below it are the bus's where `ranges` is empty, as in all trees of these parts.
-    if ethernet.bytes("ranges")?.is_none_or(|ranges| !ranges.is_empty()) {
-        return Ok(false);
-    }
-    for group in ethernet.children().iter().filter(|child| is_queue_group(child)) {
-        if registers(group)? == Some(address) {
-            return Ok(true);
+    if node.bytes("ranges")?.is_some_and(|ranges| ranges.is_empty()) {
+        for group in node.children().iter().filter(|child| is_queue_group(child)) {
+            pages.extend(registers(group)?);
         }
     }
-    Ok(false)
+    Ok(pages)
 }
 
 /// Address on its bus of a node's register page: of the entry of `reg` that `reg-names` calls

@@ -49,6 +49,7 @@ pub mod timer;
 #[cfg(feature = "trace")]
 mod trace;
 pub mod uio;
+pub mod uio_memory;
 pub mod wait;
 
 pub use adopt::{Adoption, NotAdopted, Opened};

@@ -15,12 +15,15 @@ use crate::leftover;
 use crate::mounts;
 use crate::options::Options;
 use crate::region::AnyRegion;
+use crate::uio_memory::UioMemory;
 
 /// Where a device's memory comes from.
 #[derive(Debug)]
 pub(crate) enum Supply {
     /// Huge pages, as hardware needs.
     Huge,
+    /// What the kernel's driver of the device has set aside.
+    Uio(UioMemory),
     /// The model's memory; keeps the model alive.
     #[cfg(feature = "sim")]
     Sim(crate::simulated::Simulated),
@@ -82,6 +85,12 @@ impl Supply {
                 tell(name, &region);
                 Ok(AnyRegion::Huge(region))
             }
+            Supply::Uio(memory) => {
+                let region = memory.region(bytes)?;
+                let (len, bus) = (region.len(), region.bus());
+                log::info!("{name}: memory: {len} bytes at {bus}, that of its UIO device");
+                Ok(AnyRegion::Uio(region))
+            }
             #[cfg(feature = "sim")]
             Supply::Sim(simulated) => Ok(AnyRegion::Sim(simulated.region(bytes)?)),
             #[cfg(feature = "sim")]
@@ -125,7 +134,7 @@ impl Memory {
     #[must_use]
     pub fn simulated(&self) -> Option<&crate::simulated::Simulated> {
         match &self.supply {
-            Supply::Huge | Supply::Remote(_) => None,
+            Supply::Huge | Supply::Uio(_) | Supply::Remote(_) => None,
             Supply::Sim(simulated) => Some(simulated),
         }
     }

@@ -53,8 +53,8 @@ pub struct Options {
     pub rx_offload: RxOffload,
     /// What the controller may do to frames that are sent.
     pub tx_offload: TxOffload,
-    /// Bytes of the huge pages to use; `None`: what suits (see
-    /// [`mounts::choose`](crate::mounts::choose)).
+    /// Bytes of the huge pages to use, where the device brings no memory of its own; `None`: what
+    /// suits (see [`mounts::choose`](crate::mounts::choose)).
     pub page_size: Option<usize>,
     /// Where the kernel's files are.
     pub roots: Roots,

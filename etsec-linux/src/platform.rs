@@ -13,6 +13,9 @@ use crate::roots::{Roots, read_text};
 /// The driver that turns a platform device into a UIO device.
 pub const UIO_DRIVER: &str = "uio_pdrv_genirq";
 
+/// The project's own driver, which makes a UIO device of an ethernet node as it is.
+pub const ETSEC_DRIVER: &str = "uio_etsec";
+
 /// A platform device that came from a node of the device tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlatformDevice {

@@ -20,6 +20,7 @@ use crate::names::{self, MDIO, PARTS, SECOND};
 use crate::platform::{self, PlatformDevice};
 use crate::roots::Roots;
 use crate::uio::{self, Uio, UioDevice};
+use crate::uio_memory::UioMemory;
 use crate::wait::{Lines, Waiter};
 
 /// An owned MAC: no other process can open it as long as [`Port::waiter`] lives.
@@ -42,6 +43,8 @@ pub struct Port {
     pub second: Option<Waiter>,
     /// The device-tree node of the UIO device with the registers.
     pub node: PathBuf,
+    /// The memory for DMA that the UIO device with the registers brings along, if it does.
+    pub memory: Option<UioMemory>,
 }
 
 impl Port {
@@ -71,6 +74,7 @@ impl Port {
         let tbi = tbi.map(|index| main.mdio(index).map(|page| (page, main.address(index))));
         let tbi = tbi.transpose()?;
         let mdio = mdio_page(&devices, &uios, name)?;
+        let memory = UioMemory::of(main)?;
         let own = main.address(main.map_named("regs").unwrap_or(0));
         let tbi_address = tbi.as_ref().map_or(own, |(_, address)| *address);
         let mdio_address = mdio.as_ref().map_or(own, |(_, address)| *address);
@@ -90,7 +94,8 @@ impl Port {
             mdio: mdio.map(|(page, _)| page.into_bus()),
         };
         let tbi = tbi.map_or(pages.group0, |(page, _)| page.into_bus());
-        Ok(Port { name: name.into(), pages, tbi, tbi_address, mdio_address, waiter, second, node })
+        let name = name.into();
+        Ok(Port { name, pages, tbi, tbi_address, mdio_address, waiter, second, node, memory })
     }
 }
 
@@ -107,7 +112,7 @@ pub fn check(roots: &Roots, name: &str) -> Result<(), Error> {
 fn check_members(roots: &Roots, name: &str, members: &[(&UioDevice, Lines)]) -> Result<(), Error> {
     for (device, lines) in members {
         let Some(node) = Node::open(&device.sys.join("device/of_node")) else { continue };
-        if *lines == Lines::ALL {
+        if *lines == Lines::ALL && !device.has_all_lines() {
             check_lines(roots, device, &node)?;
         }
         if let Some(KernelDriver { driver, device, .. }) = handover::rival(roots, &node)? {
@@ -149,7 +154,7 @@ pub(crate) fn find(roots: &Roots, name: &str) -> Result<Found, Error> {
         waiter: port.waiter,
         second: port.second,
         config,
-        supply: Supply::Huge,
+        supply: port.memory.map_or(Supply::Huge, Supply::Uio),
     })
 }
 

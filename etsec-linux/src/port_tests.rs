@@ -165,6 +165,12 @@ fn one_device_with_three_interrupts_is_refused() {
     assert!(matches!(open, Error::OneInterrupt { count: 3, .. }), "{open}");
     write("ethernet@24000/interrupts", &cells[..8]);
     super::check(&tree.roots, "ethernet").unwrap();
+
+    // One driver hands on all of them.
+    write("ethernet@24000/interrupts", &cells);
+    let link = sys.join("device/driver");
+    std::os::unix::fs::symlink("/bus/platform/drivers/uio_etsec", link).unwrap();
+    super::check(&tree.roots, "ethernet").unwrap();
 }
 
 #[test]

@@ -1,18 +1,22 @@
-//! Memory of either kind of device: huge pages for silicon, the simulator's own memory for a model.
+//! Memory of either kind of device: huge pages, or what its driver in the kernel has set aside, for
+//! silicon; the simulator's own memory for a model.
 //!
-//! It only chooses. What a region promises is kept by the two kinds themselves.
+//! It only chooses. What a region promises is kept by the kinds themselves.
 
 use std::ptr::NonNull;
 
 use etsec_core::{BusAddr, Region};
 
 use crate::hugepage::HugeRegion;
+use crate::uio_memory::UioRegion;
 
 /// A region of either kind.
 #[derive(Debug)]
 pub enum AnyRegion {
     /// Huge pages.
     Huge(HugeRegion),
+    /// Memory that came with a UIO device.
+    Uio(UioRegion),
     /// Memory of a simulated device.
     #[cfg(feature = "sim")]
     Sim(crate::simulated::PlacedRegion),
@@ -29,6 +33,7 @@ unsafe impl Region for AnyRegion {
     fn cpu(&self) -> NonNull<u8> {
         match self {
             AnyRegion::Huge(region) => region.cpu(),
+            AnyRegion::Uio(region) => region.cpu(),
             #[cfg(feature = "sim")]
             AnyRegion::Sim(placed) => placed.region.cpu(),
             #[cfg(feature = "sim")]
@@ -40,6 +45,7 @@ unsafe impl Region for AnyRegion {
     fn bus(&self) -> BusAddr {
         match self {
             AnyRegion::Huge(region) => region.bus(),
+            AnyRegion::Uio(region) => region.bus(),
             #[cfg(feature = "sim")]
             AnyRegion::Sim(placed) => placed.region.bus(),
             #[cfg(feature = "sim")]
@@ -51,6 +57,7 @@ unsafe impl Region for AnyRegion {
     fn len(&self) -> usize {
         match self {
             AnyRegion::Huge(region) => region.len(),
+            AnyRegion::Uio(region) => region.len(),
             #[cfg(feature = "sim")]
             AnyRegion::Sim(placed) => placed.region.len(),
             #[cfg(feature = "sim")]

@@ -3,7 +3,7 @@
 
 use crate::devtree::Node;
 use crate::error::Error;
-use crate::ethernet::registers;
+use crate::ethernet::{all_registers, registers};
 
 /// Register pages by their addresses on the SoC's bus, first controllers and others (HW 1.2, 1.3).
 const FIRST: [u64; 2] = [0x2_4000, 0xB_0000];
@@ -17,7 +17,8 @@ const PAGE: u64 = 0x1000;
 /// # Errors
 /// [`Error::Attribute`] naming a property that makes no sense, or what the system says.
 pub fn is_in(node: &Node) -> Result<Option<bool>, Error> {
-    let (Some(bus), Some(own)) = (node.parent(), registers(node)?) else { return Ok(None) };
+    let own = all_registers(node)?.first().copied();
+    let (Some(bus), Some(own)) = (node.parent(), own) else { return Ok(None) };
     for sibling in bus.children() {
         let names = sibling.texts("compatible")?;
         if names.iter().any(|name| name == "fsl,etsec-ptp")
@@ -58,6 +59,14 @@ mod tests {
         node(&roots, "soc/ptp_clock@b1e00", &timer);
         assert_eq!(is_in(&port(0xB_0000)).unwrap(), Some(false));
         assert_eq!(is_in(&port(0xB_1000)).unwrap(), Some(true));
+        // An ethernet node has them in its groups.
+        let eth0 = node(&roots, "soc/ethernet@b0000", &[("ranges", b"")]);
+        for (name, value) in [("#address-cells", one), ("#size-cells", one)] {
+            std::fs::write(eth0.path().join(name), value).unwrap();
+        }
+        let reg = cells([0xB_0000, 0x1000]);
+        node(&roots, "soc/ethernet@b0000/queue-group@b0000", &[("reg", &reg)]);
+        assert_eq!(is_in(&eth0).unwrap(), Some(false));
         // A node without registers tells nothing.
         assert_eq!(is_in(&node(&roots, "soc/uio-rx", &[])).unwrap(), None);
     }

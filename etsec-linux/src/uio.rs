@@ -16,6 +16,7 @@ use crate::error::{Error, io};
 use crate::lock;
 use crate::names;
 use crate::observer::UioObserver;
+use crate::platform::ETSEC_DRIVER;
 use crate::roots::{Roots, read_number, read_text};
 
 /// A UIO device as sysfs describes it; nothing is open yet.
@@ -46,6 +47,15 @@ pub struct UioMap {
     pub size: u64,
     /// Where in the first page it starts.
     pub offset: u64,
+}
+
+impl UioDevice {
+    /// Whether its driver hands on all interrupts of its node, where UIO's own takes the first.
+    #[must_use]
+    pub fn has_all_lines(&self) -> bool {
+        let driver = std::fs::read_link(self.sys.join("device/driver"));
+        driver.is_ok_and(|driver| driver.file_name().is_some_and(|name| name == ETSEC_DRIVER))
+    }
 }
 
 impl UioMap {
@@ -178,6 +188,11 @@ impl Uio {
     #[must_use]
     pub fn device(&self) -> &UioDevice {
         &self.device
+    }
+
+    /// Another descriptor of the same open file.
+    pub(crate) fn another(&self) -> stdio::Result<File> {
+        self.file.try_clone()
     }
 
     /// Waits for an interrupt and takes it; returns how many came since the last one taken, at

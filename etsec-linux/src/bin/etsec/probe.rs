@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 use etsec_linux::pagemap::Pagemap;
 use etsec_linux::uio::{self, UioDevice};
-use etsec_linux::{Error, Options, Roots, mounts, port};
+use etsec_linux::{Error, Options, Roots, mounts, port, uio_memory};
 use rustix::fs::{Access, access};
 use serde::Serialize;
 
@@ -42,15 +42,20 @@ struct PortFound {
     #[serde(skip_serializing_if = "Option::is_none")]
     owner: Option<String>,
     problems: Vec<String>,
+    /// Memory for DMA that came with it, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    memory: Option<u64>,
 }
 
 fn probe(roots: &Roots) -> Result<Found> {
     let devices = uio::list(roots)?;
     let mut names = port::list(roots)?;
     names.extend(port::offered(roots)?);
-    let ports = names.into_iter().map(|name| look_at_port(roots, &name)).collect();
+    let ports: Vec<_> =
+        names.into_iter().map(|name| look_at_port(roots, &devices, &name)).collect();
     let uio = devices.iter().map(|device| look_at_uio(device, &devices)).collect();
-    Ok(Found { event: "probe", uio, ports, machine: look_at_machine(roots, devices.is_empty()) })
+    let machine = look_at_machine(roots, devices.is_empty(), &ports);
+    Ok(Found { event: "probe", uio, ports, machine })
 }
 
 fn look_at_uio(device: &UioDevice, all: &[UioDevice]) -> UioFound {
@@ -70,8 +75,12 @@ fn look_at_uio(device: &UioDevice, all: &[UioDevice]) -> UioFound {
     UioFound { id: device.id.clone(), name: device.name.clone(), maps: maps.collect(), problems }
 }
 
-fn look_at_port(roots: &Roots, name: &str) -> PortFound {
-    let mut port = PortFound { device: format!("uio:{name}"), owner: None, problems: Vec::new() };
+fn look_at_port(roots: &Roots, devices: &[UioDevice], name: &str) -> PortFound {
+    // Only a device that is a whole port brings memory along.
+    let uio = uio::find(devices, name).ok().flatten();
+    let memory = uio.and_then(uio_memory::map_of).map(|map| map.size);
+    let device = format!("uio:{name}");
+    let mut port = PortFound { device, owner: None, problems: Vec::new(), memory };
     match Observer::uio(roots, name) {
         Err(error) => port.problems.push(error.to_string()),
         Ok(observer) => {
@@ -88,7 +97,7 @@ fn look_at_port(roots: &Roots, name: &str) -> PortFound {
     port
 }
 
-fn look_at_machine(roots: &Roots, no_uio: bool) -> Vec<String> {
+fn look_at_machine(roots: &Roots, no_uio: bool, ports: &[PortFound]) -> Vec<String> {
     let mut problems = Vec::new();
     if no_uio {
         problems.push(format!(
@@ -96,6 +105,10 @@ fn look_at_machine(roots: &Roots, no_uio: bool) -> Vec<String> {
              docs/guide/board.md#device-tree",
             roots.uio_class().display()
         ));
+    }
+    if !ports.is_empty() && ports.iter().all(|port| port.memory.is_some()) {
+        // What follows is needed for memory of our own.
+        return problems;
     }
     // What a port with the default options takes; the numbers are in range.
     if let Ok(sizes) = Options::default().sizes() {
@@ -137,7 +150,8 @@ fn text(found: &Found) -> String {
             (None, true) => "ready".to_owned(),
             (None, false) => "not ready".to_owned(),
         };
-        text.push_str(&format!("{}: {state}\n", port.device));
+        let memory = port.memory.map(|bytes| format!(", {} KiB of its own memory", bytes / 1024));
+        text.push_str(&format!("{}: {state}{}\n", port.device, memory.unwrap_or_default()));
         port.problems.iter().for_each(|problem| text.push_str(&format!("  {problem}\n")));
     }
     if found.ports.is_empty() {
@@ -204,6 +218,26 @@ mod tests {
         let found = probe(&roots).unwrap();
         assert!(found.ports[0].problems[0].contains("0x12345678"), "{found:?}");
         assert!(text(&found).contains("uio:gpio: not ready\n"));
+    }
+
+    #[test]
+    fn a_port_with_memory_of_its_own_needs_no_huge_pages() {
+        let (_dir, roots) = machine(&["eth1"], 0x0124_0000);
+        let map = roots.uio_class().join("uio0/maps/map1");
+        fs::create_dir_all(&map).unwrap();
+        for (file, value) in
+            [("name", "dma\n"), ("addr", "0x2000000\n"), ("size", "0x400000\n"), ("offset", "0\n")]
+        {
+            fs::write(map.join(file), value).unwrap();
+        }
+        let found = probe(&roots).unwrap();
+        assert_eq!((found.ports[0].memory, &found.machine[..]), (Some(4 << 20), &[][..]));
+        assert!(found.uio[0].maps.contains(&"dma 0x2000000+0x400000".to_owned()), "{found:?}");
+        let text = text(&found);
+        assert!(text.contains("uio:eth1: not ready, 4096 KiB of its own memory\n"), "{text}");
+        // One that has none wants them.
+        let (_dir, roots) = machine(&["eth1"], 0x0124_0000);
+        assert_ne!(probe(&roots).unwrap().machine, [""; 0]);
     }
 
     #[test]
