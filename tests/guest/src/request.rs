@@ -7,6 +7,7 @@ use std::net::Ipv4Addr;
 use anyhow::{Context, Result};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use rustix::fs::OFlags;
 use serde::Deserialize;
 
 use crate::address;
@@ -41,6 +42,8 @@ pub enum Action {
     Write { path: String, text: String },
     /// Load a kernel module.
     Load { path: String, options: String },
+    /// Unload one that nobody uses.
+    Unload { module: String },
     /// Mount a file system.
     Mount { kind: String, at: String, options: String },
     /// Give a network interface an address.
@@ -82,6 +85,7 @@ pub fn act(id: u64, action: Action, programs: &mut Programs) -> Result<Outcome> 
             fs::write(&path, text).with_context(|| format!("cannot write {path}"))?;
         }
         Action::Load { path, options } => load(&path, &options)?,
+        Action::Unload { module } => unload(&module)?,
         Action::Mount { kind, at, options } => mounts::mount(&kind, &at, &options)?,
         Action::Address { interface, address, prefix } => {
             address::set(&interface, address, prefix)?;
@@ -110,4 +114,12 @@ fn load(path: &str, options: &str) -> Result<()> {
     let module = File::open(path).with_context(|| format!("cannot open {path}"))?;
     let options = CString::new(options)?;
     rustix::system::finit_module(module, &options, 0).with_context(|| format!("cannot load {path}"))
+}
+
+fn unload(module: &str) -> Result<()> {
+    let name = CString::new(module)?;
+    // Older kernels waited for its users otherwise.
+    const NOT_WAITING: i32 = OFlags::NONBLOCK.bits() as i32;
+    let unloaded = rustix::system::delete_module(&name, NOT_WAITING);
+    unloaded.with_context(|| format!("cannot unload {module}"))
 }

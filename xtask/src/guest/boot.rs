@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::net::Ipv4Addr;
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -14,6 +14,7 @@ use tempfile::TempDir;
 use super::control::{Control, Finished, Line, Program};
 use super::initramfs::Initramfs;
 use super::kernel::Kernel;
+use super::kmod::MODULE;
 use super::programs::Programs;
 use super::tree;
 use crate::log::Log;
@@ -45,6 +46,8 @@ pub struct Boot<'a> {
     pub append: String,
     /// Modules that are to be found in `/lib` of the guest, by name.
     pub modules: &'a [&'a str],
+    /// Our own, if one was built for that kernel.
+    pub own_module: Option<&'a Path>,
     /// Further files, and folders before what is in them: name in the guest, contents of a file.
     pub files: Vec<(String, Option<Vec<u8>>)>,
 }
@@ -203,6 +206,14 @@ impl Guest {
         self.ask(json!({ "do": "load", "path": path, "options": options }))
     }
 
+    /// Unloads a module.
+    ///
+    /// # Errors
+    /// What the guest says: somebody uses it, perhaps; Ctrl-C.
+    pub fn unload(&mut self, module: &str) -> Result<()> {
+        self.ask(json!({ "do": "unload", "module": module }))
+    }
+
     /// Mounts a file system.
     ///
     /// # Errors
@@ -263,6 +274,9 @@ fn root(boot: &Boot<'_>) -> Result<Initramfs> {
     root.folder("lib")?;
     for module in boot.modules {
         root.file(&format!("lib/{module}.ko"), &boot.kernel.module(module))?;
+    }
+    if let Some(module) = boot.own_module {
+        root.file(&format!("lib/{MODULE}.ko"), module)?;
     }
     for (name, bytes) in &boot.files {
         match bytes {

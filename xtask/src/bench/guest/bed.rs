@@ -203,6 +203,7 @@ fn boot(
         overlays: overlays.iter().map(|name| session.root.join(name)).collect(),
         append: "hugepagesz=4M hugepages=8".to_owned(),
         modules: &modules,
+        own_module: None,
         files: vec![(PEER[1..].to_owned(), Some(peer))],
     };
     Guest::boot(session, log, boot)

@@ -12,6 +12,13 @@ const STATION: [u8; 6] = [2, 0, 0, 0, 0, 2];
 /// Frames of every size come back, once, in order, with the addresses exchanged.
 pub fn every_size(rig: &mut Rig) -> Result<String> {
     let (program, _) = rig.start_port("echo --quiet --promiscuous --device uio:eth1")?;
+    let count = come_back(rig)?;
+    rig.stop(program)?;
+    Ok(format!("{count}/{count} frames of 60 to 1514 bytes came back identical"))
+}
+
+/// Sends frames of every size to an echo on the second port, which have to come back; how many.
+pub fn come_back(rig: &mut Rig) -> Result<usize> {
     let sent = capture::frames();
     let wire = &mut rig.wires[1];
     flow::empty(wire)?;
@@ -21,10 +28,9 @@ pub fn every_size(rig: &mut Rig) -> Result<String> {
         flow.take(wire)?;
         Ok(flow.came.len())
     })?;
-    rig.stop(program)?;
     let expected: Vec<_> = sent.iter().map(|frame| answered(frame)).collect();
     flow::same(&expected, &flow.came)?;
-    Ok(format!("{0}/{0} frames of 60 to 1514 bytes came back identical", sent.len()))
+    Ok(sent.len())
 }
 
 /// What a frame has to come back as.

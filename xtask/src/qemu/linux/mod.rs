@@ -7,6 +7,8 @@ mod echo;
 mod flow;
 mod forward;
 mod handover;
+mod kmod;
+mod kmod_end;
 mod lacking;
 mod look;
 mod outcome;
@@ -16,15 +18,17 @@ mod rig;
 mod serve;
 mod trees;
 
+use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::Result;
 use clap::Args;
+use clap::builder::PossibleValuesParser;
 
 use super::machine;
 use crate::Common;
 use crate::guest::kernel::{self, Kernel, Version};
-use crate::guest::{Programs, programs};
+use crate::guest::{self, Programs, programs};
 use crate::interrupt::Interrupted;
 use crate::log::Log;
 use crate::report::Verdict;
@@ -45,6 +49,9 @@ pub struct Options {
     /// Only this kernel.
     #[arg(long, value_enum)]
     kernel: Option<Version>,
+    /// Only this machine, several times if need be.
+    #[arg(long, value_parser = PossibleValuesParser::new(names()))]
+    machine: Vec<String>,
     /// Print the outcomes as one JSON object in the last line.
     #[arg(long)]
     json: bool,
@@ -76,6 +83,16 @@ const WRONG_TREE: Description = Description {
         rig.load_uio(ALL_NODES)?;
         rig.mount_huge_pages()
     },
+};
+
+/// QEMU's own tree, as it is, for the project's own kernel module.
+const TREE_AS_IT_IS: Description =
+    Description { name: "kmod", overlays: &[], prepare: |rig| kmod::load(rig, "") };
+/// The same with a port of two interrupt groups, as a P1020 has them.
+const TREE_OF_GROUPS: Description = Description {
+    name: "kmod groups",
+    overlays: &["tests/guest/dts/groups.dtso"],
+    prepare: |rig| kmod::load(rig, ""),
 };
 
 /// On a machine that has all it needs, in this order: each leaves the guest as the next wants it.
@@ -117,6 +134,36 @@ const WRONG: [Scenario; 5] = [
     Scenario { name: "tree: no interrupts", run: trees::no_interrupts },
 ];
 
+/// With the project's own kernel module, without huge pages.
+const WITH_KMOD: [Scenario; 9] = [
+    Scenario { name: "kmod: probe", run: kmod::probe },
+    Scenario { name: "kmod: echo beside observers", run: kmod::echo },
+    Scenario { name: "kmod: interrupts", run: kmod::interrupts },
+    Scenario { name: "kmod: kill -9", run: kmod_end::killed },
+    Scenario { name: "kmod: kill -9, kept", run: kmod_end::kept },
+    Scenario { name: "kmod: rmmod", run: kmod_end::unloaded },
+    Scenario { name: "kmod: unbind", run: kmod_end::unbound },
+    Scenario { name: "kmod: gianfar in turn", run: kmod_end::in_turn },
+    Scenario { name: "kmod: kill -9, stuck", run: kmod_end::stuck },
+];
+
+/// With a port of two groups.
+const OF_GROUPS: [Scenario; 1] = [Scenario { name: "kmod: two groups", run: kmod::groups }];
+
+/// What is tried on which machine.
+const MACHINES: [(Description, &[Scenario]); 5] = [
+    (WHOLE_TREE, &WHOLE),
+    (TREE_FOR_BOTH, &FOR_BOTH),
+    (WRONG_TREE, &WRONG),
+    (TREE_AS_IT_IS, &WITH_KMOD),
+    (TREE_OF_GROUPS, &OF_GROUPS),
+];
+
+/// The names that `--machine` takes.
+fn names() -> Vec<&'static str> {
+    MACHINES.map(|(machine, _)| machine.name).to_vec()
+}
+
 /// Runs the scenarios; true when all passed.
 ///
 /// # Errors
@@ -133,7 +180,7 @@ pub fn run(options: &Options) -> Result<bool> {
         }
     };
     say!("{}", needed.programs.toolchain);
-    let outcomes = judge(&mut session, &mut log, &needed)?;
+    let outcomes = judge(&mut session, &mut log, &needed, &options.machine)?;
     say!("\n{}", outcomes.render());
     if options.json {
         say!("{}", outcomes.json());
@@ -150,7 +197,7 @@ pub fn suite(session: &mut Session, log: &mut Log) -> Result<Verdict> {
         Ok(needed) => needed,
         Err(why) => return Ok(Verdict::Skipped { why }),
     };
-    let outcomes = judge(session, log, &needed)?;
+    let outcomes = judge(session, log, &needed, &[])?;
     log.line(&outcomes.render())?;
     Ok(outcomes.verdict())
 }
@@ -159,7 +206,8 @@ pub fn suite(session: &mut Session, log: &mut Log) -> Result<Verdict> {
 #[derive(Debug)]
 struct Needed {
     programs: Programs,
-    kernels: Vec<Kernel>,
+    /// Each with the project's own module for it.
+    kernels: Vec<(Kernel, PathBuf)>,
 }
 
 /// Builds and installs; else what is missing, and the command that installs it.
@@ -186,7 +234,10 @@ fn prepare(
     for version in versions {
         session.progress.start(&format!("Linux {}", version.name()));
         match kernel::supply(session, log, *version)? {
-            Ok(kernel) => kernels.push(kernel),
+            Ok(kernel) => {
+                let module = guest::kmod::build(session, log, &kernel)?;
+                kernels.push((kernel, module));
+            }
             Err(missing) => return Ok(Err(missing)),
         }
     }
@@ -194,16 +245,22 @@ fn prepare(
     Ok(Ok(Needed { programs, kernels }))
 }
 
-/// Runs all scenarios on all kernels.
-fn judge(session: &mut Session, log: &mut Log, needed: &Needed) -> Result<Outcomes> {
+/// Runs all scenarios of the machines called so, or of all, on all kernels.
+fn judge(
+    session: &mut Session,
+    log: &mut Log,
+    needed: &Needed,
+    only: &[String],
+) -> Result<Outcomes> {
     let mut outcomes = Outcomes::default();
-    for kernel in &needed.kernels {
+    for (kernel, module) in &needed.kernels {
         let name = kernel.version().name();
         session.progress.start(&format!("guest with Linux {name}"));
-        for (machine, list) in
-            [(WHOLE_TREE, &WHOLE[..]), (TREE_FOR_BOTH, &FOR_BOTH), (WRONG_TREE, &WRONG)]
-        {
-            let rig = Rig::boot(session, log, kernel, &needed.programs, &machine);
+        for (machine, list) in MACHINES {
+            if !only.is_empty() && !only.iter().any(|name| name == machine.name) {
+                continue;
+            }
+            let rig = Rig::boot(session, log, (kernel, module), &needed.programs, &machine);
             let mut run = Run { session, kernel: name, outcomes: &mut outcomes };
             match rig {
                 Ok(rig) => run.scenarios(rig, &machine, list)?,

@@ -12,7 +12,7 @@ use crate::capture;
 
 /// Frames that are sent at once. A ring has 256 descriptors, and two times this many must fit into
 /// it: QEMU may die when it finds a ring full (HW 15.3).
-const FRAMES: usize = 120;
+pub const FRAMES: usize = 120;
 /// How long they are given to do harm.
 const WAIT: Duration = Duration::from_millis(200);
 
@@ -95,7 +95,7 @@ fn state(rig: &mut Rig, address: u64) -> Result<State> {
 }
 
 /// Whether the registers say that the port is stopped (HW 8.4): MAC off, DMA halted, no interrupt.
-fn stopped(rig: &mut Rig, port: &str) -> Result<String> {
+pub fn stopped(rig: &mut Rig, port: &str) -> Result<String> {
     let registers = rig.registers(port, "MACCFG1 DMACTRL IMASK")?;
     let field = |register: &str, field: &str| {
         let found = registers.iter().find(|(name, _)| name == register);

@@ -20,7 +20,7 @@ pub fn unbound(rig: &mut Rig) -> Result<String> {
     rig.guest.write(&format!("{DRIVER}/unbind"), DEVICE)?;
     let ended = rig.guest.finish(program, LIMIT).context("after the device was removed")?;
     ensure!(ended.status == Some(1), "status {:?}: {}", ended.status, ended.err());
-    let words = ["'eth0-tx' is gone", "uio_pdrv_genirq has let go of it", "`etsec probe`"];
+    let words = ["'eth0-tx' is gone", "its driver in the kernel has let go of it", "`etsec probe`"];
     let line = refusal(&ended.err(), &words)?;
 
     ensure!(rig.free_pages()? == PAGES, "its memory was not given back");

@@ -2,7 +2,7 @@
 //! questions that several scenarios ask. It judges nothing by itself.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -80,7 +80,7 @@ impl Rig {
     pub fn boot(
         session: &mut Session,
         log: &mut Log,
-        linux: &Kernel,
+        (linux, module): (&Kernel, &Path),
         programs: &Programs,
         machine: &Description,
     ) -> Result<Self> {
@@ -103,6 +103,7 @@ impl Rig {
             overlays,
             append: format!("hugepagesz=4M hugepages={PAGES}"),
             modules: &[&UIO[..], &GIANFAR].concat(),
+            own_module: Some(module),
             files: vec![(WWW[1..].to_owned(), None), (format!("srv/{FILE}"), Some(file.clone()))],
         };
         let guest = Guest::boot(session, log, boot)?;
