@@ -70,10 +70,11 @@ int etsec_alloc(struct etsec *etsec, size_t size)
 	etsec->dma_size = PAGE_ALIGN(size);
 	etsec->dma = dma_alloc_coherent(dev, etsec->dma_size, &etsec->dma_addr,
 					GFP_KERNEL | __GFP_NOWARN);
-	if (!etsec->dma)
-		return dev_err_probe(dev, -ENOMEM,
-				     "no %zu KiB of contiguous memory (parameter dma_kib)\n",
-				     etsec->dma_size / SZ_1K);
+	if (!etsec->dma) {
+		dev_err(dev, "no %zu KiB of contiguous memory (parameter dma_kib)\n",
+			etsec->dma_size / SZ_1K);
+		return -ENOMEM;
+	}
 
 	map = etsec_add_map(etsec, "dma", etsec->dma_addr, etsec->dma_size);
 	if (!map)

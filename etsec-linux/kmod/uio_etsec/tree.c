@@ -66,9 +66,6 @@ static int etsec_add_group(struct etsec *etsec, struct device_node *np)
 	struct resource res;
 	int ret;
 
-	if (group == ETSEC_GROUPS)
-		return dev_err_probe(dev, -EINVAL, "more than %d queue-groups\n",
-				     ETSEC_GROUPS);
 	ret = of_address_to_resource(np, 0, &res);
 	if (ret)
 		return dev_err_probe(dev, ret, "%pOF: no registers\n", np);
@@ -99,6 +96,48 @@ static int etsec_add_group(struct etsec *etsec, struct device_node *np)
 	if (!etsec_add_map(etsec, group ? "group1" : "regs", res.start, ETSEC_PAGE))
 		return -ENOSPC;
 	return 0;
+}
+
+static bool etsec_is_before(struct device_node *a, struct device_node *b)
+{
+	struct resource first, second;
+
+	return !of_address_to_resource(a, 0, &first) &&
+	       !of_address_to_resource(b, 0, &second) &&
+	       first.start < second.start;
+}
+
+/*
+ * Adds the groups of a node that has them in children. The first group is the
+ * one with the lower address, as in all parts (HW 1.3): overlays put children in
+ * any order.
+ */
+static int etsec_add_groups(struct etsec *etsec)
+{
+	struct device_node *child, *nodes[ETSEC_GROUPS];
+	unsigned int i, count = 0;
+	int ret = 0;
+
+	for_each_available_child_of_node(etsec->dev->of_node, child) {
+		if (!of_node_name_eq(child, "queue-group"))
+			continue;
+		if (count == ETSEC_GROUPS) {
+			dev_err(etsec->dev, "%pOF: one queue-group too many\n",
+				child);
+			of_node_put(child);
+			ret = -EINVAL;
+			break;
+		}
+		nodes[count++] = of_node_get(child);
+	}
+	if (count == 2 && etsec_is_before(nodes[1], nodes[0]))
+		swap(nodes[0], nodes[1]);
+	for (i = 0; i < count; i++) {
+		if (!ret)
+			ret = etsec_add_group(etsec, nodes[i]);
+		of_node_put(nodes[i]);
+	}
+	return ret;
 }
 
 /*
@@ -147,7 +186,7 @@ out:
  */
 int etsec_read_tree(struct etsec *etsec)
 {
-	struct device_node *child, *np = etsec->dev->of_node;
+	struct device_node *np = etsec->dev->of_node;
 	const char *model;
 	int ret;
 
@@ -157,15 +196,9 @@ int etsec_read_tree(struct etsec *etsec)
 		dev_info(etsec->dev, "a %s is no eTSEC\n", model);
 		return -ENODEV;
 	}
-	for_each_available_child_of_node(np, child) {
-		if (!of_node_name_eq(child, "queue-group"))
-			continue;
-		ret = etsec_add_group(etsec, child);
-		if (ret) {
-			of_node_put(child);
-			return ret;
-		}
-	}
+	ret = etsec_add_groups(etsec);
+	if (ret)
+		return ret;
 	/* Parts with one group have it in the node itself. */
 	if (!etsec->groups) {
 		ret = etsec_add_group(etsec, np);
