@@ -27,7 +27,7 @@ use crate::time::Delay;
 /// What was found when a port was taken over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Adoption {
-    /// The process that had it before.
+    /// The process that had it before; 0 where that is not known.
     pub pid: u32,
     /// Filled receive descriptors that waited.
     pub waiting: u32,
@@ -40,9 +40,13 @@ pub struct Adoption {
 impl Display for Adoption {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Adoption { pid, waiting, in_flight, reclaimed } = self;
+        match pid {
+            0 => f.write_str("taken over from a process that is no more")?,
+            pid => write!(f, "taken over from process {pid}")?,
+        }
         write!(
             f,
-            "taken over from process {pid}: {waiting} received and {in_flight} sent descriptors \
+            ": {waiting} received and {in_flight} sent descriptors \
              under way, {reclaimed} buffers free again"
         )
     }

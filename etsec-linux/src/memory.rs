@@ -7,7 +7,7 @@ use std::fmt;
 use etsec_core::{Arena, Region};
 
 use crate::adopt::NotAdopted;
-use crate::adopt::left::{LeftMemory, left_on_huge_pages};
+use crate::adopt::left::{LeftMemory, left_in_uio, left_on_huge_pages};
 use crate::bus::AnyBus;
 use crate::error::Error;
 use crate::hugepage::HugeRegion;
@@ -15,7 +15,7 @@ use crate::leftover;
 use crate::mounts;
 use crate::options::Options;
 use crate::region::AnyRegion;
-use crate::uio_memory::UioMemory;
+use crate::uio_memory::{UioMemory, UioRegion};
 
 /// Where a device's memory comes from.
 #[derive(Debug)]
@@ -55,6 +55,7 @@ impl Supply {
     ) -> Result<LeftMemory, NotAdopted> {
         let found = match self {
             Supply::Huge => left_on_huge_pages(&options.roots, name, page)?,
+            Supply::Uio(memory) => left_in_uio(memory, name, page)?,
             #[cfg(feature = "sim")]
             Supply::Sim(_) => return Err(NotAdopted::Nothing),
             #[cfg(feature = "sim")]
@@ -87,8 +88,7 @@ impl Supply {
             }
             Supply::Uio(memory) => {
                 let region = memory.region(bytes)?;
-                let (len, bus) = (region.len(), region.bus());
-                log::info!("{name}: memory: {len} bytes at {bus}, that of its UIO device");
+                tell_of_uio(name, &region);
                 Ok(AnyRegion::Uio(region))
             }
             #[cfg(feature = "sim")]
@@ -102,6 +102,11 @@ impl Supply {
 pub(crate) fn tell(name: &str, region: &HugeRegion) {
     let (len, page) = (region.len(), region.page_size());
     log::info!("{name}: memory: {len} bytes at {}, pages of {page}", region.bus());
+}
+
+pub(crate) fn tell_of_uio(name: &str, region: &UioRegion) {
+    let (len, bus) = (region.len(), region.bus());
+    log::info!("{name}: memory: {len} bytes at {bus}, that of its UIO device");
 }
 
 /// The memory of an open device.

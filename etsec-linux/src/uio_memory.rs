@@ -56,6 +56,19 @@ impl UioMemory {
             let (device, has) = (device.id.clone(), map.size / 1024);
             return Err(Error::SmallDmaMap { device, has, wanted: wanted.div_ceil(1024) });
         }
+        let region = self.left()?;
+        // SAFETY: the mapping has just been made, of that many bytes, and nobody else knows it. The
+        // device has been stopped, so it writes nothing to the same memory.
+        unsafe { region.map.as_mut_ptr().write_bytes(0, region.map.len()) };
+        Ok(region)
+    }
+
+    /// Maps all of it as it is: what a predecessor may have left, with the device that uses it.
+    ///
+    /// # Errors
+    /// As [`UioMemory::region`].
+    pub fn left(&self) -> Result<UioRegion, Error> {
+        let (device, map) = (&self.device, &self.map);
         let page = rustix::param::page_size();
         let len = usize::try_from(map.size).ok().filter(|len| len.is_multiple_of(page));
         let start = map.addr.is_multiple_of(page as u64) && map.offset == 0;
@@ -69,15 +82,12 @@ impl UioMemory {
         let bus = pagemap::join(&[bus], len)?;
         let mut options = MmapOptions::new();
         options.len(len).offset((map.index * page) as u64);
-        let memory = options.map_raw(&self.file).map_err(io("map", &device.dev))?;
-        // SAFETY: the mapping has just been made, of `len` bytes, and nobody else knows it. The
-        // device has been stopped, so it writes nothing to the same memory.
-        unsafe { memory.as_mut_ptr().write_bytes(0, len) };
-        Ok(UioRegion { map: memory, bus })
+        let map = options.map_raw(&self.file).map_err(io("map", &device.dev))?;
+        Ok(UioRegion { map, bus })
     }
 }
 
-/// Memory of a UIO device, mapped into this process; zeroed when it is mapped.
+/// Memory of a UIO device, mapped into this process.
 #[derive(Debug)]
 pub struct UioRegion {
     map: MmapRaw,

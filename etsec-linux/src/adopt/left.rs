@@ -9,15 +9,19 @@ use super::NotAdopted;
 use crate::bus::AnyBus;
 use crate::hugepage::HugeRegion;
 use crate::leftover;
-use crate::memory::tell;
+use crate::memory::{tell, tell_of_uio};
 use crate::region::AnyRegion;
 use crate::roots::Roots;
+use crate::uio_memory::UioMemory;
+
+/// The number of no process, for memory that does not say whose it was.
+pub(crate) const NOBODY_KNOWS: u32 = 0;
 
 /// Memory that a process has left, and a device may be using.
 pub(crate) struct LeftMemory {
     /// It may not be dropped before the device has been stopped.
     pub region: AnyRegion,
-    /// The process that had it.
+    /// The process that had it, or [`NOBODY_KNOWS`].
     pub pid: u32,
 }
 
@@ -74,4 +78,22 @@ pub(crate) fn left_on_huge_pages(
         }
     }
     Err(why)
+}
+
+/// The memory that came with a UIO device, if the controller of `page` is in it.
+pub(crate) fn left_in_uio(
+    memory: &UioMemory,
+    name: &str,
+    page: &AnyBus,
+) -> Result<LeftMemory, NotAdopted> {
+    // Whose driver was not told to keep it, has stopped it.
+    if !runs(page) {
+        return Err(NotAdopted::Nothing);
+    }
+    let region = memory.left().map_err(NotAdopted::unusable)?;
+    if !receives_in(page, region.bus(), region.len()) {
+        return Err(NotAdopted::Elsewhere);
+    }
+    tell_of_uio(name, &region);
+    Ok(LeftMemory { region: AnyRegion::Uio(region), pid: NOBODY_KNOWS })
 }
