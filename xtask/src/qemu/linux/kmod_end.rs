@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use rustix::process::Signal;
 
+use super::flow;
 use super::kmod::{MEMORY_BYTES, PORTS, counts, found, load};
 use super::quiet::{FRAMES, send, stopped};
 use super::rig::{LIMIT, Rig, refusal};
@@ -14,6 +15,8 @@ use crate::capture;
 use crate::guest::Program;
 use crate::guest::kmod::MODULE;
 
+/// Frames that fit into a ring nobody empties, twice.
+const FEW: usize = 16;
 /// How long frames are given to do harm.
 const WAIT: Duration = Duration::from_millis(200);
 /// How often a port is killed, each time after more frames.
@@ -89,6 +92,7 @@ pub fn kept(rig: &mut Rig) -> Result<String> {
     let enabled = running.iter().any(|(_, value)| value["fields"]["RX_EN"] == 1);
     ensure!(enabled, "who looked found it stopped: {running:?}");
     unchanged(&after, &rig.guest.memory(address, MEMORY_BYTES)?)?;
+    let sent = adopted(rig)?;
 
     rig.guest.write(&keep, "0")?;
     let before = rig.guest.memory(address, MEMORY_BYTES)?;
@@ -97,7 +101,29 @@ pub fn kept(rig: &mut Rig) -> Result<String> {
     stopped(rig, PORTS[1])?;
     let (program, _) = start(rig)?;
     rig.stop(program)?;
-    Ok(format!("{changed} bytes were written after the kill, and none once keep was 0"))
+    Ok(format!(
+        "{changed} bytes were written after the kill, {sent} frames sent on by who took it over, \
+         and nothing was written once keep was 0"
+    ))
+}
+
+/// Takes over what runs without an owner: what has arrived meanwhile goes on. How many frames; who
+/// took it over is killed as well.
+fn adopted(rig: &mut Rig) -> Result<usize> {
+    flow::empty(&mut rig.wires[1])?;
+    let program =
+        rig.start(&format!("-v echo --quiet --promiscuous --adopt --device uio:{}", PORTS[1]))?;
+    rig.guest.line(&program, "a port that is taken over", LIMIT, |line| {
+        line.text.contains("taken over from a process that is no more").then_some(())
+    })?;
+    let mut flow = flow::Flow::default();
+    flow::until(FEW, || {
+        flow.take(&mut rig.wires[1])?;
+        Ok(flow.came.len())
+    })?;
+    rig.guest.signal(&program, Signal::KILL)?;
+    rig.guest.finish(program, LIMIT)?;
+    Ok(flow.came.len())
 }
 
 /// A module in use stays; one that is not goes, and comes back with other sizes.
@@ -202,9 +228,9 @@ fn kill_under_traffic(rig: &mut Rig, program: &Program, at: u64, frames: usize) 
     Ok(())
 }
 
-/// Frames that surely fit into what is left of a ring nobody empties.
+/// Sends a few frames, and gives them time.
 fn few(rig: &mut Rig) -> Result<()> {
-    for frame in capture::frames().iter().take(16) {
+    for frame in capture::frames().iter().take(FEW) {
         rig.wires[1].send(frame)?;
     }
     std::thread::sleep(WAIT);
