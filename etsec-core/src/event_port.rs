@@ -98,7 +98,9 @@ impl<B: Bus> EventPort<B> {
         (self.thlt, self.qhlt) = (thlt, qhlt);
     }
 
-    /// The events of one line that are set; clears exactly those. Scan the rings after it (HW 9.2).
+    /// The events of one line that are set; clears exactly those. Scan the rings after it (HW 9.2):
+    /// what a frame has left in them before its event was set is seen from here on, and the event
+    /// of a later one stays set. That costs a register read.
     ///
     /// GRSC, GTSC and TXC are left to who waits for a stop or a pause frame. Nothing is restarted
     /// here: for the error line, call [`EventPort::recover`] instead, or first. A bus without a
@@ -109,14 +111,31 @@ impl<B: Bus> EventPort<B> {
         let events = seen & line.mask().difference(AWAITED);
         if !events.is_empty() && seen.bits() != u32::MAX {
             IEVENT.on(&self.bus).clear(if mutant!("event-lost") { seen } else { events });
+            self.settle();
             return events;
         }
         Event::empty()
     }
 
-    /// As [`EventPort::mend`], and counts the events by cause.
+    /// Orders an acknowledgement before every later look at memory.
+    ///
+    /// A write to a register may be under way for a while, and no CPU holds a load of memory back
+    /// for it: a frame could come behind such a load, and its event be cleared by the write that
+    /// then arrives. Nobody would ever hear of that frame. Reading the register again takes until
+    /// the write has arrived; and the load waits for that reading.
+    #[inline]
+    fn settle(&self) {
+        let _ = IEVENT.on(&self.bus).peek();
+        self.bus.observe();
+    }
+
+    /// As [`EventPort::mend`], and counts the events by cause. What failed before is seen in the
+    /// rings from here on.
     pub fn recover(&mut self) -> Event {
         let events = self.mend();
+        if !events.is_empty() {
+            self.settle();
+        }
         self.count(events);
         events
     }

@@ -45,6 +45,7 @@ pub mod link;
 pub mod mdio;
 pub mod mib;
 pub mod offload;
+pub mod park;
 pub mod phy;
 pub mod pool;
 mod port;

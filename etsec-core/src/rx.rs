@@ -242,6 +242,14 @@ impl<D: Doorbell> RxQueue<D> {
         self.limits.verifies()
     }
 
+    /// Whether [`RxQueue::next`] may find something, by one look at memory: for who is about to
+    /// sleep. It may be broken, or a part of a frame.
+    #[inline]
+    #[must_use]
+    pub fn has_arrived(&self) -> bool {
+        self.ready != 0 || self.used != self.staged && !self.ring.bd(self.head).is_owned()
+    }
+
     /// What the queue has done so far.
     #[must_use]
     pub fn counters(&self) -> &RxCounters {

@@ -294,6 +294,14 @@ impl<D: Doorbell> TxQueue<D> {
         (self.sent + self.staged) as usize
     }
 
+    /// Whether [`TxQueue::reap`] may give something back, by one look at memory: for who is about
+    /// to sleep. Of a frame in several buffers the device may be through with the first one only.
+    #[inline]
+    #[must_use]
+    pub fn has_sent(&self) -> bool {
+        self.sent != 0 && !self.ring.bd(self.head).is_owned()
+    }
+
     /// What the queue has done so far.
     #[must_use]
     pub fn counters(&self) -> &TxCounters {

@@ -9,7 +9,9 @@
 
 mod claim;
 mod device;
+mod events;
 mod memory;
+mod park;
 mod pool;
 mod questions;
 mod receive;
