@@ -63,3 +63,6 @@ pub const GRS: u32 = 0x10;
 pub const GTS: u32 = 0x08;
 /// DMACTRL of a running controller (HW 3.4).
 pub const DMACTRL_RUNNING: u32 = 0xC3;
+
+/// R and E of a descriptor's first word: it is the device's (HW 4.2, 4.3).
+pub const OWNED: u32 = 0x8000_0000;

@@ -93,6 +93,9 @@ pub struct Excuses {
     pub unwoken_tx: bool,
     /// The same of what has arrived.
     pub unwoken_rx: bool,
+    /// No event may raise a line: a call that masks them was broken off, and the next tick that
+    /// succeeds does the rest of it.
+    pub masked: bool,
 }
 
 /// How many faults there were, by kind.

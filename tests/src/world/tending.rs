@@ -14,8 +14,7 @@ use crate::at;
 /// Events that close the descriptor they hit, so that a restart cannot fail in the same way again.
 const CLOSING: Event = Event::LC.union(Event::CRL).union(Event::XFUN);
 
-/// R or E, and W, of a descriptor's first word (HW 4.2, 4.3).
-const OWNED: u32 = 0x8000_0000;
+/// W of a descriptor's first word (HW 4.2, 4.3).
 const WRAP: u32 = 0x2000_0000;
 
 /// Rx_EN and Tx_EN of MACCFG1 (HW 3.14).
@@ -104,6 +103,7 @@ impl Station {
             Ok(events)
         })?;
         let Some(events) = done else { return Ok(()) };
+        self.excuses.masked = false;
         let Excuses { unkicked_tx, unkicked_rx, .. } = &mut self.excuses;
         *unkicked_tx = unkicked_tx.saturating_sub(1);
         *unkicked_rx = unkicked_rx.saturating_sub(1);
@@ -134,6 +134,7 @@ impl Station {
         let failed = self.has_failed();
         if failed || done.is_err() {
             self.forgive();
+            self.excuses.masked = true;
         }
         if resets > 0 {
             // A reset forgets events: whoever waits for one has to look.
@@ -188,6 +189,7 @@ impl Station {
                     let excused = error == Error::Gone && self.has_failed();
                     self.port = Port::Running(port);
                     self.forgive();
+                    self.excuses.masked = true;
                     return check(excused, Rule::Reason, || format!("stop says: {error}"));
                 }
             },
@@ -239,8 +241,8 @@ impl Station {
         };
         let failed = self.has_failed();
         let kicks = if failed { 2 } else { 0 };
-        self.excuses =
-            Excuses { unkicked_tx: kicks, unkicked_rx: kicks, unwoken_tx: true, unwoken_rx: true };
+        self.excuses.looks(kicks);
+        self.excuses.masked = failed;
         Ok(())
     }
 
@@ -285,8 +287,8 @@ impl Station {
             Direction::Tx => (ring % self.tx.len(), bd % self.lengths.1[ring % self.tx.len()]),
         };
         let change = |word: u32| match what {
-            Scribble::Closed(bits) if word & OWNED == 0 => word & WRAP | bits & !WRAP & !OWNED,
-            Scribble::Taken => word & !OWNED,
+            Scribble::Closed(bits) if word & at::OWNED == 0 => word & WRAP | bits & !WRAP & !at::OWNED,
+            Scribble::Taken => word & !at::OWNED,
             Scribble::Closed(_) => word,
         };
         let place = Place { direction, ring, index };
@@ -309,7 +311,14 @@ impl Station {
     /// Accesses went nowhere: anything may have been lost with them.
     fn forgive(&mut self) {
         self.was_dead = true;
-        self.excuses =
-            Excuses { unkicked_tx: 2, unkicked_rx: 2, unwoken_tx: true, unwoken_rx: true };
+        self.excuses.looks(2);
+    }
+}
+
+impl Excuses {
+    /// Whoever waits for an event has to look; restarts may have been lost for so many ticks.
+    fn looks(&mut self, kicks: u8) {
+        (self.unkicked_tx, self.unkicked_rx) = (kicks, kicks);
+        (self.unwoken_tx, self.unwoken_rx) = (true, true);
     }
 }

@@ -57,7 +57,7 @@ impl Station {
 
     /// While something is there to be taken, the line is up.
     fn check_woken(&self) -> Check {
-        if self.sim.with(|model| model.status_pending()) {
+        if self.excuses.masked || self.sim.with(|model| model.status_pending()) {
             return Ok(());
         }
         let arrived = |rx: &super::station::Receiver| !rx.expected.is_empty() && !rx.hit;
