@@ -218,6 +218,11 @@ impl Bd {
         self.control.store(control.0.to_be());
     }
 
+    /// As [`Bd::set_control`], if flags and length are still `old`; says whether they were.
+    pub(crate) fn replace_control(&self, old: Control, new: Control) -> bool {
+        self.control.replace(old.0.to_be(), new.0.to_be())
+    }
+
     /// Whether it was a transmit descriptor that the device has closed without an error.
     #[inline(always)]
     pub(crate) fn is_sent(&self, unsent: Unsent) -> bool {

@@ -248,7 +248,8 @@ impl<B: Bus + Clone> Running<B> {
     }
 
     /// Looks after the controller: acknowledges errors, restarts halted rings, widens counters,
-    /// finds and ends hangs, gives up frames at which the transmitter fails again and again.
+    /// finds and ends hangs, gives up frames at which the transmitter fails again and again, and
+    /// those of which it has left no word whether they were sent.
     ///
     /// To be called at least once a second with a clock of milliseconds that may wrap; oftener
     /// means quicker recovery. Returns the error events it found.
@@ -274,6 +275,7 @@ impl<B: Bus + Clone> Running<B> {
             Transmitter::Hanging => self.end_hang(delay)?,
             _ if events.contains(Event::DPE) => self.reset(delay)?,
             Transmitter::Halting(ring) => self.end_halting(ring, delay),
+            Transmitter::Astray(ring) => self.end_astray(ring, delay)?,
             Transmitter::Well => {}
         }
         Ok(events)
@@ -422,6 +424,16 @@ impl<B: Bus + Clone> Running<B> {
     fn end_halting(&mut self, ring: usize, delay: &mut dyn DelayNs) {
         let given_up = self.0.port.skip_failing(ring, delay);
         self.0.events.faults_mut().given_up += u64::from(given_up);
+    }
+
+    fn end_astray(&mut self, ring: usize, delay: &mut dyn DelayNs) -> Result<(), Error> {
+        let Some(given_up) = self.0.watch.lead_back(&self.0.port, ring, delay) else {
+            // It hangs, which no frame that is ready has shown. After the reset the next looks find
+            // the ring as it is now.
+            return self.reset(delay);
+        };
+        self.0.events.faults_mut().given_up += u64::from(given_up);
+        Ok(())
     }
 }
 

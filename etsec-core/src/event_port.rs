@@ -43,8 +43,8 @@ pub struct FaultCounters {
     pub transmit_hangs: u64,
     /// Resets of the controller.
     pub resets: u64,
-    /// Frames given up because the transmitter failed or hung at them again and again. Their queues
-    /// count them as underruns.
+    /// Frames given up because the transmitter failed or hung at them again and again, or went on
+    /// without a word of them. Their queues count them as underruns.
     pub given_up: u64,
     /// Frames that were inside the controller at a reset, transmit side.
     pub lost_in_transmit: u64,

@@ -157,7 +157,7 @@ pub(crate) struct Lost {
 
 /// Whether the hardware stands inside a frame: the descriptor before belongs to it and does not end
 /// a frame. An unused descriptor has length 0. L is the same bit in both directions.
-fn is_mid_frame(view: &RingView, at: u32) -> bool {
+pub(crate) fn is_mid_frame(view: &RingView, at: u32) -> bool {
     let before = view.bd(at + view.len() - 1);
     let control = before.control();
     !before.is_owned() && control.len() != 0 && !control.tx_flags().contains(TxFlags::L)

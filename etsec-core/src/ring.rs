@@ -392,6 +392,12 @@ impl RingView {
         }
     }
 
+    /// The first descriptor behind `at` that the device owns, all around the ring.
+    pub(crate) fn next_owned(&self, at: u32) -> Option<u32> {
+        let owned = |n: &u32| self.bd(*n).is_owned();
+        (at + 1..self.len()).find(owned).or_else(|| (0..at).find(owned))
+    }
+
     /// Where the queue of a full receive ring is to go on if the hardware goes on at `position`: at
     /// the descriptor that was filled first; at `position` if none is filled. The hardware may have
     /// left out others in between, once for each time it found the ring full. `None` if `position`

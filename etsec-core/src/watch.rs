@@ -1,12 +1,15 @@
 //! Finding what no event tells: a transmitter that hangs, a descriptor that fails again and again,
-//! a ring that waits for a lost kick, a receive queue and a hardware that disagree (HW 8.6). It
-//! looks at pointers and descriptors, from outside the data path, and stops nothing.
+//! a ring that waits for a lost kick, a queue and a hardware that disagree (HW 8.6). It looks at
+//! pointers and descriptors, from outside the data path, and stops nothing.
+
+mod astray;
 
 use core::mem;
 use core::num::NonZeroU32;
 
 use embedded_hal::delay::DelayNs;
 
+use self::astray::Waiting;
 use crate::bus::Bus;
 use crate::event::Event;
 use crate::halt::close_frame;
@@ -59,6 +62,8 @@ impl Standing {
 #[derive(Debug, Default)]
 pub(crate) struct Watch {
     tx: [Progress; RINGS],
+    /// Where each transmit ring waits.
+    waits: [Waiting; RINGS],
     /// Where each receive ring stood at the last look.
     rx: [Standing; RINGS],
     /// When the transmitter last got on, or had nothing to do; `None`: to be taken from the next
@@ -77,6 +82,8 @@ pub(crate) enum Transmitter {
     Halting(usize),
     /// It has had frames to send and sent none for too long.
     Hanging,
+    /// The queue of this ring and it disagree on who has which descriptor.
+    Astray(usize),
 }
 
 impl Watch {
@@ -95,11 +102,17 @@ impl Watch {
         let bus = port.bus();
         let (halted, _) = port.controller.halts();
         // A pause frame holds the transmitter up rightly (HW 11.1).
-        let mut moved = TCTRL.on(bus).is_set(Tctrl::RFC_PAUSE) || self.sent != sent;
+        let paused = TCTRL.on(bus).is_set(Tctrl::RFC_PAUSE);
+        let mut moved = paused || self.sent != sent;
         self.sent = sent;
-        let (mut waits, mut halting) = (false, None);
+        let (mut waits, mut halting, mut astray) = (false, None, None);
         for n in port.tx_numbers().filter(|&n| !port.controller.config.schedule.blocks(n)) {
-            let at = ready(port, n);
+            let Some(view) = &port.tx()[n] else { continue };
+            let at = view.index_of(TBPTR.nth(n).on(bus).get());
+            if self.waits[n].look(view, at) && !paused {
+                astray = astray.or(Some(n));
+            }
+            let at = at.filter(|&at| view.bd(at).is_owned()).and_then(place);
             let progress = &mut self.tx[n];
             if progress.waiting != at {
                 moved = true;
@@ -126,7 +139,19 @@ impl Watch {
             warning!("the transmitter has not moved for {} ms", port.controller.config.hang_ms);
             return Transmitter::Hanging;
         }
-        halting.map_or(Transmitter::Well, Transmitter::Halting)
+        let astray = astray.map_or(Transmitter::Well, Transmitter::Astray);
+        halting.map_or(astray, Transmitter::Halting)
+    }
+
+    /// Leads hardware and queue of transmit ring `n` together again. Returns how many frames were
+    /// given up; `None` if the transmitter does not stop for it.
+    pub(crate) fn lead_back<B: Bus>(
+        &mut self,
+        port: &Port<B>,
+        n: usize,
+        delay: &mut dyn DelayNs,
+    ) -> Option<u32> {
+        self.waits[n].lead_back(port, n, delay)
     }
 
     /// After a hang, on a halted port: the first of the frames that the transmitter has hung at
@@ -197,11 +222,4 @@ impl Watch {
 
 fn place(at: u32) -> Option<Place> {
     NonZeroU32::new(at.wrapping_add(1))
-}
-
-/// The ready descriptor that the hardware stands at in transmit ring `n`.
-fn ready<B: Bus>(port: &Port<B>, n: usize) -> Option<Place> {
-    let view = port.tx()[n].as_ref()?;
-    let at = view.index_of(TBPTR.nth(n).on(port.bus()).get())?;
-    if view.bd(at).is_owned() { place(at) } else { None }
 }

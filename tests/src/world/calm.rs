@@ -259,7 +259,7 @@ impl Station {
     }
 
     /// Whether one of its rings was hit since it was last calm.
-    fn is_hit(&self) -> bool {
+    pub(super) fn is_hit(&self) -> bool {
         self.tx.iter().any(|tx| tx.hit) || self.rx.iter().any(|rx| rx.hit)
     }
 

@@ -11,7 +11,7 @@ const ROUNDS: u64 = 3;
 const STEPS: u64 = 90;
 
 /// Faults that strike once, or a few times.
-const STRIKES: [Fault; 15] = [
+const STRIKES: [Fault; 16] = [
     Fault::LateCollision,
     Fault::RetryLimit,
     Fault::Underrun,
@@ -26,6 +26,7 @@ const STRIKES: [Fault; 15] = [
     Fault::TxStatusLate,
     Fault::RxStatusLate,
     Fault::TxStatusLate,
+    Fault::TxStatusLost,
     Fault::RxStatusLost,
 ];
 
@@ -134,7 +135,9 @@ fn fault(random: &mut Random) -> What {
         0..34 => What::Inject(STRIKES[random.below(STRIKES.len() as u64) as usize], times),
         34..42 => What::Inject(LASTING[random.below(4) as usize], 1),
         42..52 => What::Mend(LASTING[random.below(4) as usize]),
-        52..57 => What::Die(random.below(60) as u32),
+        52..56 => What::Die(random.below(60) as u32),
+        // Anywhere in a start.
+        56..57 => What::Die(random.below(600) as u32),
         57..62 => What::Revive,
         62..65 => What::Unplug,
         65..69 => What::Plug,
@@ -149,7 +152,7 @@ fn fault(random: &mut Random) -> What {
             What::Stray(odd[random.below(5) as usize])
         }
         _ => What::Scribble {
-            receive: random.chance(1_000_000),
+            receive: random.chance(500_000),
             ring: random.below(4) as usize,
             bd: random.below(9) as usize,
             what: match random.below(3) {

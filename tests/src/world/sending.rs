@@ -117,6 +117,8 @@ impl Station {
         let (ring, times) = (record.ring, record.left);
         let sender = &mut self.tx[ring];
         if sender.hit {
+            // A frame whose status is lost is sent again when its ring has gone around.
+            record.copies += u32::from(times > 1);
             return Ok(());
         }
         check(times == 1, Rule::Twice, || format!("frame {number} has left {times} times"))?;

@@ -47,7 +47,9 @@ impl Station {
         if failed {
             self.forgive();
         } else {
-            let over = !self.sim.line(line) || self.strikes() != struck;
+            // What was written over a descriptor may fail again as soon as its ring goes on.
+            let fails = line == Line::Err && self.is_hit();
+            let over = !self.sim.line(line) || self.strikes() != struck || fails;
             check(over, Rule::Acknowledged, || {
                 format!("line {line:?} is still up after {events:?} was served")
             })?;
@@ -287,7 +289,9 @@ impl Station {
             Direction::Tx => (ring % self.tx.len(), bd % self.lengths.1[ring % self.tx.len()]),
         };
         let change = |word: u32| match what {
-            Scribble::Closed(bits) if word & at::OWNED == 0 => word & WRAP | bits & !WRAP & !at::OWNED,
+            Scribble::Closed(bits) if word & at::OWNED == 0 => {
+                word & WRAP | bits & !WRAP & !at::OWNED
+            }
             Scribble::Taken => word & !at::OWNED,
             Scribble::Closed(_) => word,
         };
