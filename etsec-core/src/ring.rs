@@ -40,7 +40,7 @@ struct Control {
     state: Word,
     /// 1 when the device side suspects that hardware and queue disagree on the next descriptor.
     suspect: Word,
-    /// Number of the question where to go on that a stuck queue has asked; 0: none.
+    /// The [`Question`] where to go on that a stuck queue has asked; 0: none.
     asked: Word,
     /// The answer: the question's number in the high half, where to go on in the low; 0: none.
     answer: Word,
@@ -56,6 +56,30 @@ const IDLE: u32 = 0;
 const LIVE: u32 = 1;
 /// The queue is taking a buffer out of the ring, which must not be started meanwhile.
 const HELD: u32 = 2;
+
+/// A queue's question where to go on: its number, which is not 0, in the low half; in the high one,
+/// counted from 1, where a queue stands whose ring is not full, else 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Question(u32);
+
+impl Question {
+    /// Of a full ring.
+    pub(crate) fn new(number: u16) -> Self {
+        Question(number.into())
+    }
+
+    /// Of a ring that is filled from `head` on, but not all around. `head` is not the last
+    /// descriptor of the longest ring, which cannot be said.
+    pub(crate) fn standing_at(self, head: u32) -> Self {
+        debug_assert!(head < 0xFFFF);
+        Question(self.0 | (head + 1) << 16)
+    }
+
+    /// Where the queue stands, if its ring is not full.
+    pub(crate) fn head(self) -> Option<u32> {
+        (self.0 >> 16).checked_sub(1)
+    }
+}
 
 /// Memory for one ring, as [`Arena::ring`](crate::arena::Arena::ring) carved it.
 pub struct RingMemory {
@@ -225,9 +249,9 @@ impl RingMemory {
         self.control().suspect.load() != 0
     }
 
-    /// Asks the device side where to go on, as question `number`, which is not 0.
-    pub(crate) fn ask(&self, number: u16) {
-        self.control().asked.release(number.into());
+    /// Asks the device side where to go on.
+    pub(crate) fn ask(&self, question: Question) {
+        self.control().asked.release(question.0);
     }
 
     /// Where to go on, once the device side has answered question `number`.
@@ -385,10 +409,10 @@ impl RingView {
     }
 
     /// The question where to go on that the queue has asked and nobody answered.
-    pub(crate) fn question(&self) -> Option<u16> {
-        match self.control().asked.acquire() as u16 {
+    pub(crate) fn question(&self) -> Option<Question> {
+        match self.control().asked.acquire() {
             0 => None,
-            number => Some(number),
+            asked => Some(Question(asked)),
         }
     }
 
@@ -410,12 +434,20 @@ impl RingView {
         self.bd(position).is_owned().then_some(first)
     }
 
+    /// The same for a queue that stands at `head` in a ring that is not full: behind what it has
+    /// lent are descriptors that look filled, and are not.
+    pub(crate) fn first_between(&self, head: u32, position: u32) -> u32 {
+        let passed = (head..head + self.len()).map(|at| at % self.len());
+        let mut passed = passed.take_while(|at| *at != position);
+        passed.find(|at| !self.bd(*at).is_owned()).unwrap_or(position)
+    }
+
     /// Answers a question from a position read after it was seen.
-    pub(crate) fn answer(&self, number: u16, at: u32) {
+    pub(crate) fn answer(&self, question: Question, at: u32) {
         let control = self.control();
         // This one, and not another that has been asked in the meantime.
-        control.asked.replace(number.into(), 0);
-        control.answer.release(u32::from(number) << 16 | at & 0xFFFF);
+        control.asked.replace(question.0, 0);
+        control.answer.release(question.0 << 16 | at & 0xFFFF);
     }
 }
 

@@ -19,7 +19,7 @@ use crate::buf::{Buf, MAX_CHAIN, Packed};
 use crate::bus::Doorbell;
 use crate::fcb::RxFcb;
 use crate::pool::Pool;
-use crate::ring::RingMemory;
+use crate::ring::{Question, RingMemory};
 pub use crate::rx_counters::RxCounters;
 use crate::rx_frame::{Assembly, Outcome};
 use crate::tx::{Reason, Refused};
@@ -401,25 +401,45 @@ impl<D: Doorbell> RxQueue<D> {
     /// frame came between question and answer.
     #[cold]
     fn mend(&mut self) {
-        if self.used as usize != self.ring.len() || self.staged != 0 {
+        // What may be missing are the buffers of a frame that has begun: they come back into the
+        // ring before the turn.
+        let missing = self.space() as u32;
+        let known = missing == 0 || (missing == self.assembly.held() && self.head != 0xFFFF);
+        if !known || self.staged != 0 {
             return;
         }
         let here = [self.head, self.counters.frames as u32];
         if self.asked_at != here {
             self.asked_at = here;
             self.question = self.question.checked_add(1).unwrap_or(1);
-            self.ring.ask(self.question);
+            let question = Question::new(self.question);
+            self.ring.ask(if missing > 0 { question.standing_at(self.head) } else { question });
             return;
         }
         let Some(first) = self.ring.answer(self.question) else { return };
         self.asked_at = NOWHERE;
         self.ring.settle();
-        if first != self.head && self.ring.bd(self.head).is_owned() {
+        if first != self.head && self.ring.bd(self.head).is_owned() && self.is_full_again() {
             self.head = first;
             self.tail = first;
             self.ring.mark(first, self.used);
             self.counters.resyncs += 1;
         }
+    }
+
+    /// Gives up the frame that has begun, if its buffers are missing in the ring: the hardware has
+    /// left the descriptor where it would go on. They are the device's again. Returns whether the
+    /// ring is full.
+    fn is_full_again(&mut self) -> bool {
+        if MAX_CHAIN > 1
+            && self.space() > 0
+            && let Some(open) = self.assembly.discard()
+        {
+            self.counters.incomplete += 1;
+            self.recycle(open);
+            self.commit();
+        }
+        self.used as usize == self.ring.len()
     }
 }
 

@@ -48,6 +48,12 @@ impl Assembly {
         self.state == State::Idle
     }
 
+    /// How many buffers are open.
+    pub(crate) fn held(&self) -> u32 {
+        let open = if MAX_CHAIN > 1 { self.open.as_ref() } else { None };
+        open.map_or(0, |open| open.buffers() as u32)
+    }
+
     /// Gives up what is open.
     pub(crate) fn discard(&mut self) -> Option<Buf> {
         self.state = State::Idle;

@@ -18,7 +18,7 @@ use crate::regs::Readable;
 use crate::regs::receive::{RBPTR, Rstat};
 use crate::regs::transmit::{TBPTR, TCTRL, Tctrl, Tstat};
 use crate::report::warning;
-use crate::ring::RingView;
+use crate::ring::{Question, RingView};
 
 /// How often in a row a ring is found halted at one ready descriptor before its frame is given up.
 /// It has been restarted after each time but the last.
@@ -198,9 +198,12 @@ impl Watch {
             let last = mem::replace(&mut self.rx[n], Standing::at(view, at));
             // Filled now and at the last look, it is no frame that comes in this very moment.
             let full = self.rx[n] == last && !view.bd(at).is_owned();
-            let first = view.first_filled(at, || bus.observe()).or(full.then_some(at));
-            if let (Some(number), Some(first)) = (question, first) {
-                view.answer(number, first);
+            let first = match question.and_then(Question::head) {
+                Some(head) => Some(view.first_between(head, at)),
+                None => view.first_filled(at, || bus.observe()).or(full.then_some(at)),
+            };
+            if let (Some(question), Some(first)) = (question, first) {
+                view.answer(question, first);
             }
             // A filled descriptor before the hardware's position is either not taken yet or will
             // never be looked at.

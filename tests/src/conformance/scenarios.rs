@@ -91,7 +91,7 @@ scenarios! {
     "received", received:
         short_without_rsf while_stopping no_buffer_length longest restarted_for_nothing pointer
         [one_descriptor several_descriptors without_interrupt control_block padding_alone];
-    "overrun", overrun: [halted mended];
+    "overrun", overrun: [halted mended one_for_one];
     "waiting", waiting: for_frames for_buffers new_filter new_link;
     "interrupts", interrupts:
         transmitted arrived stopped masked unmasked_later parts coalesced;
