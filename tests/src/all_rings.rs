@@ -7,6 +7,7 @@ use etsec_core::filer::{FilerEntry, FilerTable};
 use etsec_core::{Bus, MacAddr, Region, TxCounters};
 use etsec_sim::{Sim, SimConfig, Switches};
 
+use crate::readings::{self, SWITCHES};
 use crate::rig::{Live, PEER, Plan, Rig, STATION, config, frame};
 
 /// Rings of each direction.
@@ -67,33 +68,13 @@ pub fn start_as(sim: &Sim, plan: &Plan) -> Live {
     rig.start()
 }
 
-/// The normal model, each switch alone, and all that go together.
+/// The normal model, each switch alone that a driver has to work with whatever its options, and all
+/// that go together.
 #[must_use]
 pub fn readings() -> Vec<Switches> {
-    let none = Switches::default();
-    vec![
-        none,
-        Switches { halt_all: true, ..none },
-        Switches { prefetch: true, ..none },
-        Switches { a002: true, ..none },
-        Switches { toe_stays: true, ..none },
-        Switches { bus_error_recurs: true, ..none },
-        Switches { etsec74: true, ..none },
-        Switches { errors_in_group0: true, ..none },
-        Switches { reset_spoils_filer: true, ..none },
-        Switches { qemu: true, ..none },
-        Switches {
-            halt_all: true,
-            prefetch: true,
-            a002: true,
-            toe_stays: true,
-            bus_error_recurs: true,
-            etsec74: true,
-            fgpi_on_rx: true,
-            reset_spoils_filer: true,
-            ..none
-        },
-    ]
+    // Erratum NMG_eTSEC129 makes a receiver deaf until it is tested (HW 14).
+    let each = SWITCHES.into_iter().map(readings::alone).filter(|switches| !switches.nmg129);
+    [Switches::default()].into_iter().chain(each).chain([readings::together()]).collect()
 }
 
 impl<B: Bus + Clone, R: Region> Live<B, R> {

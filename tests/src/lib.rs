@@ -9,6 +9,7 @@ pub mod golden;
 pub mod packet;
 pub mod pair;
 pub mod ptp;
+pub mod readings;
 pub mod recording;
 pub mod reference;
 pub mod rig;

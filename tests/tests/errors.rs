@@ -13,6 +13,7 @@ use etsec_core::{
 use etsec_sim::{Breach, Fault, Sim, SimConfig, SimRegion, Switches, WireSpeed};
 use etsec_tests::all_rings::{self, LEN, RINGS, talker};
 use etsec_tests::at;
+use etsec_tests::readings::OF_A_FRAME;
 use etsec_tests::rig::{Live, PEER, Rig, STATION, frame};
 
 /// Runs a scenario under every reading, with frames that take time on the wire and frames that do
@@ -302,18 +303,7 @@ fn a_frame_that_the_filer_has_no_ring_for_is_counted() {
 
 #[test]
 fn all_errors_at_once_on_all_rings_leave_a_working_port_and_no_buffer_lost() {
-    let faults = [
-        Fault::LateCollision,
-        Fault::RetryLimit,
-        Fault::Underrun,
-        Fault::TxDescriptorBusError,
-        Fault::TxDataBusError,
-        Fault::RxDescriptorBusError,
-        Fault::RxDataBusError,
-        Fault::Overrun,
-        Fault::CrcError,
-        Fault::Alignment,
-    ];
+    let faults = OF_A_FRAME;
     everywhere(|switches, mut live| {
         for round in 0..20 {
             faults.into_iter().for_each(|fault| live.sim.inject_times(fault, 1 + round % 3));

@@ -3,6 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use etsec_core::Buf;
+
 use super::Device;
 use super::station::Station;
 use crate::rig::{PEER, Plan, STATION, frame};
@@ -114,10 +116,31 @@ fn transmit<D: Device>(
         buf.fill(0x5A);
         tx.stage(buf).map_err(|refused| refused.why.to_string())?;
     }
-    tx.commit();
+    send(device, station, burst, |_, buf| {
+        drop(buf);
+        Ok(())
+    })
+}
+
+/// Sends what is staged; each buffer is given to `back` when its frame has left.
+fn send<D: Device>(
+    device: &mut D,
+    station: &mut Station<D>,
+    burst: usize,
+    back: impl Fn(&mut Station<D>, Buf) -> Result<(), String>,
+) -> Result<(), String> {
+    station.parts.tx[0].commit();
     leave(device, burst)?;
-    let back = std::iter::from_fn(|| tx.reap()).count();
-    if back == burst { Ok(()) } else { Err(format!("{back} of {burst} buffers are back")) }
+    for n in 0..burst {
+        let buf = station.parts.tx[0].reap();
+        back(station, buf.ok_or_else(|| format!("{n} of {burst} buffers are back"))?)?;
+    }
+    Ok(())
+}
+
+/// Puts a buffer into the receive ring.
+fn refill<D: Device>(station: &mut Station<D>, buf: Buf) -> Result<(), String> {
+    station.parts.rx[0].refill(buf).map_err(|refused| refused.why.to_string())
 }
 
 /// Waits for `burst` frames; each is given to `take`.
@@ -126,7 +149,7 @@ fn arrive<D: Device>(
     station: &mut Station<D>,
     come: &[u8],
     burst: usize,
-    mut take: impl FnMut(&mut Station<D>, etsec_core::Buf) -> Result<(), String>,
+    mut take: impl FnMut(&mut Station<D>, Buf) -> Result<(), String>,
 ) -> Result<(), String> {
     for _ in 0..burst {
         device.arrive(come);
@@ -154,9 +177,7 @@ fn receive<D: Device>(
     come: &[u8],
     burst: usize,
 ) -> Result<(), String> {
-    arrive(device, station, come, burst, |station, buf| {
-        station.parts.rx[0].refill(buf).map_err(|refused| refused.why.to_string())
-    })?;
+    arrive(device, station, come, burst, refill)?;
     station.parts.rx[0].commit();
     Ok(())
 }
@@ -170,13 +191,8 @@ fn echo<D: Device>(
     arrive(device, station, come, burst, |station, buf| {
         station.parts.tx[0].stage(buf).map_err(|refused| refused.why.to_string())
     })?;
-    station.parts.tx[0].commit();
-    leave(device, burst)?;
-    let (tx, rx) = (&mut station.parts.tx[0], &mut station.parts.rx[0]);
-    while let Some(buf) = tx.reap() {
-        rx.refill(buf).map_err(|refused| refused.why.to_string())?;
-    }
-    rx.commit();
+    send(device, station, burst, refill)?;
+    station.parts.rx[0].commit();
     Ok(())
 }
 

@@ -7,29 +7,11 @@ use etsec_sim::{
 };
 
 use super::input::Input;
+use crate::readings::{LASTING, OF_A_FRAME, SWITCHES};
 
 /// Bytes of memory: room for rings and some buffers.
 const MEMORY: usize = 0x1_0000;
 const STEPS: usize = 400;
-
-const FAULTS: [Fault; 16] = [
-    Fault::LateCollision,
-    Fault::RetryLimit,
-    Fault::Underrun,
-    Fault::TxDescriptorBusError,
-    Fault::TxDataBusError,
-    Fault::RxDescriptorBusError,
-    Fault::RxDataBusError,
-    Fault::Overrun,
-    Fault::CrcError,
-    Fault::Alignment,
-    Fault::Parity,
-    Fault::TxHang,
-    Fault::GrsNeverCompletes,
-    Fault::GtsNeverCompletes,
-    Fault::BusDead,
-    Fault::MiiBusy,
-];
 
 /// Tries an input.
 pub(super) fn target(data: &[u8]) {
@@ -50,26 +32,16 @@ pub(super) fn target(data: &[u8]) {
 fn config(input: &mut Input<'_>) -> SimConfig {
     let (plain, bits) = (SimConfig::default(), input.half());
     let bit = |n: u16| bits >> n & 1 == 1;
+    let mut switches = Switches::default();
+    for (n, switch) in (4..16).zip(SWITCHES) {
+        *switch(&mut switches) = bit(n);
+    }
     SimConfig {
         wire: if bit(0) { WireSpeed::Link } else { WireSpeed::Instant },
         sanitizer: !bit(1),
         etsec2: !bit(2),
         interface: if bit(3) { Interface::Sgmii } else { plain.interface },
-        switches: Switches {
-            halt_all: bit(4),
-            prefetch: bit(5),
-            a002: bit(6),
-            toe_stays: bit(7),
-            etsec12: bit(8),
-            bus_error_recurs: bit(9),
-            reset_spoils_filer: bit(10),
-            qemu: bit(11),
-            etsec74: bit(12),
-            nmg129: bit(13),
-            free_wraps: bit(14),
-            errors_in_group0: bit(15),
-            ..Switches::default()
-        },
+        switches,
         ..plain
     }
 }
@@ -107,7 +79,8 @@ fn step(sim: &Sim, region: &mut SimRegion, input: &mut Input<'_>) {
         }
         9 => sim.advance(1u64 << (input.byte() % 28)),
         10 => {
-            let fault = FAULTS[usize::from(input.byte() % 16)];
+            let mut all = OF_A_FRAME.into_iter().chain([Fault::Parity]).chain(LASTING);
+            let fault = all.nth(usize::from(input.byte() % 16)).unwrap_or(Fault::MiiBusy);
             if input.byte() & 1 == 0 { sim.inject(fault) } else { sim.mend(fault) }
         }
         _ => {
