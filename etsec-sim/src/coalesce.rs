@@ -125,6 +125,12 @@ impl Model {
         }
     }
 
+    /// Whether a frame has been completed that is not told of yet.
+    #[must_use]
+    pub fn coalescing_pending(&self) -> bool {
+        self.coalescing_due().is_some()
+    }
+
     /// When a timer runs out next.
     pub(crate) fn coalescing_due(&self) -> Option<u64> {
         self.coalescer.counters.as_flattened().iter().filter_map(|counter| counter.due).min()

@@ -325,6 +325,7 @@ fn act_on_port(station: &mut Station, book: &mut Book, what: What) -> Check {
         What::Tick => station.tick(book)?,
         What::Reset => drop(station.on_port(book, |port, delay| port.reset(delay))?),
         What::Filter => station.refilter(book)?,
+        What::Coalesce(frames) => station.coalesce(book, frames)?,
         What::Link(mbps) => station.set_link(book, mbps)?,
         What::Inject(fault, times) => station.inject(fault, times),
         What::Mend(fault) => station.mend(fault),

@@ -11,12 +11,26 @@ pub struct Built<'a>(pub &'a Setup);
 
 impl fmt::Display for Built<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Setup { switches, wire, weak, rx, tx, buffer_size, spare, delay_ns, stranger, .. } =
-            self.0;
+        let Setup {
+            switches,
+            wire,
+            weak,
+            rx,
+            tx,
+            buffer_size,
+            spare,
+            delay_ns,
+            stranger,
+            coalesced,
+            ..
+        } = self.0;
         let other = if *stranger { "a stranger" } else { "a driver" };
         write!(f, "A: a driver, B: {other}; receive rings {rx:?}, transmit rings {tx:?}; ")?;
         write!(f, "buffers of {buffer_size} bytes, {spare} to spare; cable {delay_ns} ns; ")?;
         write!(f, "wire {wire:?}; memory {}", if *weak { "weak" } else { "strong" })?;
+        if *coalesced > 0 {
+            write!(f, "; events for {coalesced} frames")?;
+        }
         let switches = format!("{switches:?}");
         let on = switches.split([' ', ',', '{', '}']).collect::<Vec<_>>();
         for pair in on.windows(2).filter(|pair| pair[1] == "true") {

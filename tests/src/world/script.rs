@@ -29,7 +29,13 @@ pub struct Setup {
     pub delay_ns: u64,
     /// Station B is no driver, but somebody else's.
     pub stranger: bool,
+    /// After how many frames their event comes, and in any case after [`COALESCED_US`]; 0: with
+    /// each.
+    pub coalesced: u32,
 }
+
+/// Microseconds that an event waits for more frames.
+pub const COALESCED_US: u32 = 100;
 
 /// What to do with a frame that was received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,6 +117,8 @@ pub enum What {
     Reset,
     /// The address filter is written anew.
     Filter,
+    /// Events come after so many frames from here on; 0: with each.
+    Coalesce(u32),
     /// The link changes its speed: 10, 100 or 1000.
     Link(u32),
     /// Stop, and start again; the queues are emptied in between or not.

@@ -35,6 +35,7 @@ fn setup(random: &mut Random, seed: u64) -> Setup {
         (0..1 + random.below(3)).map(|_| 4 + random.below(6) as usize).collect::<Vec<_>>()
     };
     let half = |random: &mut Random| random.chance(500_000);
+    let seldom = |random: &mut Random| random.chance(300_000);
     let switches = switches(random);
     Setup {
         seed,
@@ -47,6 +48,7 @@ fn setup(random: &mut Random, seed: u64) -> Setup {
         spare: 8 + random.below(16) as usize,
         delay_ns: random.below(4) * 700,
         stranger: random.chance(300_000),
+        coalesced: if seldom(random) { 1 + random.below(6) as u32 } else { 0 },
     }
 }
 
@@ -106,7 +108,7 @@ fn operation(random: &mut Random) -> What {
         77..88 => What::Wake(line),
         88..95 => What::Tick,
         95..97 => What::Reset,
-        97 => What::Filter,
+        97 => one(random, &[What::Filter, What::Coalesce(0), What::Coalesce(3)]),
         98 => What::Link(one(random, &[10, 100, 1000])),
         _ => What::Restart { drain: random.chance(500_000) },
     }

@@ -88,7 +88,7 @@ fn plain(what: What) -> Vec<What> {
 
 /// Makes the world itself plainer.
 fn plainer(mut best: Script, still: &impl Fn(&Script) -> bool) -> Script {
-    let changes: [fn(&mut Setup); 8] = [
+    let changes: [fn(&mut Setup); 9] = [
         |setup| setup.switches = Switches::default(),
         |setup| setup.wire = WireSpeed::Instant,
         |setup| setup.weak = false,
@@ -97,6 +97,7 @@ fn plainer(mut best: Script, still: &impl Fn(&Script) -> bool) -> Script {
         |setup| setup.buffer_size = 512,
         |setup| setup.spare = 8,
         |setup| setup.delay_ns = 0,
+        |setup| setup.coalesced = 0,
     ];
     for change in changes {
         let mut with = best.clone();

@@ -6,7 +6,8 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use etsec_core::{
-    AddressFilter, Arena, Buf, EventPort, PageBell, Pool, Running, RxQueue, Stopped, TxQueue,
+    AddressFilter, Arena, Buf, Coalescing, EventPort, PageBell, Pool, Running, RxQueue, Stopped,
+    TxQueue,
 };
 use etsec_sim::cable::Side;
 use etsec_sim::{Fault, MemoryOrder, Sim, SimConfig, SimDelay, SimRegion};
@@ -15,7 +16,7 @@ use super::buffers::{Buffers, Owner};
 use super::bus::Mortal;
 use super::frames::address;
 use super::rules::{Check, Rule, check};
-use super::script::Setup;
+use super::script::{COALESCED_US, Setup};
 use crate::all_rings;
 use crate::rig::{Plan, Rig, config};
 
@@ -154,6 +155,11 @@ pub struct Station {
     pub sim: Sim,
 }
 
+/// When events come for so many frames; `None`: for each.
+pub fn coalescing(frames: u32) -> Option<Coalescing> {
+    (frames > 0).then(|| Coalescing::new(frames, COALESCED_US).expect("in range"))
+}
+
 impl Station {
     /// A station as `setup` has it, running.
     ///
@@ -180,6 +186,9 @@ impl Station {
         let mut rig = Rig::through(&sim, &plan, bus.clone());
         if setup.rx.len() > 1 {
             all_rings::steer(&mut rig);
+        }
+        for side in [etsec_core::error::Side::Rx, etsec_core::error::Side::Tx] {
+            rig.port.set_coalescing(side, coalescing(setup.coalesced)).expect("it is there");
         }
         let live = rig.start();
         let ledger = Buffers::new(&live.pool, live.rx.iter().map(|rx| rx.pending()));

@@ -1,5 +1,7 @@
 //! How a station looks after its port: interrupts, the periodic look, resets, stops and starts.
 
+use etsec_core::coalesce::CoalescingError;
+use etsec_core::error::Side;
 use etsec_core::link::{Duplex, Speed};
 use etsec_core::{Bus, Error, Event, Link, Running};
 use etsec_sim::{Direction, Fault, Line, Place};
@@ -8,7 +10,7 @@ use super::book::Book;
 use super::bus::Mortal;
 use super::rules::{Broken, Check, Rule, check};
 use super::script::{Scribble, Then};
-use super::station::{Excuses, Port, Station};
+use super::station::{Excuses, Port, Station, coalescing};
 use crate::at;
 
 /// Events that close the descriptor they hit, so that a restart cannot fail in the same way again.
@@ -163,6 +165,23 @@ impl Station {
         let speed = Speed::from_mbps(mbps).unwrap_or(Speed::Mbps1000);
         let link = Link::new(speed, Duplex::Full);
         self.on_port(book, |port, delay| port.set_link(link, delay)).map(drop)
+    }
+
+    /// Has events come for so many frames, or for each if that is 0.
+    ///
+    /// # Errors
+    /// A rule that was broken.
+    pub fn coalesce(&mut self, book: &mut Book, frames: u32) -> Check {
+        let set = |port: &mut Running<Mortal>, _: &mut etsec_sim::SimDelay| {
+            for side in [Side::Rx, Side::Tx] {
+                match port.set_coalescing(side, coalescing(frames)) {
+                    Err(CoalescingError::Port(error)) => return Err(error),
+                    done => done.expect("it is there"),
+                }
+            }
+            Ok(())
+        };
+        self.on_port(book, set).map(drop)
     }
 
     /// Writes the address filter anew.

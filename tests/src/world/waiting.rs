@@ -1,6 +1,6 @@
 //! What must be true of a station between two steps: nobody waits for something that will not come.
 
-use etsec_sim::{Direction, Fault, Line};
+use etsec_sim::{Direction, Fault, Line, Model};
 
 use super::rules::{Broken, Check, Rule, check};
 use super::station::{Port, Station};
@@ -57,7 +57,8 @@ impl Station {
 
     /// While something is there to be taken, the line is up.
     fn check_woken(&self) -> Check {
-        if self.excuses.masked || self.sim.with(|model| model.status_pending()) {
+        let later = |model: &mut Model| model.status_pending() || model.coalescing_pending();
+        if self.excuses.masked || self.sim.with(later) {
             return Ok(());
         }
         let arrived = |rx: &super::station::Receiver| !rx.expected.is_empty() && !rx.hit;
