@@ -49,12 +49,19 @@ fn copy(from: &Path, folder: &Path) -> Result<Vec<PathBuf>> {
     let mut code = Vec::new();
     for entry in fs::read_dir(from).with_context(|| format!("cannot list {}", from.display()))? {
         let path = entry?.path();
+        let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
+        // What somebody has built there by hand stays there.
+        let is_code =
+            [".c", ".h"].iter().any(|end| name.ends_with(end)) && !name.ends_with(".mod.c");
+        if !is_code && !["Kbuild", "Makefile"].contains(&name) {
+            continue;
+        }
         let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        let copy = folder.join(path.file_name().unwrap_or_default());
+        let copy = folder.join(name);
         if fs::read(&copy).ok().as_ref() != Some(&bytes) {
             fs::write(&copy, bytes).with_context(write)?;
         }
-        if path.extension().is_some_and(|kind| kind == "c" || kind == "h") {
+        if is_code {
             code.push(path);
         }
     }
@@ -89,8 +96,11 @@ mod tests {
         write("b.c", "b");
         write("a.h", "a");
         write("Kbuild", "k");
+        write("b.o", "built by hand");
+        write("b.mod.c", "made by hand");
         let code = copy(from.path(), to.path()).expect("copied");
         assert_eq!(code, [from.path().join("a.h"), from.path().join("b.c")]);
+        assert!(!to.path().join("b.o").exists() && !to.path().join("b.mod.c").exists());
         let times =
             || ["b.c", "a.h"].map(|n| fs::metadata(to.path().join(n)).expect("m").modified());
         let before = times().map(|time| time.expect("a time"));
