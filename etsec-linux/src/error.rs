@@ -47,7 +47,7 @@ pub enum Error {
     /// The description of a device cannot be understood.
     #[error(
         "'{text}' names no device: {why}; \
-         write uio:NAME, sim,wire=tap:NAME|pcap:IN,OUT|cable:ID|null or sim:SOCKET"
+         write uio:NAME, sim,wire=tap:NAME|pcap:IN,OUT|socket:PATH|cable:ID|null or sim:SOCKET"
     )]
     BadName {
         /// What was asked for.
@@ -391,7 +391,7 @@ pub enum Error {
     },
 
     /// No wire of a simulated device.
-    #[error("'{text}' is no wire: {why}; write tap:NAME, pcap:IN,OUT or null")]
+    #[error("'{text}' is no wire: {why}; write tap:NAME, pcap:IN,OUT, socket:PATH or null")]
     BadWire {
         /// What was asked for.
         text: String,

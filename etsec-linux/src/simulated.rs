@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use etsec_core::event::Line;
 use etsec_core::{BusAddr, Pages};
-use etsec_sim::ends::{Null, PcapWire, Wire, WireError};
+use etsec_sim::ends::{Null, PcapWire, SocketWire, Wire, WireError};
 use etsec_sim::runner::Runner;
 use etsec_sim::tap::Tap;
 use etsec_sim::{Sim, SimConfig, SimRegion};
@@ -90,6 +90,7 @@ fn plug(wire: WireSpec) -> Result<Plugged, WireError> {
         WireSpec::Pcap { input, output } => {
             (Box::new(PcapWire::open(input.as_deref(), output.as_deref())?), None)
         }
+        WireSpec::Socket(path) => (Box::new(SocketWire::bind(&path)?), None),
         WireSpec::Cable(id) => {
             let (end, lease) = cables::plug(&id).map_err(WireError::Io)?;
             (Box::new(end), Some(lease))

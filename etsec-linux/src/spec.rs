@@ -33,6 +33,8 @@ pub enum WireSpec {
         /// Frames that were sent, into this file; dropped.
         output: Option<PathBuf>,
     },
+    /// In whoever connects to this Unix socket.
+    Socket(PathBuf),
     /// In the other device of this process that names the same cable.
     Cable(String),
 }
@@ -80,6 +82,8 @@ fn parse_wire(text: &str) -> Result<WireSpec, &'static str> {
     match (kind, value) {
         ("null", "") => Ok(WireSpec::Null),
         ("tap" | "cable", "") => Err("the name is missing"),
+        ("socket", "") => Err("the socket is missing"),
+        ("socket", path) => Ok(WireSpec::Socket(path.into())),
         // The kernel's limit for interface names (IFNAMSIZ with its zero byte).
         ("tap", name) if name.len() > 15 || name.contains('/') => {
             Err("an interface name has at most 15 characters and no '/'")
@@ -94,7 +98,7 @@ fn parse_wire(text: &str) -> Result<WireSpec, &'static str> {
                 (input, output) => Ok(WireSpec::Pcap { input, output }),
             }
         }
-        _ => Err("a wire is tap:NAME, pcap:IN,OUT, cable:ID or null"),
+        _ => Err("a wire is tap:NAME, pcap:IN,OUT, socket:PATH, cable:ID or null"),
     }
 }
 
@@ -110,6 +114,7 @@ mod tests {
         check("sim:/run/etsec.sock", Spec::Remote("/run/etsec.sock".into()));
         check("sim,wire=null", Spec::Sim(WireSpec::Null));
         check("sim,wire=tap:etsec0", Spec::Sim(WireSpec::Tap("etsec0".into())));
+        check("sim,wire=socket:/run/w", Spec::Sim(WireSpec::Socket("/run/w".into())));
         check("sim,wire=cable:a", Spec::Sim(WireSpec::Cable("a".into())));
         let pcap = |input: Option<&str>, output: Option<&str>| {
             Spec::Sim(WireSpec::Pcap {
@@ -125,9 +130,17 @@ mod tests {
     #[test]
     fn anything_else_is_explained() {
         let why = |text: &str| text.parse::<Spec>().unwrap_err().to_string();
-        for text in
-            ["", "eth0", "uio:", "uio:../x", "simulator", "sim:", "sim,wire=", "sim,wire=tap:"]
-        {
+        for text in [
+            "",
+            "eth0",
+            "uio:",
+            "uio:../x",
+            "simulator",
+            "sim:",
+            "sim,wire=",
+            "sim,wire=tap:",
+            "sim,wire=socket:",
+        ] {
             let message = why(text);
             assert!(message.starts_with(&format!("'{text}' names no device")), "{message}");
             assert!(message.contains("uio:NAME"), "{message}");

@@ -9,10 +9,14 @@ use std::os::fd::BorrowedFd;
 mod cable;
 #[cfg(feature = "pcap")]
 mod pcap;
+#[cfg(feature = "runner")]
+mod socket;
 
 pub use cable::{CableEnd, cable};
 #[cfg(feature = "pcap")]
 pub use pcap::PcapWire;
+#[cfg(feature = "runner")]
+pub use socket::SocketWire;
 
 /// One end of a wire.
 pub trait Wire {

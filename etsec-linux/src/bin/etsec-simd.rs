@@ -30,7 +30,7 @@ device does not allow; 2 the command line was wrong.";
 struct Cli {
     /// Where drivers connect.
     socket: PathBuf,
-    /// Where the wire ends: tap:NAME, pcap:IN,OUT or null.
+    /// Where the wire ends: tap:NAME, pcap:IN,OUT, socket:PATH or null.
     #[arg(long, value_name = "WIRE", default_value = "null")]
     wire: WireSpec,
 }

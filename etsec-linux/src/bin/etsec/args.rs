@@ -26,6 +26,7 @@ Devices:
   uio:NAME            the controller whose UIO devices are called NAME (see `etsec probe`)
   sim,wire=tap:NAME   a simulated controller whose cable ends in the TAP interface NAME
   sim,wire=pcap:I,O   … that receives the frames of capture file I and records what it sends in O
+  sim,wire=socket:PATH  … to which whoever connects to that Unix socket is connected
   sim,wire=cable:ID   … that shares a cable with the other device of this process naming ID
   sim,wire=null       … whose cable ends nowhere
   sim:SOCKET          the simulated controller of the `etsec-simd` that listens at SOCKET
