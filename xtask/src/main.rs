@@ -13,6 +13,7 @@ mod capture;
 mod conformance;
 mod counts;
 mod coverage;
+mod crash;
 mod cross;
 mod demo;
 mod fetch;
@@ -69,6 +70,8 @@ enum Verb {
     Asm(asm::Options),
     /// Measure what the core brings into the smallest image that uses it.
     Size(size::Options),
+    /// Kill processes under traffic, let others take their port over, and account for each frame.
+    Crash(crash::Options),
     /// Drivers, models and a cable in one thread, with faults on every edge, from one seed.
     Sim(sim::Options),
     /// Count instructions per packet, and packets per second against the model.
@@ -106,6 +109,7 @@ fn main() -> ExitCode {
         Verb::Asm(options) => asm::run(&options),
         Verb::Size(options) => size::run(&options),
         Verb::Sim(options) => sim::run(&options),
+        Verb::Crash(options) => crash::run(&options),
         Verb::Bench(options) => bench::run(&options),
         Verb::Fuzz(options) => fuzz::run(&options),
         Verb::Coverage(options) => coverage::run(&options),

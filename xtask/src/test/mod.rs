@@ -21,7 +21,7 @@ use crate::qemu::{firmware, linux};
 use crate::report::{Report, Verdict};
 use crate::session::Session;
 use crate::tidy;
-use crate::{Common, asm, bench, conformance, sim, size};
+use crate::{Common, asm, bench, conformance, crash, sim, size};
 
 pub use miri::nightly;
 
@@ -57,6 +57,7 @@ const SUITES: &[Suite] = &[
     Suite { name: "features", quick: false, run: host::features },
     Suite { name: "tests", quick: true, run: host::tests },
     Suite { name: "sim", quick: false, run: sim::suite },
+    Suite { name: "crash", quick: false, run: crash::suite },
     Suite { name: "dts", quick: false, run: device_tree::suite },
     Suite { name: "doctests", quick: false, run: host::doctests },
     Suite { name: "docs", quick: false, run: host::docs },
@@ -86,6 +87,7 @@ Suites, in order (* with --quick):
   features  no warning in each package with each set of features
   tests*    unit and integration tests
   sim       10,000 deterministic worlds with faults on every edge: `cargo xtask sim`
+  crash     50 processes killed under traffic, and each frame accounted for: `cargo xtask crash`
   dts       the overlays, merged with the trees they are for and read by the driver
   doctests  examples in the documentation
   docs      the documentation builds without a warning

@@ -3,6 +3,7 @@
 //! the list of them, and who prepares what they need.
 
 mod capture;
+mod crash;
 mod echo;
 mod flow;
 mod forward;
@@ -27,6 +28,7 @@ use clap::builder::PossibleValuesParser;
 
 use super::machine;
 use crate::Common;
+use crate::crash::Sums;
 use crate::guest::kernel::{self, Kernel, Version};
 use crate::guest::{self, Programs, programs};
 use crate::interrupt::Interrupted;
@@ -200,6 +202,38 @@ pub fn suite(session: &mut Session, log: &mut Log) -> Result<Verdict> {
     let outcomes = judge(session, log, &needed, &[])?;
     log.line(&outcomes.render())?;
     Ok(outcomes.verdict())
+}
+
+/// Kills processes in guests, one guest after the other; what became of the frames of all. Else
+/// what is missing, and the command that installs it.
+///
+/// # Errors
+/// As [`run`].
+pub fn crash(
+    session: &mut Session,
+    log: &mut Log,
+    versions: &[Version],
+    kills: u64,
+    seed: u64,
+) -> Result<Result<Sums, String>> {
+    let needed = match prepare(session, log, versions)? {
+        Ok(needed) => needed,
+        Err(missing) => return Ok(Err(missing)),
+    };
+    let mut all = Sums::NONE;
+    for (kernel, module) in &needed.kernels {
+        let name = kernel.version().name();
+        session.progress.start(&format!("guest with Linux {name}"));
+        let mut rig = Rig::boot(session, log, (kernel, module), &needed.programs, &WHOLE_TREE)?;
+        rig.load_uio(ALL_NODES)?;
+        rig.mount_huge_pages()?;
+        let sums = crash::kill(&mut rig, kills, seed)?;
+        rig.power_off()?;
+        session.progress.say(&format!("Linux {name}: {}", sums.render()));
+        all = all.plus(sums);
+    }
+    session.progress.finish();
+    Ok(Ok(all))
 }
 
 /// What the scenarios need.
