@@ -30,6 +30,7 @@ pub mod pagemap;
 pub mod part;
 pub mod platform;
 pub mod port;
+pub mod reclaim;
 pub mod region;
 #[cfg(feature = "sim")]
 pub mod remote;

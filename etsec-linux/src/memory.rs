@@ -15,6 +15,7 @@ use crate::leftover;
 use crate::mounts;
 use crate::options::Options;
 use crate::region::AnyRegion;
+use crate::roots::Roots;
 use crate::uio_memory::{UioMemory, UioRegion};
 
 /// Where a device's memory comes from.
@@ -44,6 +45,19 @@ impl Supply {
         #[cfg(feature = "trace")]
         let region = region.recorded(options.trace.as_ref());
         Ok(region)
+    }
+
+    /// Frees what dead owners of the device `name`, which has been stopped, have left.
+    pub(crate) fn clear(&self, roots: &Roots, name: &str) -> Result<(), Error> {
+        match self {
+            Supply::Huge => sweep(roots, name),
+            // It is the kernel's, which takes it back with the last user.
+            Supply::Uio(_) => Ok(()),
+            #[cfg(feature = "sim")]
+            Supply::Sim(_) => Ok(()),
+            #[cfg(feature = "sim")]
+            Supply::Remote(remote) => remote.clear(),
+        }
     }
 
     /// The memory in which a process before has left the controller of `page`.
@@ -76,11 +90,7 @@ impl Supply {
             Supply::Huge => {
                 let roots = &options.roots;
                 // The controller is quiet now, so nothing writes to what dead owners left.
-                for mount in mounts::hugetlbfs(roots)? {
-                    for path in leftover::sweep(&mount, name)? {
-                        log::info!("{name}: deleted {} of a dead owner", path.display());
-                    }
-                }
+                sweep(roots, name)?;
                 let mount = mounts::choose(roots, bytes, options.page_size)?;
                 let region = HugeRegion::create(roots, &mount, name, bytes)?;
                 tell(name, &region);
@@ -97,6 +107,15 @@ impl Supply {
             Supply::Remote(remote) => Ok(AnyRegion::Remote(remote.region(bytes)?)),
         }
     }
+}
+
+fn sweep(roots: &Roots, name: &str) -> Result<(), Error> {
+    for mount in mounts::hugetlbfs(roots)? {
+        for path in leftover::sweep(&mount, name)? {
+            log::info!("{name}: deleted {} of a dead owner", path.display());
+        }
+    }
+    Ok(())
 }
 
 pub(crate) fn tell(name: &str, region: &HugeRegion) {

@@ -75,6 +75,13 @@ impl Remote {
         Ok(PlacedRemote { region, _space: space })
     }
 
+    /// Frees what the owner before has left; the device has been stopped.
+    pub(crate) fn clear(&self) -> Result<(), Error> {
+        let error = |source| Error::Remote { name: self.name.clone(), source };
+        // Giving it back is what dropping it does.
+        self.client.adopt().map_err(error).map(drop)
+    }
+
     /// The memory in which the owner before has left the device of `page`.
     pub(crate) fn left(&self, page: &AnyBus) -> Result<LeftMemory, NotAdopted> {
         let error =

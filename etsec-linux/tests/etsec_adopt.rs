@@ -216,6 +216,35 @@ fn two_ports_that_hold_each_others_buffers_are_taken_over_together() {
     b.stop();
 }
 
+#[test]
+fn what_is_left_is_shown_and_freed_and_what_is_in_use_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let simd = Simd::start(folder.path(), "one", "null");
+    let device = simd.device();
+    let reclaim = |words: &[&str]| {
+        let output = run(&[&["reclaim", &device], words].concat());
+        assert_eq!(code(&output), Some(0), "{}", said(&output));
+        text(&output)
+    };
+    assert_eq!(reclaim(&[]), "nothing is left\n");
+    let owner = Running::start(&["echo", "--device", &device]);
+    let in_use = format!("in use by process {}; its controller runs\n", owner.child.id());
+    assert!(reclaim(&["--free"]).ends_with(&in_use));
+    let pid = owner.kill();
+    let left = format!("in the simulator, left by process {pid}; its controller runs");
+    assert!(reclaim(&[]).contains(&left), "{}", reclaim(&[]));
+    let shown = run(&["--json", "reclaim", &device]);
+    let [shown] = &events(&shown.stdout, "leftover")[..] else { panic!("{}", text(&shown)) };
+    assert_eq!((&shown["pid"], &shown["running"]), (&pid.into(), &true.into()), "{shown}");
+    assert!(shown["in_use_by"].is_null() && shown["file"].is_null(), "{shown}");
+    assert!(reclaim(&["--free"]).ends_with("; freed\n"));
+    assert_eq!(reclaim(&[]), "nothing is left\n");
+    let regs = text(&run(&["--json", "regs", "--device", &device, "MACCFG1"]));
+    assert!(regs.contains("\"RX_EN\":0"), "{regs}");
+    // The device was stopped before its memory went: else the simulator would complain.
+    simd.stop();
+}
+
 /// Where the child of the last test finds the simulator, and what it is to change.
 const SPOIL: &str = "ETSEC_TEST_SPOIL";
 

@@ -56,9 +56,16 @@ impl Turned {
         Turned { found, kept: None, why: NotAdopted::Beside(other.into()) }
     }
 
-    /// Stops its controller (HW 8.1).
+    /// Stops its controller.
     pub(super) fn stop(&self) -> Result<(), Error> {
-        let (name, pages) = (self.found.name.clone(), self.found.pages.clone());
+        self.found.stop()
+    }
+}
+
+impl Found {
+    /// Stops the controller, whatever state it is in (HW 8.1).
+    pub(crate) fn stop(&self) -> Result<(), Error> {
+        let (name, pages) = (self.name.clone(), self.pages.clone());
         let any = settings(
             &name,
             &PortConfig { station: Some(MacAddr([2, 0, 0, 0, 0, 1])), ..PortConfig::default() },

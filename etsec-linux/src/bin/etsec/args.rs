@@ -1,6 +1,7 @@
 //! The grammar of the command line: every command, option and unit. It knows what a word means, not
 //! what it does.
 
+mod reclaim;
 mod settings;
 mod supervise;
 mod trace;
@@ -15,6 +16,7 @@ use clap_complete::Shell;
 use etsec_core::MacAddr;
 use etsec_linux::Spec;
 
+pub use self::reclaim::Reclaim;
 pub use self::settings::{Config, Filter, FilterAction, Ptp, PtpAction, Tune, WakeKind, Wol};
 pub use self::supervise::Supervise;
 pub use self::trace::TraceAction;
@@ -91,6 +93,8 @@ pub enum Command {
     Bind(Handover),
     /// Give a port back to the kernel's driver.
     Unbind(Handover),
+    /// Show memory that killed processes have left, and free it. Never disturbs a port in use.
+    Reclaim(Reclaim),
     /// Print a controller's registers with their fields decoded. Never disturbs a running owner.
     Regs(Regs),
     /// Read and write PHY registers over the MDIO bus.

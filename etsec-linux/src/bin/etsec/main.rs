@@ -27,6 +27,7 @@ mod pace;
 mod pcapng;
 mod probe;
 mod receive;
+mod reclaim;
 mod regs;
 mod run;
 mod selftest;
@@ -134,6 +135,7 @@ fn command(cli: &Cli, context: &Context) -> Result<()> {
         Command::Send(args) => send::run(args, context),
         Command::Receive(args) => receive::run(args, context),
         Command::Capture(args) => capture::run(args, context),
+        Command::Reclaim(args) => reclaim::run(args, context.out),
         Command::Echo(args) => echo::run(args, context),
         Command::Forward(args) => forward::run(args, context),
         Command::Serve(args) => serve::run(args, context),

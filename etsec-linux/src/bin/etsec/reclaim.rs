@@ -1,0 +1,111 @@
+//! `etsec reclaim`: what killed processes have left, and freeing it. A port in use is left alone.
+
+use anyhow::{Context as _, Result, bail};
+use etsec_core::adopt::runs;
+use etsec_linux::leftover::{self, Leftover};
+use etsec_linux::lock::Owner;
+use etsec_linux::{Roots, Spec, reclaim};
+use etsec_sim::remote::{Client, Connection, Left, Role};
+use serde::Serialize;
+
+use crate::args::{DeviceName, Reclaim};
+use crate::observe::Observer;
+use crate::output::Output;
+
+/// Runs the command.
+pub fn run(args: &Reclaim, out: Output) -> Result<()> {
+    let roots = Roots::default();
+    let found = find(&roots, &args.devices)?;
+    if found.is_empty() && !out.is_json() {
+        return out.show(&(), |()| "nothing is left".into());
+    }
+    let mut failed = Vec::new();
+    for mut one in found {
+        if args.free && one.in_use_by.is_none() {
+            match reclaim::free(&roots, &one.device) {
+                Ok(()) => one.freed = true,
+                Err(error) => failed.push(format!("{}: {error}", one.device)),
+            }
+        }
+        out.show(&one, Shown::text)?;
+    }
+    match failed.as_slice() {
+        [] => Ok(()),
+        _ => bail!("not freed: {}", failed.join("; ")),
+    }
+}
+
+/// Memory that was left, or is in use.
+#[derive(Debug, Serialize)]
+struct Shown {
+    event: &'static str,
+    device: String,
+    /// The file; null where a simulator keeps the memory.
+    file: Option<String>,
+    bytes: u64,
+    /// The process that made it.
+    pid: u32,
+    /// Whether the controller sends and receives; null if it cannot be looked at.
+    running: Option<bool>,
+    /// Who has the memory or the port.
+    in_use_by: Option<String>,
+    freed: bool,
+}
+
+impl Shown {
+    fn text(&self) -> String {
+        let place = self.file.as_deref().unwrap_or("in the simulator");
+        let owner = match &self.in_use_by {
+            Some(owner) => format!("in use by {owner}"),
+            None => format!("left by process {}", self.pid),
+        };
+        let runs = match self.running {
+            Some(true) => "its controller runs",
+            Some(false) => "its controller is stopped",
+            None => "its controller cannot be seen",
+        };
+        let freed = if self.freed { "; freed" } else { "" };
+        format!("{}: {} bytes, {place}, {owner}; {runs}{freed}", self.device, self.bytes)
+    }
+}
+
+/// What there is of these devices; of none: all that is in files.
+fn find(roots: &Roots, devices: &[DeviceName]) -> Result<Vec<Shown>> {
+    let mut found = Vec::new();
+    let wanted = |name: &str| {
+        let is = |device: &DeviceName| matches!(&device.spec, Spec::Uio(own) if own == name);
+        devices.is_empty() || devices.iter().any(is)
+    };
+    for left in leftover::list(roots)?.into_iter().filter(|left| wanted(&left.name)) {
+        found.push(in_file(roots, left));
+    }
+    for device in devices {
+        if let Spec::Remote(socket) = &device.spec {
+            let connected = Client::connect(socket, Role::Observer);
+            let Connection { client, owner, .. } = connected.with_context(|| device.to_string())?;
+            let Some(Left { pid, len, .. }) = client.left()? else { continue };
+            found.push(Shown {
+                event: "leftover",
+                device: device.to_string(),
+                file: None,
+                bytes: len,
+                pid,
+                running: Some(runs(&client.bus())),
+                in_use_by: owner.map(|pid| format!("process {pid}")),
+                freed: false,
+            });
+        }
+    }
+    Ok(found)
+}
+
+fn in_file(roots: &Roots, left: Leftover) -> Shown {
+    let Leftover { name, pid, path, bytes, holder } = left;
+    // A port that is not there, or not ours to look at, has memory all the same.
+    let port = Observer::uio(roots, &name).ok();
+    let running = port.as_ref().map(|port| runs(&port.page));
+    let holder = holder.map(|owner: Owner| owner.to_string());
+    let in_use_by = holder.or_else(|| port.and_then(|port| port.owner));
+    let (device, file) = (format!("uio:{name}"), Some(path.display().to_string()));
+    Shown { event: "leftover", device, file, bytes, pid, running, in_use_by, freed: false }
+}
