@@ -36,6 +36,43 @@ fn a_look_finds_as_many_as_one_may_lose_and_no_more_until_they_are_taken() {
 }
 
 #[test]
+fn an_answer_to_the_dead_is_not_taken_by_the_living() {
+    let plan = plan(8, 8);
+    let mut live = Rig::new(&plan).start();
+    // Seen filled before it is taken, it looks as if the hardware had left it out.
+    let suspect = |live: &mut Live, n: u32| {
+        live.sim.receive(&numbered(n));
+        live.port.tick(0, &mut live.delay).unwrap();
+        assert_eq!(number(&live.receive(0).expect("a frame")), n);
+        live.rx[0].fill(&live.pool.clone());
+        live.rx[0].commit();
+        assert!(live.rx[0].next().is_none(), "asks where to go on");
+    };
+    suspect(&mut live, 0);
+    live.port.tick(0, &mut live.delay).unwrap();
+    // It dies before it hears the answer; meanwhile frames have come.
+    for n in 1..4 {
+        live.sim.receive(&numbered(n));
+        assert_eq!(number(&live.receive(0).expect("a frame")), n);
+        live.rx[0].fill(&live.pool.clone());
+        live.rx[0].commit();
+    }
+    let sim = die(live);
+    let (mut live, ..) = adopt(&sim, &plan).unwrap();
+    suspect(&mut live, 4);
+    assert!(live.rx[0].next().is_none());
+    assert_eq!(live.rx[0].counters().resyncs, 0);
+    for n in 5..20 {
+        sim.receive(&numbered(n));
+        assert_eq!(number(&live.receive(0).expect("a frame")), n);
+        live.rx[0].fill(&live.pool.clone());
+        live.rx[0].commit();
+    }
+    live.exchange(1);
+    live.finish();
+}
+
+#[test]
 fn whether_it_runs_and_where_is_seen_without_touching_it() {
     let plan = plan(16, 16);
     let rig = Rig::new(&plan);

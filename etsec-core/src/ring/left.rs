@@ -63,20 +63,23 @@ impl RingMemory {
         RingMemory { bds, slots, len }
     }
 
+    /// Forgets what was asked of the device side: a queue begins with its first question again, and
+    /// must not take the answer to another's.
+    pub(crate) fn forget_questions(&self) {
+        let control = self.control();
+        for word in [&control.suspect, &control.asked, &control.answer] {
+            word.store(0);
+        }
+    }
+
     /// The same ring as it was when it was carved, but that it was. The device does not touch it,
     /// and nobody has a buffer that was in it.
     pub(crate) fn emptied(self) -> Self {
         let control = self.control();
         self.view().set_live(false);
-        for word in [
-            &control.suspect,
-            &control.asked,
-            &control.answer,
-            &control.position,
-            &control.left.mark,
-        ] {
-            word.store(0);
-        }
+        self.forget_questions();
+        control.position.store(0);
+        control.left.mark.store(0);
         (0..self.len).for_each(|at| self.bd(at).clear(self.is_last(at)));
         self
     }

@@ -78,6 +78,7 @@ impl<D: Doorbell> RxQueue<D> {
         position: &dyn Fn() -> Option<u32>,
         delay: &mut dyn DelayNs,
     ) -> Result<u32, RingFault> {
+        self.ring.forget_questions();
         let (head, count) = self.ring.marked();
         let len = self.ring.len() as u32;
         if head >= len || count > len {
