@@ -9,6 +9,9 @@ use crate::run::{Context, Run};
 use crate::setup::Setup;
 use crate::station::Station;
 
+/// Turns of each ring after a break: enough for all that it can hold, usually.
+const LAST_TURNS: usize = 64;
+
 /// Runs the command.
 pub fn run(args: &Echo, context: &Context) -> Result<()> {
     Files::of([&args.port.device]).check()?;
@@ -19,10 +22,12 @@ pub fn run(args: &Echo, context: &Context) -> Result<()> {
     let ended = echo(&mut station, &mut run, &mut echoed);
     if ended.is_err() {
         // What came before a break is still answered.
-        for _ in 0..station.rx_rings() {
+        for _ in 0..station.rx_rings() * LAST_TURNS {
             let turn = turn(&mut station, run.left(echoed));
             echoed += turn.frames;
-            station.end_turn(turn.idle);
+            if station.end_turn(turn.idle) {
+                break;
+            }
         }
     }
     if let Err(error) = station.drain() {
