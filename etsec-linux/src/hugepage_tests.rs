@@ -87,6 +87,24 @@ fn the_record_is_locked_while_the_region_lives_and_gone_afterwards() {
 }
 
 #[test]
+fn what_a_living_process_has_is_not_taken_over_and_what_is_no_memory_stays() {
+    let (_dir, roots, mount) = tree();
+    let path = mount.path.join(format!("etsec-eth0-{}", std::process::id()));
+    let record = Record::create(&roots, &mount, "eth0").unwrap();
+    record.set_length(2 * PAGE, PAGE).unwrap();
+    let error = HugeRegion::take_over(&roots, &path).unwrap_err();
+    assert!(matches!(error, Error::Busy { .. }), "{error}");
+    drop(record);
+    let gone = HugeRegion::take_over(&roots, &path).unwrap_err();
+    assert!(matches!(gone, Error::Io { .. }), "{gone}");
+    let foreign = mount.path.join("etsec-eth0-7");
+    std::fs::write(&foreign, [1; PAGE]).unwrap();
+    let error = HugeRegion::take_over(&roots, &foreign).unwrap_err();
+    assert!(matches!(error, Error::NotHugePages { .. }), "{error}");
+    assert!(foreign.exists(), "it is not ours to delete");
+}
+
+#[test]
 fn names_and_sizes_out_of_range_are_errors() {
     let (_dir, roots, mount) = tree();
     for name in ["", "../eth0", "a\0b"] {
@@ -183,4 +201,34 @@ fn a_hugetlbfs_region_comes_and_goes() {
     assert!(matches!(HugeRegion::create(&roots, &mount, name, 1), Err(Error::Io { .. })));
     drop(region);
     assert!(!path.exists());
+    taken_over(&roots, &mount, name);
+}
+
+/// What one process has left another has, with its content, and deletes at its end.
+fn taken_over(roots: &Roots, mount: &Mount, name: &str) {
+    let left = mount.path.join(format!("etsec-{name}-1"));
+    let region = HugeRegion::create(roots, mount, name, 1).unwrap();
+    let bus = region.bus();
+    // SAFETY: mapped, and this test's alone.
+    unsafe { region.cpu().as_ptr().write(0x5A) };
+    std::fs::rename(region.path(), &left).unwrap();
+    let busy = HugeRegion::take_over(roots, &left).unwrap_err();
+    assert!(matches!(busy, Error::Busy { .. }), "{busy}");
+    // Its owner dies: the lock is free, and nothing is deleted.
+    lock::release(&region.record.file);
+    std::mem::forget(region);
+    assert_eq!(dead(mount, name).unwrap(), std::slice::from_ref(&left));
+    let other = HugeRegion::take_over(roots, &left).unwrap();
+    drop(other);
+    assert!(left.exists(), "whoever does not keep it leaves it");
+    let mut heir = HugeRegion::take_over(roots, &left).unwrap();
+    heir.keep_as(name).unwrap();
+    assert!(!left.exists() && heir.path().exists());
+    assert_eq!(heir.bus(), bus);
+    // SAFETY: as above.
+    assert_eq!(unsafe { heir.cpu().as_ptr().read() }, 0x5A);
+    assert!(dead(mount, name).unwrap().is_empty());
+    let own = heir.path().to_owned();
+    drop(heir);
+    assert!(!own.exists());
 }
