@@ -289,4 +289,6 @@ impl<B: Bus> Wanted<'_, B> {
 }
 
 #[cfg(test)]
+mod process_tests;
+#[cfg(test)]
 mod tests;

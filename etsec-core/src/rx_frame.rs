@@ -60,6 +60,12 @@ impl Assembly {
         self.take_open()
     }
 
+    /// Passes over the rest of a frame whose beginning is somewhere else.
+    #[cfg(feature = "adopt")]
+    pub(crate) fn skip(&mut self) {
+        self.state = State::Skipping;
+    }
+
     /// Takes out what is open.
     pub(crate) fn take_open(&mut self) -> Option<Buf> {
         if MAX_CHAIN > 1 { self.open.take() } else { None }

@@ -4,7 +4,7 @@ use etsec_core::adopt::{AdoptError, Adoption};
 use etsec_core::{Arena, Bus, Pages, Stopped};
 use etsec_sim::{Sim, SimConfig, WireSpeed};
 
-use crate::rig::{Live, PEER, Plan, STATION, frame};
+use crate::rig::{Live, PEER, Plan, Rx, STATION, frame};
 
 /// The process dies: no destructor runs, and the device goes on.
 pub fn die<B: Bus>(live: Live<B>) -> Sim {
@@ -36,6 +36,22 @@ pub fn adopt_through<B: Bus + Clone>(
     plan: &Plan,
     bus: B,
 ) -> Result<(Live<B>, Adoption, usize), AdoptError> {
+    adopt_with(sim, plan, bus, |_, _| ())
+}
+
+/// The same with what else is to be set before the port is taken over.
+///
+/// # Errors
+/// As [`adopt`].
+///
+/// # Panics
+/// As [`adopt`].
+pub fn adopt_with<B: Bus + Clone>(
+    sim: &Sim,
+    plan: &Plan,
+    bus: B,
+    set: impl FnOnce(&mut Stopped<B>, &mut [Rx<B>]),
+) -> Result<(Live<B>, Adoption, usize), AdoptError> {
     let region = sim.region_again().expect("it is still there");
     // SAFETY: who had it is forgotten.
     let left = unsafe { Arena::adopt(region) }.map_err(|(_, error)| error).expect("a region");
@@ -55,6 +71,7 @@ pub fn adopt_through<B: Bus + Clone>(
     }
     rx.sort_by_key(|queue| queue.number());
     tx.sort_by_key(|queue| queue.number());
+    set(&mut port, &mut rx);
     match port.adopt(&mut rx, &mut tx, &[&pool], &mut delay) {
         Ok((port, found)) => {
             let reclaimed = pool.reclaim();

@@ -58,15 +58,27 @@ impl Pool {
         self.pool.meta(index as u16)
     }
 
+    /// The number of the buffer that the device knows as having this byte, and where in it that
+    /// is.
+    fn find(&self, low: u32) -> Option<(u32, u32)> {
+        let header = self.pool.get();
+        let from = low.wrapping_sub(header.bus_low).checked_sub(header.first)?;
+        let (index, inside) = (from / header.stride, from % header.stride);
+        let is_in = inside as usize <= HEADROOM + self.buffer_size();
+        (is_in && (index as usize) < self.buffers()).then_some((index, inside))
+    }
+
+    /// Whether both bytes are of one buffer of this pool.
+    pub(crate) fn is_one_buffer(&self, lows: [u32; 2]) -> bool {
+        let [one, other] = lows.map(|low| self.find(low).map(|(index, _)| index));
+        one.is_some() && one == other
+    }
+
     /// The buffer that the device knows as having this byte, with its bytes beginning there; `None`
     /// if it is none of this pool, or has been given before.
     pub(crate) fn claim(&self, low: u32) -> Option<Buf> {
         let header = self.pool.get();
-        let from = low.wrapping_sub(header.bus_low).checked_sub(header.first)?;
-        let (index, inside) = (from / header.stride, from % header.stride);
-        if index as usize >= self.buffers() || inside as usize > HEADROOM + self.buffer_size() {
-            return None;
-        }
+        let (index, inside) = self.find(low)?;
         let free = &self.meta(index as usize).free;
         if !free.replace(LEFT, IN_RING) {
             return None;

@@ -6,7 +6,8 @@
 use super::RingMemory;
 #[cfg(feature = "adopt")]
 use super::{
-    ArenaHeader, Bd, Control, Handle, MAX_LEN, MIN_LEN, NonNull, Place, Word, bds_at, slots_at,
+    ArenaHeader, Bd, Control, HELD, Handle, IDLE, MAX_LEN, MIN_LEN, NonNull, Place, Word, bds_at,
+    slots_at,
 };
 
 /// What a process finds that takes the ring over from one that has died.
@@ -44,6 +45,18 @@ impl RingMemory {
 }
 
 #[cfg(feature = "adopt")]
+impl Control {
+    /// Forgets what a queue that is no more has asked, which its successor asks under the same
+    /// numbers, and that it held the ring. Whether the device has it stays as it is.
+    fn forget_queue(&self) {
+        self.suspect.store(0);
+        self.asked.store(0);
+        self.answer.store(0);
+        let _ = self.state.replace(HELD, IDLE);
+    }
+}
+
+#[cfg(feature = "adopt")]
 impl RingMemory {
     /// The ring that somebody built at `place` and left, as it is.
     ///
@@ -56,6 +69,7 @@ impl RingMemory {
             Handle::take(arena);
             let control = place.cpu.cast::<Control>().as_mut();
             control.arena = arena;
+            control.forget_queue();
             (place.cpu.add(bds_at()).cast::<Bd>(), control.len)
         };
         // SAFETY: as above; the slots are behind the descriptors.

@@ -81,10 +81,14 @@ impl<D: Doorbell> RxQueue<D> {
         self.ring.forget_questions();
         let (head, count) = self.ring.marked();
         let len = self.ring.len() as u32;
-        if head >= len || count > len {
+        // What is lent of a ring of 65,536 its mark cannot tell.
+        if head >= len || count > len || len as usize > u16::MAX.into() {
             return Err(RingFault::Mark);
         }
         (self.head, self.tail) = (head, head);
+        if count < len {
+            self.pass_over_begun();
+        }
         for _ in 0..count {
             let at = self.tail;
             let low = self.ring.bd(at).pointer();
@@ -105,8 +109,24 @@ impl<D: Doorbell> RxQueue<D> {
             self.lend_if_forgotten(n, position, delay)?;
         }
         self.bell.publish();
-        self.bell.ring();
+        match self.told {
+            // The process may have lent these and not told.
+            Some(ring) => _ = ring(self, 0),
+            None => self.bell.ring(),
+        }
         Ok(filled)
+    }
+
+    /// Of a frame in several buffers whose first ones the process has taken, the rest is no frame:
+    /// it is counted as incomplete, as far as it can be told. Where the descriptor before the head
+    /// is lent again it cannot; then the length tells, which is the whole frame's (HW 4.4).
+    fn pass_over_begun(&mut self) {
+        let before = self.ring.bd(self.ring.back(self.head, 1));
+        let (owned, control) = (before.is_owned(), before.control());
+        if !owned && control.len() != 0 && !control.rx_flags().contains(RxFlags::L) {
+            self.counters.incomplete += 1;
+            self.assembly.skip();
+        }
     }
 
     /// How many descriptors from the head on the hardware has left behind.

@@ -20,14 +20,26 @@ use crate::watch::SETTLE_US;
 /// How often the hardware may move on while it is looked at.
 const LOOKS: u32 = 16;
 
-/// A run of descriptors that the device owns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What the device owns, from where it stands on: a run of descriptors, then a gap of those that
+/// were to follow, then the others of that burst.
+#[derive(Debug, Clone, Copy)]
 struct Lent {
     /// Where the hardware stands.
     from: u32,
-    /// Descriptors without R in front of it.
+    first: u32,
     gap: u32,
-    count: u32,
+    second: u32,
+    /// Whether there are still others, behind a second gap.
+    more: bool,
+    /// Whether the first run ends with a frame.
+    whole: bool,
+}
+
+impl Lent {
+    /// How many descriptors the device owns, or is to be given.
+    fn count(&self) -> u32 {
+        if self.second == 0 { self.first } else { self.first + self.gap + self.second }
+    }
 }
 
 impl<D: Doorbell> TxQueue<D> {
@@ -47,28 +59,29 @@ impl<D: Doorbell> TxQueue<D> {
         position: &dyn Fn() -> Option<u32>,
         delay: &mut dyn DelayNs,
     ) -> Result<u32, RingFault> {
-        let Lent { from, gap, count } = self.lent(position, delay)?;
-        (self.head, self.tail) = (from, from);
-        let in_flight = if count == 0 { 0 } else { gap + count };
-        let mut left = in_flight;
+        let lent = self.lent(position, delay)?;
+        (self.head, self.tail) = (lent.from, lent.from);
+        let mut left = lent.count();
         while left > 0 {
             left -= self.take_frame(pools, left)?;
         }
-        if count > 0 && gap > 0 {
-            // The frames that were never handed over begin where the device waits.
+        if lent.second > 0 {
+            // The frames that were never handed over begin where the device waits, or will.
             self.bell.publish();
-            (0..gap).rev().for_each(|n| self.ring.bd(self.place(from, n)).give());
+            let gap = lent.first..lent.first + lent.gap;
+            gap.rev().for_each(|n| self.ring.bd(self.place(lent.from, n)).give());
         }
         self.bell.publish();
         self.bell.ring();
-        Ok(in_flight)
+        Ok(lent.count())
     }
 
     fn place(&self, from: u32, n: u32) -> u32 {
         (from + n) % self.ring.len() as u32
     }
 
-    /// What the device owns.
+    /// What the device owns. A gap is one only if it is still there a moment later, and so is a
+    /// frame without its end: the device may just have closed those descriptors, and goes on.
     fn lent(
         &self,
         position: &dyn Fn() -> Option<u32>,
@@ -76,14 +89,14 @@ impl<D: Doorbell> TxQueue<D> {
     ) -> Result<Lent, RingFault> {
         let mut before = self.look(position)?;
         for _ in 0..LOOKS {
-            if before.gap == 0 || before.count == 0 {
+            if before.second == 0 && !before.more && before.whole {
                 return Ok(before);
             }
-            // It may just have closed those in front, and goes on in a moment.
             delay.delay_us(SETTLE_US);
             let after = self.look(position)?;
-            if after == before {
-                return Ok(after);
+            let gap = |lent: &Lent| (self.place(lent.from, lent.first), lent.gap, lent.second);
+            if gap(&after) == gap(&before) && after.more == before.more {
+                return if after.more { Err(RingFault::Mark) } else { Ok(after) };
             }
             before = after;
         }
@@ -92,23 +105,27 @@ impl<D: Doorbell> TxQueue<D> {
 
     fn look(&self, position: &dyn Fn() -> Option<u32>) -> Result<Lent, RingFault> {
         let from = position().ok_or(RingFault::Position)?;
+        // What the device has closed before it went there.
+        self.bell.observe();
         let len = self.ring.len() as u32;
-        let owned = |n: &u32| self.ring.bd(self.place(from, *n)).is_owned();
-        let gap = (0..len).take_while(|n| !owned(n)).count() as u32;
-        let count = (gap..len).take_while(owned).count() as u32;
-        if gap < len && (gap + count..len).any(|n| owned(&n)) {
-            return Err(RingFault::Mark);
-        }
-        Ok(Lent { from, gap, count })
+        let run = |start: u32, owned: bool| {
+            let same = |n: &u32| self.ring.bd(self.place(from, *n)).is_owned() == owned;
+            (start..len).take_while(same).count() as u32
+        };
+        let first = run(0, true);
+        let gap = run(first, false);
+        let second = run(first + gap, true);
+        let end = first + gap + second;
+        let more = run(end, false) != len - end;
+        let last = first.checked_sub(1).map(|n| self.ring.bd(self.place(from, n)).control());
+        let whole = last.is_none_or(|control| control.tx_flags().contains(TxFlags::L));
+        Ok(Lent { from, first, gap, second, more, whole })
     }
 
     /// Takes the frame at the tail over, of at most `most` descriptors; returns how many it has.
     fn take_frame(&mut self, pools: &[&Pool], most: u32) -> Result<u32, RingFault> {
         let first = self.tail;
-        let flags = self.ring.bd(first).control().tx_flags();
-        let apart = flags.contains(TxFlags::TOE)
-            && !flags.contains(TxFlags::L)
-            && self.ring.bd(first).control().len() == TxFcb::LEN as u16;
+        let apart = self.is_apart(pools, first);
         let (mut at, mut bds, mut frame, mut ends) = (first, 0, None::<Buf>, false);
         if apart {
             (at, bds) = (self.ring.next(at), 1);
@@ -133,6 +150,17 @@ impl<D: Doorbell> TxQueue<D> {
         self.tail = at;
         self.sent += bds;
         Ok(bds)
+    }
+
+    /// Whether a descriptor is that of a control block alone, which lies in front of the frame in
+    /// the same buffer. TOE does not tell: the device may have closed it, and clears it then (HW
+    /// 4.2).
+    fn is_apart(&self, pools: &[&Pool], at: u32) -> bool {
+        let (bd, next) = (self.ring.bd(at), self.ring.bd(self.ring.next(at)));
+        let (control, lows) = (bd.control(), [bd.pointer(), next.pointer()]);
+        !control.tx_flags().contains(TxFlags::L)
+            && control.len() == TxFcb::LEN as u16
+            && pools.iter().any(|pool| pool.is_one_buffer(lows))
     }
 
     /// The buffer behind a descriptor, with the bytes that are the frame's.

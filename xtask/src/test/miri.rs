@@ -25,7 +25,7 @@ const BIG_ENDIAN: &str = "powerpc-unknown-linux-gnu";
 /// `etsec-linux`, and of the model the memory that it shares with another process) it cannot run:
 /// docs/TESTING.md says what judges that instead.
 const TESTS: [(Option<&str>, &str); 6] = [
-    (None, "--package etsec-core --features scatter --lib -- --skip filer::"),
+    (None, "--package etsec-core --features adopt,scatter --lib -- --skip filer::"),
     (None, "--package etsec-sim --lib -- memory:: trace::window::"),
     (None, "--package etsec-tests --test bursts"),
     (
@@ -36,8 +36,8 @@ const TESTS: [(Option<&str>, &str); 6] = [
     // On the other machine what knows the layout of memory.
     (
         Some(BIG_ENDIAN),
-        "--package etsec-core --features scatter --lib -- arena:: bd:: buf:: bus:: dma:: fcb:: \
-         halt:: pool:: queue_tests:: rx tx::",
+        "--package etsec-core --features adopt,scatter --lib -- adopt:: arena:: bd:: buf:: bus:: \
+         dma:: fcb:: halt:: pool:: queue_tests:: rx tx::",
     ),
     (Some(BIG_ENDIAN), "--package etsec-sim --lib -- memory:: trace::window::"),
 ];
