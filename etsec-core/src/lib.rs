@@ -9,7 +9,7 @@
 #![no_std]
 #![warn(clippy::missing_safety_doc)]
 
-#[cfg(test)]
+#[cfg(any(test, etsec_stores))]
 extern crate std;
 
 #[macro_use]

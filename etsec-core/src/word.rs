@@ -4,6 +4,8 @@
 //! are stored and loaded without ordering of their own: order comes from
 //! [`Bus::publish`](crate::Bus::publish) and [`Bus::observe`](crate::Bus::observe), once a burst.
 
+#[cfg(etsec_stores)]
+pub mod stores;
 #[cfg(all(loom, test))]
 pub(crate) mod witness;
 
@@ -35,6 +37,10 @@ impl Word {
     /// Stores the word in one access.
     #[inline(always)]
     pub fn store(&self, value: u32) {
+        #[cfg(etsec_stores)]
+        if !stores::is_made(self) {
+            return;
+        }
         self.0.store(value, Ordering::Relaxed);
     }
 
@@ -48,6 +54,10 @@ impl Word {
     /// Stores the word; everything stored before is visible to whoever [`Word::acquire`]s it.
     #[inline(always)]
     pub fn release(&self, value: u32) {
+        #[cfg(etsec_stores)]
+        if !stores::is_made(self) {
+            return;
+        }
         self.0.store(value, Ordering::Release);
     }
 
@@ -55,6 +65,10 @@ impl Word {
     ///
     /// Without compare-and-swap this is a critical section.
     pub fn replace(&self, old: u32, new: u32) -> bool {
+        #[cfg(etsec_stores)]
+        if !stores::is_made(self) {
+            return false;
+        }
         #[cfg(target_has_atomic = "32")]
         {
             self.0.compare_exchange(old, new, Ordering::AcqRel, Ordering::Acquire).is_ok()
@@ -75,6 +89,10 @@ impl Word {
     /// Without compare-and-swap this is a critical section.
     #[inline]
     pub fn update(&self, f: impl FnMut(u32) -> Option<u32>) -> Result<u32, u32> {
+        #[cfg(etsec_stores)]
+        if !stores::is_made(self) {
+            return Err(self.load());
+        }
         #[cfg(target_has_atomic = "32")]
         {
             self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, f)

@@ -171,7 +171,10 @@ impl fmt::Debug for SimRegion {
 
 impl Drop for SimRegion {
     fn drop(&mut self) {
-        self.block.retired.store(true, Ordering::Release);
+        // What unwinds plays a process that dies: its memory is a file, which stays.
+        if !std::thread::panicking() {
+            self.block.retired.store(true, Ordering::Release);
+        }
     }
 }
 

@@ -3,6 +3,8 @@ pub mod adopting;
 pub mod all_rings;
 pub mod at;
 pub mod conformance;
+#[cfg(etsec_stores)]
+pub mod crash;
 pub mod filing;
 pub mod fuzz;
 pub mod golden;

@@ -8,6 +8,7 @@ mod host;
 mod miri;
 mod portable;
 mod proofs;
+mod stores;
 mod supply;
 
 use std::time::Instant;
@@ -57,6 +58,7 @@ const SUITES: &[Suite] = &[
     Suite { name: "features", quick: false, run: host::features },
     Suite { name: "tests", quick: true, run: host::tests },
     Suite { name: "sim", quick: false, run: sim::suite },
+    Suite { name: "stores", quick: false, run: stores::suite },
     Suite { name: "crash", quick: false, run: crash::suite },
     Suite { name: "dts", quick: false, run: device_tree::suite },
     Suite { name: "doctests", quick: false, run: host::doctests },
@@ -87,6 +89,7 @@ Suites, in order (* with --quick):
   features  no warning in each package with each set of features
   tests*    unit and integration tests
   sim       10,000 deterministic worlds with faults on every edge: `cargo xtask sim`
+  stores    a process dies at each store it makes, and another takes over
   crash     50 processes killed under traffic, and each frame accounted for: `cargo xtask crash`
   dts       the overlays, merged with the trees they are for and read by the driver
   doctests  examples in the documentation

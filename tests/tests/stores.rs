@@ -1,0 +1,311 @@
+//! Whatever store a process dies at, does the next one find every frame once and every buffer?
+//!
+//! `cargo xtask test --only stores`: the core is built with a watch on its stores. Each script is
+//! run again and again, and ends one store later each time; then another process takes over.
+#![cfg(all(etsec_stores, panic = "unwind"))]
+
+use std::cell::Cell;
+use std::mem::ManuallyDrop;
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::rc::Rc;
+
+use etsec_core::{Arena, Bus, Config, Region, TxOffload};
+use etsec_sim::random::Random;
+use etsec_sim::{MemoryOrder, Sim, SimBus, SimConfig};
+use etsec_tests::adopting::{adopt, adopt_through, die, plan};
+use etsec_tests::crash::{Ended, Ledger, Mortal, Op, Script, Store, Worker, arrive, live};
+use etsec_tests::rig::{Live, Plan, Rig, bytes_of, config};
+
+/// Scripts of each kind.
+const SEEDS: u64 = 20;
+
+/// A process, and the world around it.
+#[derive(Debug, Clone)]
+struct Case {
+    plan: Plan,
+    script: Script,
+    /// What passes between two stores, in nanoseconds.
+    pace: u64,
+    /// A frame arrives in front of every so many stores; 0: none.
+    every: u64,
+    /// What passes between a death and the next process, in nanoseconds.
+    away: u64,
+    /// Whether receive rings are not marked any more.
+    without_mark: bool,
+}
+
+impl Case {
+    /// With time passing as given.
+    fn new(plan: Plan, script: Script, (pace, every, away): (u64, u64, u64)) -> Case {
+        Case { plan, script, pace, every, away, without_mark: false }
+    }
+}
+
+impl Case {
+    /// The world, a step in front of each store.
+    fn world(&self, sim: &Sim, ledger: &Ledger) -> impl FnMut(Store) -> bool + 'static {
+        let (sim, arrived) = (sim.clone(), Rc::clone(&ledger.arrived));
+        let (pace, every, mut count) = (self.pace, self.every, 0);
+        move |_| {
+            sim.advance(pace);
+            count += 1;
+            if every != 0 && count % every == 0 {
+                arrive(&sim, &arrived, false);
+            }
+            true
+        }
+    }
+
+    /// Runs the script up to the end or to a store, in front of which the process dies. Whether it
+    /// has lived to its end.
+    fn run(&self, mut old: Live<Mortal<SimBus>>, ledger: &mut Ledger, stores: u64) -> bool {
+        let (sim, mut held) = (old.sim.clone(), Vec::new());
+        let mut world = self.world(&sim, ledger);
+        let left_out = self.left_out(&sim);
+        let world = move |store| {
+            let made = world(store);
+            !matches!(store, Store::Word(at) if left_out.contains(&at)) && made
+        };
+        let mut worker = Worker { live: &mut old, ledger, held: &mut held };
+        let ended = live(stores, world, || worker.work(&self.script));
+        std::mem::forget(held);
+        die(old);
+        matches!(ended, Ended::Lived(..))
+    }
+
+    /// Where the words are that are left out, if they are: those in front of the receive ring's
+    /// descriptors.
+    fn left_out(&self, sim: &Sim) -> Range<usize> {
+        const RBASE0: u16 = 0x404;
+        let region = ManuallyDrop::new(sim.region_again().expect("there is one"));
+        let from = (sim.bus().read(RBASE0) - region.bus().low()) as usize;
+        let end = region.cpu().addr().get() + from;
+        if self.without_mark { end - 64..end } else { 0..0 }
+    }
+
+    fn start(&self) -> Live<Mortal<SimBus>> {
+        let sim = Sim::new(self.plan.sim.clone());
+        Rig::through(&sim, &self.plan, Mortal(sim.bus())).start()
+    }
+
+    /// Another process takes over, up to a store at which it dies as well, while the world goes on.
+    fn adopt(&self, sim: &Sim, ledger: &Ledger, stores: u64) -> Option<Live<Mortal<SimBus>>> {
+        sim.advance(self.away);
+        arrive(sim, &ledger.arrived, false);
+        let bus = Mortal(sim.bus());
+        match live(stores, self.world(sim, ledger), || adopt_through(sim, &self.plan, bus)) {
+            Ended::Lived(adopted, _) => Some(adopted.expect("it can be taken over").0),
+            Ended::Died => None,
+        }
+    }
+
+    /// Ends the process in front of store `stores` and lets another take over. Whether it had been
+    /// at its end before.
+    fn crash_at(&self, stores: u64) -> bool {
+        let (old, mut ledger) = (self.start(), Ledger::default());
+        let sim = old.sim.clone();
+        let lived = self.run(old, &mut ledger, stores);
+        let new = self.adopt(&sim, &ledger, u64::MAX).expect("it lives");
+        self.finish(new, &mut ledger);
+        lived
+    }
+
+    /// Nothing is lost, repeated or missing, and all of it goes on.
+    fn finish(&self, mut new: Live<Mortal<SimBus>>, ledger: &mut Ledger) {
+        settle(&mut new, ledger);
+        new.exchange(2);
+        assert_eq!(new.pool.free() + new.rx[0].pending(), self.plan.buffers);
+        new.finish();
+    }
+
+    /// The process dies at store `first`, and the one that takes over at store `second` of that.
+    /// Whether the latter had been at its end before.
+    fn crash_twice(&self, first: u64, second: u64) -> bool {
+        let (old, mut ledger) = (self.start(), Ledger::default());
+        let sim = old.sim.clone();
+        self.run(old, &mut ledger, first);
+        let between = self.adopt(&sim, &ledger, second);
+        let lived = between.map(die).is_some();
+        let new = self.adopt(&sim, &ledger, u64::MAX).expect("it lives");
+        self.finish(new, &mut ledger);
+        lived
+    }
+
+    /// Each store in turn; how many there are.
+    fn crash_at_each(&self) -> u64 {
+        self.each(|stores| self.crash_at(stores))
+    }
+
+    fn each(&self, crash_at: impl Fn(u64) -> bool) -> u64 {
+        let mut stores = 0;
+        loop {
+            match catch_unwind(AssertUnwindSafe(|| crash_at(stores))) {
+                Ok(false) => stores += 1,
+                Ok(true) => return stores,
+                Err(why) => {
+                    eprintln!("at store {stores} of {self:?}");
+                    resume_unwind(why);
+                }
+            }
+        }
+    }
+}
+
+/// Takes and sends all there is, and judges what has become of it.
+fn settle<B: Bus + Clone>(live: &mut Live<B>, ledger: &mut Ledger) {
+    let found: Vec<_> =
+        std::iter::from_fn(|| live.rx[0].next()).map(|(buf, _)| bytes_of(&buf)).collect();
+    ledger.resume(&found);
+    let counters = live.rx[0].counters();
+    assert!(counters.errors() == counters.incomplete && counters.incomplete <= 2, "{counters:?}");
+    live.rx[0].fill(&live.pool);
+    live.rx[0].commit();
+    live.sim.advance(3_000_000);
+    ledger.close(&live.sim);
+    live.reap();
+}
+
+/// Frames in one buffer each, with control blocks; rings of these lengths.
+fn whole(rx: usize, tx: usize) -> Plan {
+    let config = Config { parser: true, ..config() };
+    Plan { config, tx_offload: TxOffload::All, ..plan(rx, tx) }
+}
+
+/// The same in buffers that are shorter than most frames.
+fn pieces(rx: usize, tx: usize) -> Plan {
+    let mut plan = whole(rx, tx);
+    plan.config.buffer_size = 128;
+    plan
+}
+
+/// All operations, around the ends of rings of four to eight.
+fn tour() -> Script {
+    use Op::*;
+    Script(vec![
+        Arrive(3),
+        Take(2),
+        Refill,
+        CommitRx,
+        StageBurst(3),
+        Wait(1),
+        Stage(2),
+        CommitTx,
+        Arrive(4),
+        TakeBurst(9),
+        RefillBurst,
+        ReapBurst,
+        StageBlock(2),
+        StageApart(2),
+        CommitTx,
+        Overrun(9),
+        Take(9),
+        Fill,
+        CommitRx,
+        Mend,
+        Wait(9),
+        Reap,
+        Arrive(2),
+        StageBurst(5),
+        TakeBurst(1),
+    ])
+}
+
+/// Whether time passes between two stores, how often frames arrive, and how long nobody is there.
+const PACES: [(u64, u64, u64); 4] = [(0, 0, 0), (0, 5, 100_000), (300, 7, 0), (1000, 3, 5000)];
+
+#[test]
+fn frames_in_one_buffer() {
+    for pace in PACES {
+        let case = Case::new(whole(5, 5), tour(), pace);
+        assert!(case.crash_at_each() > 100);
+    }
+}
+
+#[test]
+fn frames_in_several_buffers() {
+    for pace in PACES {
+        let case = Case::new(pieces(9, 9), tour(), pace);
+        assert!(case.crash_at_each() > 100);
+    }
+}
+
+#[test]
+fn whatever_it_does() {
+    for seed in 0..SEEDS {
+        let mut random = Random::new(seed);
+        let mut size = || [4, 5, 8, 33, 64][random.below(5) as usize];
+        let (rx, tx) = (size(), size());
+        let plan = if random.below(2) == 0 { whole(rx, tx) } else { pieces(rx, tx) };
+        let script = Script::random(&mut random, 30);
+        Case::new(plan, script, PACES[random.below(4) as usize]).crash_at_each();
+    }
+}
+
+#[test]
+fn a_device_that_sees_stores_late() {
+    for seed in 0..SEEDS / 2 {
+        let mut random = Random::new(1000 + seed);
+        let plan = if random.below(2) == 0 { whole(8, 8) } else { pieces(8, 8) };
+        let memory = MemoryOrder::Weak { seed };
+        let sim = SimConfig { memory, sanitizer: false, ..plan.sim };
+        let plan = Plan { sim, ..plan };
+        let script = Script::random(&mut random, 20);
+        Case::new(plan, script, PACES[random.below(4) as usize]).crash_at_each();
+    }
+}
+
+#[test]
+fn who_takes_over_dies_as_well() {
+    for (n, pace) in PACES.into_iter().enumerate() {
+        let plan = if n % 2 == 0 { whole(5, 5) } else { pieces(5, 5) };
+        let case = Case::new(plan, tour(), pace);
+        for first in [21, 34, 57, 80, 103, 131] {
+            let stores = case.each(|second| case.crash_twice(first, second));
+            assert!(stores > 60, "{stores}");
+        }
+    }
+}
+
+#[test]
+fn without_marks_it_would_show() {
+    let case = Case { without_mark: true, ..Case::new(whole(5, 5), tour(), PACES[0]) };
+    let fails = |stores: &u64| catch_unwind(|| case.crash_at(*stores)).is_err();
+    assert!((0..100).filter(fails).count() > 50);
+}
+
+/// What a process has left that may not have been up yet, taken over if it can be.
+fn try_adopt(sim: &Sim, plan: &Plan) -> Option<Live> {
+    let region = sim.region_again()?;
+    // SAFETY: who had it is forgotten.
+    match unsafe { Arena::adopt(region) } {
+        Err((region, _)) => {
+            std::mem::forget(region);
+            return None;
+        }
+        Ok(left) => std::mem::forget(left),
+    }
+    adopt(sim, plan).ok().map(|(live, ..)| live)
+}
+
+#[test]
+fn a_bring_up_that_was_not_finished_is_refused_or_goes_on() {
+    let case = Case::new(whole(5, 5), Script(Vec::new()), PACES[0]);
+    let (refused, adopted) = (Cell::new(0), Cell::new(0));
+    case.each(|stores| {
+        let sim = Sim::new(case.plan.sim.clone());
+        let begin = || Rig::through(&sim, &case.plan, Mortal(sim.bus())).start();
+        let ended = live(stores, case.world(&sim, &Ledger::default()), begin);
+        let lived = matches!(ended, Ended::Lived(..));
+        std::mem::forget(ended);
+        let new = try_adopt(&sim, &case.plan);
+        let count = if new.is_some() { &adopted } else { &refused };
+        count.set(count.get() + 1);
+        let mut new = new.unwrap_or_else(|| Rig::on(&sim, &case.plan).start());
+        new.exchange(2);
+        new.finish();
+        lived
+    });
+    let (refused, adopted) = (refused.get(), adopted.get());
+    assert!(refused > 100 && adopted > 0, "{refused} refused, {adopted} adopted");
+}
