@@ -7,6 +7,7 @@
 
 mod found;
 
+use core::array;
 use core::cell::RefCell;
 use core::fmt;
 
@@ -14,7 +15,7 @@ use embedded_hal::delay::DelayNs;
 use heapless::Vec;
 
 pub use self::found::{receives_in, runs};
-use crate::addr::MacAddr;
+use crate::addr::{AddressFilter, FilterError, FilterRegisters, MacAddr};
 use crate::bus::{Bus, PageBell, Pages};
 use crate::config::Config;
 use crate::controller::Controller;
@@ -25,8 +26,11 @@ use crate::pool::Pool;
 use crate::port::{Port, RINGS};
 use crate::regs::control::{ECNTRL, Ecntrl, IMASK};
 use crate::regs::group::ISRG;
-use crate::regs::mac::{MACCFG1, MACCFG2, MACSTNADDR1, MACSTNADDR2, Maccfg1, Maccfg2};
-use crate::regs::receive::{RBASE, RBPTR, RQUEUE};
+use crate::regs::hash::{GADDR, IGADDR};
+use crate::regs::mac::{
+    MACADDR1, MACADDR2, MACCFG1, MACCFG2, MACSTNADDR1, MACSTNADDR2, Maccfg1, Maccfg2,
+};
+use crate::regs::receive::{RBASE, RBPTR, RCTRL, RQUEUE};
 use crate::regs::transmit::{TBASE, TBPTR, TQUEUE};
 use crate::regs::{Readable, RegArray, RegisterLongName, Rw};
 use crate::ring::{RingMemory, RingView};
@@ -129,10 +133,25 @@ pub fn running_as<B: Bus>(page: &B) -> (MacAddr, Link) {
     (MacAddr::from_registers(station), link)
 }
 
+/// The address filter of a controller as it runs, likewise.
+///
+/// # Errors
+/// [`FilterError`] if its station address is none.
+pub fn running_filter<B: Bus>(page: &B) -> Result<AddressFilter, FilterError> {
+    AddressFilter::from_registers(&FilterRegisters {
+        station: [MACSTNADDR1.on(page).get(), MACSTNADDR2.on(page).get()],
+        exact: array::from_fn(|n| [MACADDR1.nth(n).on(page).get(), MACADDR2.nth(n).on(page).get()]),
+        igaddr: array::from_fn(|n| IGADDR.nth(n).on(page).get()),
+        gaddr: array::from_fn(|n| GADDR.nth(n).on(page).get()),
+        rctrl: RCTRL.on(page).get() & FilterRegisters::RCTRL_MASK,
+    })
+}
+
 impl<B: Bus + Clone> Stopped<B> {
     /// A port over a controller that is left as it is: to [`adopt`](Stopped::adopt) it, when
     /// options are set and queues added as they were. Dropping it touches nothing. Rules of the
-    /// filer are no such option: to set them writes its table at once.
+    /// filer are no such option: to set them writes its table at once. They
+    /// [stay](Stopped::keep_filer).
     ///
     /// # Errors
     /// [`Error::NotAnEtsec`] or [`Error::Gone`]; an error that names the field if `config` is out

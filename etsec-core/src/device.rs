@@ -110,7 +110,7 @@ impl<B: Bus + Clone> Stopped<B> {
     /// [`Error::Gone`] or [`Error::NotAnEtsec`].
     #[cfg(feature = "adopt")]
     pub fn bring_up(&mut self, delay: &mut dyn DelayNs) -> Result<(), Error> {
-        self.0.port.controller.bring_up(delay)?;
+        self.0.port.controller.bring_up_around_filer(delay)?;
         self.0.port.set_live(false);
         Ok(())
     }

@@ -10,11 +10,14 @@ use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 
-use etsec_core::{Arena, Bus, Config, Region, TxOffload};
+use etsec_core::adopt::AdoptError;
+use etsec_core::filer::{Action, Rule};
+use etsec_core::{Arena, Bus, Config, Region, Stopped, TxOffload};
 use etsec_sim::random::Random;
-use etsec_sim::{MemoryOrder, Sim, SimBus, SimConfig};
-use etsec_tests::adopting::{adopt, adopt_through, die, plan};
+use etsec_sim::{MemoryOrder, Sim, SimBus, SimConfig, Switches};
+use etsec_tests::adopting::{adopt, adopt_through, adopt_with, die, plan};
 use etsec_tests::crash::{Ended, Ledger, Mortal, Op, Script, Store, Worker, arrive, live};
+use etsec_tests::filing::{self, ring_of, rules, udp};
 use etsec_tests::rig::{Live, Plan, Rig, bytes_of, config};
 
 /// Scripts of each kind.
@@ -308,4 +311,63 @@ fn a_bring_up_that_was_not_finished_is_refused_or_goes_on() {
     });
     let (refused, adopted) = (refused.get(), adopted.get());
     assert!(refused > 100 && adopted > 0, "{refused} refused, {adopted} adopted");
+}
+
+/// Rules that file everything to one queue, in so many entries.
+fn rules_for(queue: u8, count: usize) -> (Vec<Rule>, Action) {
+    let texts: Vec<_> = (0..count).map(|n| format!("ip4 udp dst-port {} drop", 2000 + n)).collect();
+    (rules(&texts.iter().map(String::as_str).collect::<Vec<_>>()), Action::to(queue))
+}
+
+/// The process dies at a store while it changes rules; whether it had been at its end before.
+fn crash_in_change(counts: [usize; 3], stores: u64, adopted: &Cell<u32>) -> bool {
+    let plan = filing::plan(3, Switches::default());
+    let sim = Sim::new(plan.sim.clone());
+    let mut old = Rig::through(&sim, &plan, Mortal(sim.bus())).start();
+    // To the front, to the back: the third set comes in either's place.
+    let sets: Vec<_> = (0..3).map(|n| rules_for(n as u8, counts[n])).collect();
+    for (rules, default) in &sets[..2] {
+        old.port.set_rules(rules, *default, &mut old.delay).unwrap();
+    }
+    let (new_rules, default) = &sets[2];
+    let change = || old.port.set_rules(new_rules, *default, &mut old.delay).unwrap();
+    let lived = matches!(live(stores, |_| true, change), Ended::Lived(..));
+    die(old);
+    let keep = |port: &mut Stopped<SimBus>| port.keep_filer().unwrap();
+    let mut new = match adopt_with(&sim, &plan, sim.bus(), |port, _| assert!(keep(port))) {
+        Ok((new, ..)) => new,
+        // Where reception had been stopped for the change.
+        Err(error) => {
+            assert_eq!(error, AdoptError::Still);
+            return lived;
+        }
+    };
+    adopted.set(adopted.get() + 1);
+    let read: Vec<_> = new.port.filer().rules().map(Result::unwrap).collect();
+    let (default, read) = read.split_last().expect("a default");
+    let which = (1..3).find(|n| sets[*n].1 == default.action).expect("one of two sets");
+    assert!(which == 2 || !lived, "changed, and not");
+    assert!(read.iter().zip(&sets[which].0).all(|(read, rule)| *read == rule.normal().unwrap()));
+    assert_eq!(ring_of(&mut new, &udp(None, 77)), Some(which));
+    assert_eq!(ring_of(&mut new, &udp(None, 2000)), None);
+    let (rules, default) = &sets[0];
+    new.port.set_rules(rules, *default, &mut new.delay).unwrap();
+    assert_eq!(ring_of(&mut new, &udp(None, 77)), Some(0));
+    new.finish();
+    lived
+}
+
+#[test]
+fn rules_that_change_are_one_set_or_the_other() {
+    let case = Case::new(filing::plan(3, Switches::default()), Script(Vec::new()), PACES[0]);
+    // To the front, with less and more in the back; and with reception stopped, where not every
+    // store is tried.
+    for (counts, step, some) in
+        [([2, 3, 4], 1, true), ([3, 9, 2], 1, true), ([2, 3, 70], 41, false)]
+    {
+        let adopted = Cell::new(0);
+        let stores = case.each(|stores| crash_in_change(counts, step * stores, &adopted));
+        assert!(stores > 10, "{counts:?}: {stores}");
+        assert_eq!(u64::from(adopted.get()) > stores, some, "{counts:?}: {adopted:?} of {stores}");
+    }
 }

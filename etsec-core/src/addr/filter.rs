@@ -352,5 +352,6 @@ impl AddressFilter {
     }
 }
 
+mod read;
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,5 @@
-//! Processes one after the other: rings and pools that one has left, against descriptors that the test writes as the device
-//! would. No register is in it: where the hardware stands is said.
+//! Processes one after the other: what one has left in rings and pool, against descriptors that the
+//! test writes as the device would. No register is in it: where the hardware stands is said.
 
 use core::mem::forget;
 use core::ptr::NonNull;

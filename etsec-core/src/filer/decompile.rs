@@ -40,6 +40,8 @@ pub struct Rules<'t> {
     guard: Option<Tests>,
     /// The mask at the start of the next rule, where it is known.
     mask: Option<u32>,
+    /// Whether the default has been told.
+    over: bool,
 }
 
 impl FilerTable {
@@ -49,7 +51,8 @@ impl FilerTable {
     #[must_use]
     pub fn rules(&self) -> Rules<'_> {
         // HW 18.9: the mask is all ones at the start of a search.
-        Rules { table: self, at: layout::live_start(self), guard: None, mask: Some(u32::MAX) }
+        let at = layout::live_start(self);
+        Rules { table: self, at, guard: None, mask: Some(u32::MAX), over: false }
     }
 }
 
@@ -67,6 +70,16 @@ struct Chain {
 }
 
 impl Rules<'_> {
+    /// The first entry behind the default; `None` if there is none, or what comes before it cannot
+    /// be read.
+    #[cfg(feature = "adopt")]
+    pub(super) fn end(mut self) -> Option<usize> {
+        while !self.over {
+            self.next()?.ok()?;
+        }
+        Some(self.at)
+    }
+
     /// Reads up to the end of a rule or guard.
     fn chain(&mut self) -> Option<Chain> {
         let (mut mask, mut set) = (self.mask, false);
@@ -122,7 +135,7 @@ impl Iterator for Rules<'_> {
     type Item = Result<Rule, Unreadable>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        while self.at < ENTRIES {
+        while !self.over && self.at < ENTRIES {
             let Some(chain) = self.chain() else { return Some(Err(self.unreadable())) };
             let [and, cle] = [Rqfcr::AND, Rqfcr::CLE].map(|field| field.read(chain.end) == 1);
             if and {
@@ -144,7 +157,7 @@ impl Iterator for Rules<'_> {
                     // The default differs from a rule without conditions: see `compile`.
                     let by_default = Compare::of(chain.end) == Compare::NotLess;
                     if rule.when.is_empty() && by_default {
-                        self.at = ENTRIES;
+                        self.over = true;
                     }
                     return Some(Ok(rule));
                 }

@@ -151,6 +151,17 @@ const fn guard(control: u32) -> FilerEntry {
     FilerEntry { control, property: 0 }
 }
 
+/// Which part of a table is in use. One that this driver has not made is in use as a whole.
+#[cfg(feature = "adopt")]
+pub(super) fn live_in(table: &FilerTable) -> Live {
+    let first = live_start(table);
+    match table.entry(0).control {
+        FRONT => table.rules().end().map_or(Live::Whole, |end| Live::Front { last: end - 1 }),
+        BACK if first < ENTRIES => Live::Back { first },
+        _ => Live::Whole,
+    }
+}
+
 /// The first entry of the rules that are in use.
 pub(super) fn live_start(table: &FilerTable) -> usize {
     match table.entry(0).control {

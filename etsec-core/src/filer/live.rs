@@ -38,7 +38,7 @@ pub(crate) struct Filer<B> {
 }
 
 impl<B: Bus> Filer<B> {
-    fn new(live: Live, places: u32) -> Self {
+    pub(super) fn new(live: Live, places: u32) -> Self {
         Filer { live, places, reset: reset_around_table }
     }
 }

@@ -25,6 +25,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#[cfg(feature = "adopt")]
+mod adopt;
 mod chain;
 mod compile;
 mod decompile;
