@@ -188,8 +188,10 @@ impl<R: Region> Arena<R> {
         match check(&region) {
             Err(error) => Err((region, error)),
             Ok(()) => {
+                #[cfg(feature = "adopt")]
+                adopt::disown(&region);
                 let fresh = ArenaHeader {
-                    magic: Word::new(MAGIC),
+                    magic: Word::new(if cfg!(feature = "adopt") { 0 } else { MAGIC }),
                     version: Word::new(VERSION),
                     handles: Word::new(0),
                     #[cfg(feature = "adopt")]
@@ -198,6 +200,8 @@ impl<R: Region> Arena<R> {
                 // SAFETY: `check` found room and alignment, and `Region` promises that the bytes
                 // are ours.
                 unsafe { header.write(fresh) };
+                #[cfg(feature = "adopt")]
+                adopt::own(&region);
                 let used = size_of::<ArenaHeader>();
                 Ok(Arena { region: ManuallyDrop::new(region), header, used, pool: None })
             }

@@ -12,7 +12,7 @@ use std::rc::Rc;
 
 use etsec_core::adopt::AdoptError;
 use etsec_core::filer::{Action, Rule};
-use etsec_core::{Arena, Bus, Config, Region, Stopped, TxOffload};
+use etsec_core::{Arena, Bus, Config, Pages, Region, Stopped, TxOffload};
 use etsec_sim::random::Random;
 use etsec_sim::{MemoryOrder, Sim, SimBus, SimConfig, Switches};
 use etsec_tests::adopting::{adopt, adopt_through, adopt_with, die, plan};
@@ -73,6 +73,7 @@ impl Case {
         let mut worker = Worker { live: &mut old, ledger, held: &mut held };
         let ended = live(stores, world, || worker.work(&self.script));
         std::mem::forget(held);
+        ledger.bury();
         die(old);
         matches!(ended, Ended::Lived(..))
     }
@@ -157,9 +158,9 @@ impl Case {
 
 /// Takes and sends all there is, and judges what has become of it.
 fn settle<B: Bus + Clone>(live: &mut Live<B>, ledger: &mut Ledger) {
-    let found: Vec<_> =
-        std::iter::from_fn(|| live.rx[0].next()).map(|(buf, _)| bytes_of(&buf)).collect();
-    ledger.resume(&found);
+    while let Some((buf, _)) = live.rx[0].next() {
+        ledger.deliver(&bytes_of(&buf));
+    }
     let counters = live.rx[0].counters();
     assert!(counters.errors() == counters.incomplete && counters.incomplete <= 2, "{counters:?}");
     live.rx[0].fill(&live.pool);
@@ -246,6 +247,29 @@ fn whatever_it_does() {
 }
 
 #[test]
+fn one_after_the_other() {
+    let mut in_hand = 0;
+    for seed in 0..20 * SEEDS {
+        let mut random = Random::new(seed);
+        let plan = if random.below(2) == 0 { whole(16, 16) } else { pieces(16, 16) };
+        let pace = PACES[random.below(4) as usize];
+        let mut case = Case::new(plan, Script(Vec::new()), pace);
+        let (mut process, mut ledger) = (case.start(), Ledger::default());
+        let sim = process.sim.clone();
+        for _ in 0..5 {
+            case.script = Script::random(&mut random, 30);
+            case.run(process, &mut ledger, random.below(300));
+            // Some that take over do not come to that.
+            let adopted = || case.adopt(&sim, &ledger, random.below(1000));
+            process = std::iter::repeat_with(adopted).flatten().next().expect("one does");
+        }
+        case.finish(process, &mut ledger);
+        in_hand += ledger.in_hand;
+    }
+    assert!(in_hand > 100, "{in_hand}");
+}
+
+#[test]
 fn a_device_that_sees_stores_late() {
     for seed in 0..SEEDS / 2 {
         let mut random = Random::new(1000 + seed);
@@ -291,13 +315,17 @@ fn try_adopt(sim: &Sim, plan: &Plan) -> Option<Live> {
     adopt(sim, plan).ok().map(|(live, ..)| live)
 }
 
-#[test]
-fn a_bring_up_that_was_not_finished_is_refused_or_goes_on() {
-    let case = Case::new(whole(5, 5), Script(Vec::new()), PACES[0]);
+/// Lets a process begin in some memory, and die at each store. Once the controller runs it can be
+/// taken over; before it is refused, and can be brought up.
+fn begin_again(case: &Case, before: impl Fn(&Sim)) {
     let (refused, adopted) = (Cell::new(0), Cell::new(0));
     case.each(|stores| {
         let sim = Sim::new(case.plan.sim.clone());
-        let begin = || Rig::through(&sim, &case.plan, Mortal(sim.bus())).start();
+        before(&sim);
+        let begin = || {
+            let region = sim.region_again().unwrap_or_else(|| sim.region(case.plan.bytes()));
+            Rig::build(&sim, &case.plan, Pages::single(Mortal(sim.bus())), region).start()
+        };
         let ended = live(stores, case.world(&sim, &Ledger::default()), begin);
         let lived = matches!(ended, Ended::Lived(..));
         std::mem::forget(ended);
@@ -311,6 +339,24 @@ fn a_bring_up_that_was_not_finished_is_refused_or_goes_on() {
     });
     let (refused, adopted) = (refused.get(), adopted.get());
     assert!(refused > 100 && adopted > 0, "{refused} refused, {adopted} adopted");
+}
+
+#[test]
+fn a_bring_up_that_was_not_finished_is_refused_or_goes_on() {
+    begin_again(&Case::new(whole(5, 5), Script(Vec::new()), PACES[0]), |_| ());
+}
+
+#[test]
+fn and_so_is_one_in_memory_that_somebody_had() {
+    let plans = [whole(9, 4), pieces(5, 5)];
+    let case = Case::new(whole(5, 5), Script(Vec::new()), PACES[0]);
+    for plan in plans {
+        let plan = Plan { buffers: 16, ..plan };
+        begin_again(&case, |sim| {
+            let region = sim.region(case.plan.bytes());
+            die(Rig::in_region(sim, &plan, region).start());
+        });
+    }
 }
 
 /// Rules that file everything to one queue, in so many entries.

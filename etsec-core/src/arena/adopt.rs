@@ -10,6 +10,7 @@ use core::mem::ManuallyDrop;
 use heapless::Vec;
 
 use super::{Arena, ArenaHeader, Handle, MAGIC, MemoryError, Place, VERSION, check};
+use crate::barrier;
 use crate::dma::Region;
 use crate::pool::{self, Pool};
 use crate::ring::{self, RingMemory};
@@ -170,6 +171,21 @@ impl<R: Region> Adopted<R> {
         // it, for no buffer was claimed and all handles are gone.
         unsafe { ManuallyDrop::take(&mut arena.region) }
     }
+}
+
+/// What a process before has left in a region is no more, before anything of it changes: so nobody
+/// takes for a whole what is neither its nor ours. `check` has found room for a header.
+pub(super) fn disown(region: &impl Region) {
+    // SAFETY: there is room, aligned, and any bits are a header.
+    unsafe { region.cpu().cast::<ArenaHeader>().as_ref() }.magic.store(0);
+    barrier::publish();
+}
+
+/// The header of a region is written: from here on it is one.
+pub(super) fn own(region: &impl Region) {
+    barrier::publish();
+    // SAFETY: it has just been written there.
+    unsafe { region.cpu().cast::<ArenaHeader>().as_ref() }.magic.store(MAGIC);
 }
 
 /// What a region says of itself, checked.

@@ -22,65 +22,70 @@ pub struct Ledger {
     /// How many frames have arrived in a ring.
     pub arrived: Rc<Cell<u32>>,
     /// The first frame that nobody has been given, nor lost.
-    pub next: u32,
-    /// Frames that a dead process had seen and not worked on.
+    next: u32,
+    /// Frames that dead processes had seen and not worked on.
     pub in_hand: u32,
+    /// How many more of these there may be.
+    allowance: u32,
     /// Whether the process has looked at the ring and not come to the end of what it saw.
     pub looking: bool,
     /// How many frames were made to be sent.
     pub made: u32,
     /// Those that are staged.
     pub staged: BTreeSet<u32>,
+    /// Those that were staged by processes that died.
+    orphans: Vec<BTreeSet<u32>>,
     /// Those that were handed over.
     pub committed: BTreeSet<u32>,
-    /// Those that have left, and the last of them.
-    pub left: BTreeSet<u32>,
+    /// Those that have left.
+    left: BTreeSet<u32>,
 }
 
 impl Ledger {
     /// A process has been given a frame.
     ///
     /// # Panics
-    /// If it is not the next one, or not as it was sent.
+    /// If it is not the next one, but for those that were in a dead one's hands; or not as it was
+    /// sent.
     pub fn deliver(&mut self, bytes: &[u8]) {
         let n = number(bytes);
         if n == HOMELESS {
             return; // There was room after all.
         }
         assert!(n >= self.next, "frame {n} again");
-        assert_eq!(n, self.next, "frames are missing");
+        self.lose_up_to(n);
         assert_eq!(bytes, numbered(n), "frame {n} is not whole");
         self.next += 1;
     }
 
-    /// A process has taken a ring over, and all that was in it: what is missing in front of that
-    /// was in the dead one's hands.
-    ///
-    /// # Panics
-    /// If it was not, or is too much, or anything behind it is not the next frame, or not whole.
-    pub fn resume(&mut self, found: &[Vec<u8>]) {
-        let first = found.iter().map(|bytes| number(bytes)).find(|n| *n != HOMELESS);
-        let lost = first.unwrap_or(self.arrived.get()).checked_sub(self.next).expect("no repeat");
-        assert!(self.looking || lost == 0, "{lost} frames are lost from the ring");
-        assert!(lost <= BURST, "{lost} frames in hand");
+    /// What is missing in front of frame `n` was in the hands of processes that died.
+    fn lose_up_to(&mut self, n: u32) {
+        let lost = n - self.next;
+        assert!(lost <= self.allowance, "{lost} frames are lost, {} in hand", self.allowance);
         self.in_hand += lost;
-        self.next += lost;
-        self.looking = false;
-        found.iter().for_each(|bytes| self.deliver(bytes));
+        (self.next, self.allowance) = (n, 0);
     }
 
-    /// Nothing is on its way any more.
+    /// The process has died.
+    pub fn bury(&mut self) {
+        if std::mem::take(&mut self.looking) {
+            self.allowance += BURST;
+        }
+        self.orphans.push(std::mem::take(&mut self.staged));
+    }
+
+    /// Nothing is on its way any more, and nothing in a ring.
     ///
     /// # Panics
     /// If anything is missing.
     pub fn close(&mut self, sim: &Sim) {
         self.watch_wire(sim);
-        assert_eq!(self.next, self.arrived.get(), "frames are missing");
+        self.lose_up_to(self.arrived.get());
         assert!(self.committed.is_subset(&self.left), "{:?} not sent", self.committed);
-        let gone = self.staged.intersection(&self.left).count();
-        assert!(gone == 0 || gone == self.staged.len(), "{gone} of a burst");
-        self.staged.clear();
-        self.committed.clear();
+        for burst in self.orphans.drain(..) {
+            let gone = burst.intersection(&self.left).count();
+            assert!(gone == 0 || gone == burst.len(), "{gone} of {burst:?}");
+        }
     }
 
     /// Looks at what has left.
@@ -90,7 +95,8 @@ impl Ledger {
     pub fn watch_wire(&mut self, sim: &Sim) {
         while let Some(bytes) = sim.transmitted() {
             let n = number(&bytes);
-            assert!(self.committed.contains(&n) || self.staged.contains(&n), "frame {n} unasked");
+            let asked = [&self.committed, &self.staged].into_iter().chain(&self.orphans);
+            assert!(asked.into_iter().any(|frames| frames.contains(&n)), "frame {n} unasked");
             assert!(self.left.last().is_none_or(|last| *last < n), "frame {n} again, or late");
             assert_eq!(bytes, numbered(n), "frame {n} is not whole");
             self.left.insert(n);
