@@ -15,6 +15,8 @@ use core::ptr::NonNull;
 #[cfg(feature = "adopt")]
 pub use self::adopt::{Adopted, LeftError, LeftRing};
 use crate::dma::{BusAddr, Region};
+#[cfg(feature = "adopt")]
+use crate::mib::{self, KeptCounters};
 use crate::pool::{self, Pool};
 use crate::ring::{self, RingMemory};
 use crate::word::Word;
@@ -33,7 +35,8 @@ pub(crate) struct ArenaHeader {
 }
 
 const MAGIC: u32 = 0x6554_5345; // "eTSE"
-const VERSION: u32 = 1;
+/// Of what lies in a region: another one is not taken over.
+const VERSION: u32 = 2;
 /// A count that reached the top stays there: the region is never given back.
 const PINNED: u32 = u32::MAX;
 
@@ -124,6 +127,8 @@ pub enum MemoryError {
     BufferSize(usize),
     /// An arena has one pool, and this one has it already.
     SecondPool,
+    /// An arena has one place for counters, and this one has it already.
+    SecondCounters,
 }
 
 impl fmt::Display for MemoryError {
@@ -140,6 +145,7 @@ impl fmt::Display for MemoryError {
                 write!(f, "buffers of {n} bytes: multiples of 64 from 64 to 32768 are possible")
             }
             Self::SecondPool => f.write_str("the arena has its pool already"),
+            Self::SecondCounters => f.write_str("the arena has its place for counters already"),
         }
     }
 }
@@ -260,6 +266,25 @@ impl<R: Region> Arena<R> {
         Ok(pool)
     }
 
+    /// Carves a place for the totals of a port's counters, which takes [`COUNTERS_BYTES`]. A region
+    /// has one.
+    ///
+    /// # Errors
+    /// [`MemoryError::TooSmall`], [`MemoryError::SecondCounters`].
+    #[cfg(feature = "adopt")]
+    pub fn counters(&mut self) -> Result<KeptCounters, MemoryError> {
+        if self.has_counters() {
+            return Err(MemoryError::SecondCounters);
+        }
+        let place = self.carve(COUNTERS_BYTES)?;
+        // SAFETY: the arena's region is mapped as long as the arena lives.
+        let handle = unsafe { Handle::new(self.header) };
+        // SAFETY: `place` is carved for this alone, of that size, cache-line aligned.
+        let counters = unsafe { KeptCounters::build(handle, &place) };
+        self.note_counters(COUNTERS_BYTES);
+        Ok(counters)
+    }
+
     /// Gives the region back, if no handle, queue, device or buffer refers to it any more; the
     /// arena otherwise.
     ///
@@ -313,6 +338,10 @@ impl<R: Region> Drop for Arena<R> {
 
 /// Bytes of a region that an arena itself needs.
 pub const HEADER_BYTES: usize = size_of::<ArenaHeader>();
+
+/// Bytes of a region that the totals of counters take.
+#[cfg(feature = "adopt")]
+pub const COUNTERS_BYTES: usize = mib::KEPT_BYTES;
 
 /// Bytes of a region that a ring of `len` descriptors takes; [`usize::MAX`] for more than there can
 /// be.

@@ -180,8 +180,7 @@ impl<B: Bus + Clone> Stopped<B> {
 
     /// The controller's counters, brought up to date.
     pub fn mib(&mut self) -> &Mib {
-        self.0.port.mib.collect(&self.0.port.controller.pages.group0);
-        &self.0.port.mib
+        self.0.port.count()
     }
 
     fn bell_page(&self) -> B {
@@ -268,7 +267,7 @@ impl<B: Bus + Clone> Running<B> {
             Some(recover) => recover(&mut self.0),
             None => self.0.events.recover(),
         };
-        self.0.port.mib.collect(&self.0.port.controller.pages.group0);
+        self.0.port.count();
         self.0.watch.check_receive(&self.0.port, events, delay);
         let sent = self.0.port.mib.total(Counter::TPKT);
         match self.0.watch.check_transmit(&self.0.port, now_ms, sent) {
@@ -363,8 +362,7 @@ impl<B: Bus + Clone> Running<B> {
 
     /// The controller's counters, brought up to date.
     pub fn mib(&mut self) -> &Mib {
-        self.0.port.mib.collect(&self.0.port.controller.pages.group0);
-        &self.0.port.mib
+        self.0.port.count()
     }
 
     /// Errors that [`Running::tick`] has found so far.

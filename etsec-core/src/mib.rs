@@ -5,8 +5,14 @@
 //! queue's.
 
 mod counter;
+#[cfg(feature = "adopt")]
+mod kept;
 
 pub use counter::{Carry, Counter};
+#[cfg(feature = "adopt")]
+pub(crate) use kept::BYTES as KEPT_BYTES;
+#[cfg(feature = "adopt")]
+pub use kept::KeptCounters;
 
 use crate::bus::Bus;
 use crate::regs::mib::{BLOCK, CAM1, CAM2, CAR1, CAR2, Car1, Car2, RESERVED, RREJ};
@@ -32,6 +38,9 @@ struct Slot {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mib {
     slots: [Slot; Counter::ALL.len()],
+    /// Carries that are in the totals, and that a process which has died may not have cleared.
+    #[cfg(feature = "adopt")]
+    cleared_late: Carries,
 }
 
 impl Default for Mib {
@@ -45,6 +54,9 @@ impl Default for Mib {
 struct Carries(Car1, Car2);
 
 impl Carries {
+    #[cfg(feature = "adopt")]
+    const NONE: Carries = Carries(Car1::empty(), Car2::empty());
+
     /// `None` if nobody is there: some bits are always 0, and a dead bus reads all ones.
     fn peek<B: Bus>(bus: &B) -> Option<Self> {
         let (car1, car2) = (CAR1.on(bus).peek(), CAR2.on(bus).peek());
@@ -80,7 +92,11 @@ impl Mib {
     /// All totals zero; nothing is read or written.
     #[must_use]
     pub const fn new() -> Self {
-        Mib { slots: [Slot { base: 0, raw: 0, wide: 0 }; Counter::ALL.len()] }
+        Mib {
+            slots: [Slot { base: 0, raw: 0, wide: 0 }; Counter::ALL.len()],
+            #[cfg(feature = "adopt")]
+            cleared_late: Carries::NONE,
+        }
     }
 
     /// The total of a counter as of the last [`Mib::collect`].
@@ -117,14 +133,32 @@ impl Mib {
     /// A counter that was set to zero behind our back counts on from where it was; totals never go
     /// back. A bus that has died (it reads all ones), or dies meanwhile, leaves them as they are.
     pub fn collect<B: Bus>(&mut self, bus: &B) {
-        let Some(mut wrapped) = Carries::peek(bus) else { return };
+        if let Some(wrapped) = self.read(bus) {
+            wrapped.clear(bus);
+        }
+    }
+
+    /// As [`Mib::collect`], and keeps the totals before carries that are in them are cleared.
+    #[cfg(feature = "adopt")]
+    pub(crate) fn collect_into<B: Bus>(&mut self, kept: &KeptCounters, bus: &B) {
+        if let Some(wrapped) = self.read(bus) {
+            kept.store(self, wrapped);
+            wrapped.clear(bus);
+        }
+    }
+
+    /// Brings the totals up to date; the carries that are to be cleared then. `None` if the bus has
+    /// died.
+    #[inline]
+    fn read<B: Bus>(&mut self, bus: &B) -> Option<Carries> {
+        let Some(mut wrapped) = Carries::peek(bus) else { return None };
         let mut raw = Counter::ALL.map(|counter| counter.register().on(bus).get());
         // A counter may wrap while it is read. A value read after its carry was seen is from behind
         // the wrap, one whose carry is still clear afterwards is from before it; the others are
         // read again (HW 13.1). Each turn adds a carry, so there are no more turns than counters.
         for _ in Counter::ALL {
             // If the bus has died meanwhile, what was read is worth nothing.
-            let Some(now) = Carries::peek(bus) else { return };
+            let Some(now) = Carries::peek(bus) else { return None };
             let new = now.without(wrapped);
             if new.is_empty() {
                 break;
@@ -134,16 +168,22 @@ impl Mib {
             }
             wrapped = wrapped.union(new);
         }
-        wrapped.clear(bus);
         let any = !wrapped.is_empty();
         for counter in Counter::ALL {
             let (raw, slot) = (raw[counter as usize], &mut self.slots[counter as usize]);
             let wrapped = any && wrapped.has(counter);
+            #[cfg(feature = "adopt")]
+            let wrapped = wrapped && (raw < slot.raw || !self.cleared_late.has(counter));
             // Ten times a second most of them have not moved.
             if wrapped || raw != slot.raw {
                 slot.take(counter, raw, wrapped);
             }
         }
+        #[cfg(feature = "adopt")]
+        {
+            self.cleared_late = Carries::NONE;
+        }
+        Some(wrapped)
     }
 }
 

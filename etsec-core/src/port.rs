@@ -9,6 +9,8 @@ use crate::bus::Bus;
 use crate::controller::Controller;
 use crate::error::{Error, Side};
 use crate::event::Event;
+#[cfg(feature = "adopt")]
+use crate::mib::KeptCounters;
 use crate::mib::Mib;
 use crate::regs::control::{DMACTRL, Dmactrl, IEVENT, IMASK};
 use crate::regs::mac::{MACCFG1, Maccfg1};
@@ -31,6 +33,9 @@ pub(crate) struct Port<B> {
     /// The 4 GiB window of all rings and buffers, once there is a ring.
     pub window: Option<u32>,
     pub mib: Mib,
+    /// Where its totals are kept.
+    #[cfg(feature = "adopt")]
+    pub kept: Option<KeptCounters>,
     /// What an option does once the controller has its rings and before it runs.
     pub loaded: Option<fn(&Port<B>)>,
 }
@@ -48,7 +53,15 @@ impl<B: Bus> Port<B> {
     /// A port without rings; nothing is read or written.
     pub(crate) fn new(controller: Controller<B>) -> Self {
         let rings = [const { None }; 2 * RINGS];
-        Port { controller, rings, window: None, mib: Mib::new(), loaded: None }
+        Port {
+            controller,
+            rings,
+            window: None,
+            mib: Mib::new(),
+            #[cfg(feature = "adopt")]
+            kept: None,
+            loaded: None,
+        }
     }
 
     /// Puts other rings in the place of its own, while the controller is halted.
@@ -83,6 +96,19 @@ impl<B: Bus> Port<B> {
         }
         *place = Some(ring.view());
         Ok(())
+    }
+
+    /// Brings the counters' totals up to date.
+    #[inline]
+    pub(crate) fn count(&mut self) -> &Mib {
+        let bus = &self.controller.pages.group0;
+        #[cfg(feature = "adopt")]
+        if let Some(kept) = &self.kept {
+            self.mib.collect_into(kept, bus);
+            return &self.mib;
+        }
+        self.mib.collect(bus);
+        &self.mib
     }
 
     /// Whether there are rings on that side.

@@ -61,6 +61,9 @@ pub fn adopt_with<B: Bus + Clone>(
     port.set_rx_offload(plan.rx_offload).expect("as before");
     port.set_tx_offload(plan.tx_offload).expect("as before");
     port.set_frame_options(plan.frame_options).expect("as before");
+    if let Some(counters) = left.counters {
+        port.keep_counters(counters);
+    }
     let (mut rx, mut tx) = (Vec::new(), Vec::new());
     for ring in left.rings {
         match (ring.rx(), ring.tx()) {

@@ -11,11 +11,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 
 use etsec_core::adopt::AdoptError;
+use etsec_core::arena::COUNTERS_BYTES;
 use etsec_core::filer::{Action, Rule};
+use etsec_core::mib::Counter;
 use etsec_core::{Arena, Bus, Config, Pages, Region, Stopped, TxOffload};
 use etsec_sim::random::Random;
 use etsec_sim::{MemoryOrder, Sim, SimBus, SimConfig, Switches};
-use etsec_tests::adopting::{adopt, adopt_through, adopt_with, die, plan};
+use etsec_tests::adopting::{adopt, adopt_through, adopt_with, die, numbered, plan};
 use etsec_tests::crash::{Ended, Ledger, Mortal, Op, Script, Store, Worker, arrive, live};
 use etsec_tests::filing::{self, ring_of, rules, udp};
 use etsec_tests::rig::{Live, Plan, Rig, bytes_of, config};
@@ -416,4 +418,38 @@ fn rules_that_change_are_one_set_or_the_other() {
         assert!(stores > 10, "{counts:?}: {stores}");
         assert_eq!(u64::from(adopted.get()) > stores, some, "{counts:?}: {adopted:?} of {stores}");
     }
+}
+
+#[test]
+fn totals_of_counters_are_right_whenever_they_are_kept() {
+    const RPKT: u16 = 0x6A0;
+    let case = Case::new(plan(8, 8), Script(Vec::new()), PACES[0]);
+    let most = u64::from(u32::MAX);
+    let stores = case.each(|stores| {
+        let (sim, plan) = (Sim::new(case.plan.sim.clone()), &case.plan);
+        let region = sim.region(plan.bytes() + COUNTERS_BYTES);
+        let mut old = Rig::build(&sim, plan, Pages::single(Mortal(sim.bus())), region);
+        old.port.keep_counters(old.arena.counters().unwrap());
+        let mut old = old.start();
+        sim.bus().write(RPKT, u32::MAX - 1);
+        assert_eq!(old.port.mib().total(Counter::RPKT), most - 1);
+        // It goes through zero; the process dies while it looks, once that is counted or before.
+        (0..3).for_each(|n| sim.receive(&numbered(n)));
+        let ended = live(stores, |_| true, || old.port.mib().total(Counter::RPKT));
+        let lived = matches!(ended, Ended::Lived(total, _) if total == most + 2);
+        die(old);
+        sim.receive(&numbered(3));
+        let (mut new, ..) = adopt(&sim, plan).unwrap();
+        assert_eq!(new.port.mib().total(Counter::RPKT), most + 3);
+        (0..4).for_each(|_| drop(new.receive(0).unwrap()));
+        // Once more: what was a carry of before is none of this turn.
+        sim.bus().write(RPKT, u32::MAX);
+        let total = new.port.mib().total(Counter::RPKT);
+        sim.receive(&numbered(4));
+        assert_eq!(new.port.mib().total(Counter::RPKT), total + 1);
+        drop(new.receive(0).unwrap());
+        new.finish();
+        lived
+    });
+    assert!(stores > 176, "{stores}");
 }

@@ -99,7 +99,8 @@ impl Process {
         forget(self);
         // SAFETY: whoever had it is forgotten.
         let left = unsafe { Arena::adopt(file.clone()) }.map_err(|(_, e)| e).unwrap();
-        let Adopted { arena, pool, rings } = left;
+        let Adopted { arena, pool, rings, counters } = left;
+        assert!(counters.is_none());
         let mut rings: Vec<_> = rings.into_iter().map(|ring| (ring.role, ring.memory)).collect();
         rings.sort_by_key(|(role, _)| *role);
         let [(0, rx), (8, tx)] = <[_; 2]>::try_from(rings).unwrap() else { panic!("other rings") };

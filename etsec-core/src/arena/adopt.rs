@@ -12,6 +12,7 @@ use heapless::Vec;
 use super::{Arena, ArenaHeader, Handle, MAGIC, MemoryError, Place, VERSION, check};
 use crate::barrier;
 use crate::dma::Region;
+use crate::mib::KeptCounters;
 use crate::pool::{self, Pool};
 use crate::ring::{self, RingMemory};
 use crate::word::Word;
@@ -31,6 +32,8 @@ pub(super) struct Contents {
     /// From the start of the region to the ring carved last, and to the pool; 0: there is none.
     last_ring: Word,
     pool: Word,
+    /// To the totals of counters; 0: there are none.
+    counters: Word,
 }
 
 impl Contents {
@@ -41,6 +44,7 @@ impl Contents {
             used: Word::new(0),
             last_ring: Word::new(0),
             pool: Word::new(0),
+            counters: Word::new(0),
         }
     }
 }
@@ -79,6 +83,8 @@ pub struct Adopted<R: Region> {
     pub pool: Pool,
     /// The rings that belonged to a controller.
     pub rings: Vec<LeftRing, MOST_RINGS>,
+    /// The totals of a port's counters, if they were kept there.
+    pub counters: Option<KeptCounters>,
 }
 
 /// Why a region is not what a process of this driver has left.
@@ -98,6 +104,8 @@ pub enum LeftError {
     Pool,
     /// What it says of a ring, at this offset, cannot be.
     Ring(u32),
+    /// What it says of the totals of counters cannot be.
+    Counters,
 }
 
 impl fmt::Display for LeftError {
@@ -111,6 +119,7 @@ impl fmt::Display for LeftError {
             Self::Length(said) => write!(f, "the memory says to be {said} bytes long, and is not"),
             Self::Pool => f.write_str("the memory has no pool where it says"),
             Self::Ring(at) => write!(f, "the memory has no ring at {at:#x}, where it says"),
+            Self::Counters => f.write_str("the memory has no counters where it says"),
         }
     }
 }
@@ -131,6 +140,18 @@ impl<R: Region> Arena<R> {
         let contents = self.contents();
         contents.pool.store((self.used - bytes) as u32);
         contents.used.store(self.used as u32);
+    }
+
+    /// Notes the place for counters that was just carved.
+    pub(super) fn note_counters(&self, bytes: usize) {
+        let contents = self.contents();
+        contents.counters.store((self.used - bytes) as u32);
+        contents.used.store(self.used as u32);
+    }
+
+    /// Whether there is such a place.
+    pub(super) fn has_counters(&self) -> bool {
+        self.contents().counters.load() != 0
     }
 
     fn contents(&self) -> &Contents {
@@ -162,10 +183,10 @@ impl<R: Region> Adopted<R> {
     /// # Safety
     /// No device reaches the region any more: it has been stopped.
     pub unsafe fn give_up(self) -> R {
-        let Adopted { arena, pool, rings } = self;
+        let Adopted { arena, pool, rings, counters } = self;
         // The process before left them the device's, which keeps a region mapped.
         rings.iter().for_each(|ring| ring.memory.view().set_live(false));
-        drop((pool, rings));
+        drop((pool, rings, counters));
         let mut arena = ManuallyDrop::new(arena);
         // SAFETY: `arena` is never used again, so the region is taken out once; nothing refers to
         // it, for no buffer was claimed and all handles are gone.
@@ -193,6 +214,7 @@ struct Found {
     used: usize,
     pool: usize,
     rings: Vec<(usize, usize), MOST_RINGS>,
+    counters: Option<usize>,
 }
 
 fn find(region: &impl Region) -> Result<Found, LeftError> {
@@ -229,6 +251,11 @@ fn find(region: &impl Region) -> Result<Found, LeftError> {
     if !fits(pool, bytes) {
         return Err(LeftError::Pool);
     }
+    let counters = contents.counters.load() as usize;
+    if counters != 0 && !fits(counters, super::COUNTERS_BYTES) {
+        return Err(LeftError::Counters);
+    }
+    let counters = (counters != 0).then_some(counters);
     let mut rings = Vec::new();
     let mut at = contents.last_ring.load();
     while at != 0 {
@@ -249,7 +276,7 @@ fn find(region: &impl Region) -> Result<Found, LeftError> {
         }
         at = previous;
     }
-    Ok(Found { used, pool, rings })
+    Ok(Found { used, pool, rings, counters })
 }
 
 impl Found {
@@ -275,6 +302,10 @@ impl Found {
         }
         // SAFETY: the region is mapped as long as the arena lives.
         let handle = unsafe { Handle::new(header) };
+        let counters = self.counters.map(|at| {
+            // SAFETY: as for the pool.
+            unsafe { KeptCounters::found(handle.clone(), &place(at)) }
+        });
         // SAFETY: `find` saw a pool there, and nobody else has it or a buffer of it any more.
         let pool = unsafe { Pool::found(handle, &place(self.pool)) };
         let arena = Arena {
@@ -283,7 +314,7 @@ impl Found {
             used: self.used,
             pool: Some(pool.header()),
         };
-        Adopted { arena, pool, rings }
+        Adopted { arena, pool, rings, counters }
     }
 }
 

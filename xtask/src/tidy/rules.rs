@@ -24,6 +24,7 @@ const RULES: [Rule; 10] = [
             "buf/slot.rs",
             "bus.rs",
             "dma.rs",
+            "mib/kept.rs",
             "pool.rs",
             "pool/adopt.rs",
             "ring.rs",
