@@ -151,14 +151,14 @@ impl Mib {
     /// died.
     #[inline]
     fn read<B: Bus>(&mut self, bus: &B) -> Option<Carries> {
-        let Some(mut wrapped) = Carries::peek(bus) else { return None };
+        let mut wrapped = Carries::peek(bus)?;
         let mut raw = Counter::ALL.map(|counter| counter.register().on(bus).get());
         // A counter may wrap while it is read. A value read after its carry was seen is from behind
         // the wrap, one whose carry is still clear afterwards is from before it; the others are
         // read again (HW 13.1). Each turn adds a carry, so there are no more turns than counters.
         for _ in Counter::ALL {
             // If the bus has died meanwhile, what was read is worth nothing.
-            let Some(now) = Carries::peek(bus) else { return None };
+            let now = Carries::peek(bus)?;
             let new = now.without(wrapped);
             if new.is_empty() {
                 break;

@@ -93,7 +93,8 @@ impl Device {
     /// `set_up` does what would otherwise be done between `open` and `start`: it sets options of
     /// the port. It is called a second time, on a port that was reset, if the first one cannot be
     /// taken over, and has to do the same. Options that write to the controller at once, as rules
-    /// of the filer do, look at [`Device::is_taken_over`] first.
+    /// of the filer do, look at [`Device::is_taken_over`] first; those rules
+    /// [stay](Stopped::keep_filer).
     ///
     /// Nothing else differs: a station address that nobody has given is the one there is. Memory
     /// that was left is taken over or, once the controller has been stopped, given back.

@@ -172,6 +172,7 @@ impl Device {
             let ring = arena.ring(sizes.ring).map_err(memory_error)?;
             tx.push(port.add_tx(n, ring).map_err(error)?);
         }
+        port.keep_counters(arena.counters().map_err(memory_error)?);
         fill(&mut rx, &pool, sizes.reserve());
         let mut reception = None;
         if proved {

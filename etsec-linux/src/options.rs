@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use etsec_core::arena::{HEADER_BYTES, pool_bytes, ring_bytes};
+use etsec_core::arena::{COUNTERS_BYTES, HEADER_BYTES, pool_bytes, ring_bytes};
 use etsec_core::config::Config;
 use etsec_core::frame_options::FrameOptions;
 use etsec_core::link::{FlowControl, Link, Pause};
@@ -122,7 +122,7 @@ impl Sizes {
     #[must_use]
     pub fn region_bytes(&self) -> usize {
         let rings = (self.rx_rings + self.tx_rings) * ring_bytes(self.ring);
-        HEADER_BYTES + rings + pool_bytes(self.buffers, self.buffer_size)
+        HEADER_BYTES + COUNTERS_BYTES + rings + pool_bytes(self.buffers, self.buffer_size)
     }
 
     /// Buffers that a receive ring is filled with.

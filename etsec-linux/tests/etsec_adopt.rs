@@ -165,6 +165,38 @@ fn a_port_that_is_asked_for_otherwise_is_reset_and_the_reason_told() {
 }
 
 #[test]
+fn rules_of_the_filter_stay_in_force() {
+    let folder = tempfile::tempdir().unwrap();
+    let simd = Simd::start(folder.path(), "one", "null");
+    let device = simd.device();
+    let rules = |name: &str, rules: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, rules).unwrap();
+        path.display().to_string()
+    };
+    let usual = rules("usual", "udp dst-port 1-7 drop\nip4 tcp dst-port 80 queue 8\n");
+    let others = rules("others", "udp dst-port 1-8 drop\n");
+    let with = |file| ["echo", "--adopt", "--device", &device, "--filter", file];
+    Running::start(&with(&usual)).kill();
+    for _ in 0..2 {
+        let next = Running::start(&with(&usual));
+        assert!(next.has_said(": taken over from process "), "{:?}", next.said);
+        next.kill();
+    }
+    let other = Running::start(&with(&others));
+    assert!(
+        other.has_said("other rules are in force than those of the filter"),
+        "{:?}",
+        other.said
+    );
+    other.kill();
+    let same = Running::start(&with(&others));
+    assert!(same.has_said(": taken over from process "), "{:?}", same.said);
+    same.end();
+    simd.stop();
+}
+
+#[test]
 fn an_orderly_end_leaves_nothing_to_take_over() {
     let folder = tempfile::tempdir().unwrap();
     let simd = Simd::start(folder.path(), "one", "null");

@@ -123,7 +123,7 @@ fn rings_of_a_test_of_reception_are_used_again_and_those_in_use_are_not() {
     std::mem::forget(test);
     for _ in 0..3 {
         let sim = die(live);
-        let Adopted { arena, pool, rings } = left(&sim);
+        let Adopted { arena, pool, rings, .. } = left(&sim);
         let mut delay = sim.delay();
         let mut port = Stopped::over(Pages::single(sim.bus()), plan.config.clone()).unwrap();
         let mut rings: Vec<_> = rings.into_iter().rev().collect();

@@ -162,7 +162,10 @@ impl Plan {
         pid: u32,
     ) -> Result<Candidate, Box<Turned>> {
         let Plan { mut port, link, config } = self;
-        let Adopted { arena, pool, rings } = opened;
+        let Adopted { arena, pool, rings, counters } = opened;
+        if let Some(counters) = counters {
+            port.keep_counters(counters);
+        }
         let (mut rx, mut tx, mut reception) = (Vec::new(), Vec::new(), None);
         let mut rings = rings.into_iter().rev();
         let made = (|| {

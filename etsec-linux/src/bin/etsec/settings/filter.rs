@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use anyhow::{Context, Result, bail, ensure};
 use etsec_core::Error::NoFiler;
-use etsec_core::filer::{Action, FilerError, FilerTable, ParseRuleError, Rule};
+use etsec_core::filer::{Action, FilerError, FilerTable, Match, ParseRuleError, Rule};
 use etsec_linux::time::Delay;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -195,6 +195,13 @@ fn place_in(word: &str, last: usize) -> Result<usize> {
     place.with_context(|| format!("there is no place {word}: 0 to {last} are possible"))
 }
 
+/// Whether a table has these rules in force.
+fn are_in(table: &FilerTable, rules: &[Rule], default: Action) -> bool {
+    let default = Rule { when: Match::default(), action: default };
+    let wanted = rules.iter().chain([&default]).map(Rule::normal);
+    table.rules().map(Result::ok).eq(wanted.map(Result::ok))
+}
+
 impl Section for Filter {
     fn check(&self, all: &Settings) -> Result<(), Wrong> {
         let (rules, default) = self.values()?;
@@ -217,11 +224,16 @@ impl Section for Filter {
     fn begin(&self, ready: &mut Ready<'_>) -> Result<()> {
         let device = &mut *ready.device;
         if self.enabled {
-            ensure!(
-                !device.is_taken_over(),
-                "rules of the filter are not taken over: they are written anew"
-            );
             let (rules, default) = self.values()?;
+            if device.is_taken_over() {
+                ensure!(device.port.keep_filer()?, "the filter is off");
+                device.port.set_single_queue(self.single_queue);
+                ensure!(
+                    are_in(&device.port.filer(), &rules, default),
+                    "other rules are in force than those of the filter"
+                );
+                return Ok(());
+            }
             device.port.set_single_queue(self.single_queue);
             device.port.set_rules(&rules, default).map_err(refused)?;
         }
