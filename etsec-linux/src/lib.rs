@@ -40,6 +40,7 @@ pub mod simulated;
 #[cfg(feature = "sim")]
 mod space;
 pub mod spec;
+pub mod strategy;
 pub mod supervision;
 mod switches;
 mod sys;
@@ -52,6 +53,7 @@ mod trace;
 pub mod uio;
 pub mod uio_memory;
 pub mod wait;
+pub mod waits;
 
 pub use adopt::{Adoption, NotAdopted, Opened};
 pub use bus::AnyBus;
@@ -64,4 +66,6 @@ pub use options::Options;
 pub use region::AnyRegion;
 pub use roots::Roots;
 pub use spec::{Spec, WireSpec};
+pub use strategy::{Budget, Strategy};
 pub use wait::{Lines, Waiter, Woken};
+pub use waits::WaitCounters;

@@ -11,8 +11,9 @@
 
 use std::fmt;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use etsec_core::event::Line;
 use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
 use rustix::io::Errno;
 
@@ -55,6 +56,15 @@ impl Lines {
         self.tx && other.tx || self.rx && other.rx || self.err && other.err
     }
 
+    /// Calls `f` for those of its lines that tell of frames.
+    pub fn each_of_frames(self, mut f: impl FnMut(Line)) {
+        for (is_in, line) in [(self.tx, Line::Tx), (self.rx, Line::Rx)] {
+            if is_in {
+                f(line);
+            }
+        }
+    }
+
     fn add(&mut self, other: Lines) {
         self.tx |= other.tx;
         self.rx |= other.rx;
@@ -82,6 +92,8 @@ pub struct Woken {
     pub suspect: Lines,
     /// Whether the [beat](Waiter::beat) came.
     pub beat: bool,
+    /// Which [other descriptors](Waiter::also) are readable: bit `n` for number `n`.
+    pub also: u32,
 }
 
 /// A line of a device that is not UIO's: an event descriptor, as `eventfd` makes them, that rings.
@@ -131,13 +143,21 @@ pub struct Waiter {
     sources: Vec<Source>,
     /// Holds every source, so that callers have a single descriptor to poll.
     epoll: OwnedFd,
-    beat: Option<OwnedFd>,
+    beat: Option<Beat>,
 }
 
-/// What a descriptor in the set stands for is told by its data: the beat; or lines, as bits, of an
-/// included device if this one is set.
+/// A timer, and when it has expired for the last time that somebody took note of.
+struct Beat {
+    timer: OwnedFd,
+    every: Duration,
+    last: Instant,
+}
+
+/// What a descriptor in the set stands for is told by its data: the beat; another descriptor, with
+/// its number from bit 8 on; or lines, as bits, of an included device if that bit is set.
 const INCLUDED: u64 = 1 << 3;
 const BEAT: u64 = 1 << 4;
+const ALSO: u64 = 1 << 5;
 
 impl Waiter {
     /// A waiter on the interrupts of these open UIO devices, each with the lines it stands for.
@@ -184,12 +204,57 @@ impl Waiter {
     /// # Errors
     /// What the system says.
     pub fn beat(&mut self, every: Duration) -> Result<(), Error> {
+        let last = Instant::now();
         let timer = sys::interval_timer(every).map_err(system("make a timer"))?;
         let data = epoll::EventData::new_u64(BEAT);
         epoll::add(&self.epoll, &timer, data, epoll::EventFlags::IN)
             .map_err(system("poll a timer"))?;
-        self.beat = Some(timer);
+        self.beat = Some(Beat { timer, every, last });
         Ok(())
+    }
+
+    /// When the last beat was due that a wait has told of: how late a sleeper is can be known of
+    /// this, to a few microseconds.
+    #[must_use]
+    pub fn last_beat(&self) -> Option<Instant> {
+        self.beat.as_ref().map(|beat| beat.last)
+    }
+
+    /// Makes every wait end while `fd` is readable or closed, and tells of it in [`Woken::also`] by
+    /// bit `number`: a socket that frames are to be sent for, a pipe that says that it is time to
+    /// go. It leaves the set when it is closed.
+    ///
+    /// # Errors
+    /// What the system says; [`Error::OutOfRange`] for a number above 31.
+    pub fn also(&mut self, fd: impl AsFd, number: u32) -> Result<(), Error> {
+        if number >= u32::BITS {
+            return Err(Error::OutOfRange {
+                what: "number of a descriptor to wait for",
+                value: number.to_string(),
+                range: "from 0 to 31".into(),
+            });
+        }
+        let data = epoll::EventData::new_u64(ALSO | u64::from(number) << 8);
+        epoll::add(&self.epoll, fd, data, epoll::EventFlags::IN)
+            .map_err(system("poll another descriptor"))
+    }
+
+    /// Takes out those devices that stand for any of `lines`, for a thread of its own that waits
+    /// for them: one for what arrives and one for what was sent, say. Each then enables and waits
+    /// for its own alone; the beat stays here.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn part(&mut self, lines: Lines) -> Result<Waiter, Error> {
+        let (theirs, ours) = std::mem::take(&mut self.sources)
+            .into_iter()
+            .partition(|source| source.lines.meets(lines));
+        self.sources = ours;
+        for source in &theirs {
+            epoll::delete(&self.epoll, source.as_fd())
+                .map_err(system("hand on the device's interrupt"))?;
+        }
+        Waiter::new(theirs)
     }
 
     /// Waits for the lines of `other` as well from here on, and tells of them in
@@ -236,6 +301,10 @@ impl Waiter {
             let data = event.data.u64();
             if data & BEAT != 0 {
                 woken.beat = self.take_beat()?;
+                continue;
+            }
+            if data & ALSO != 0 {
+                woken.also |= 1 << (data >> 8);
                 continue;
             }
             let lines = Lines::from_bits(data);
@@ -334,10 +403,16 @@ impl Waiter {
     }
 
     /// Takes the beat, without which the timer would not go on; false if there was none.
-    fn take_beat(&self) -> Result<bool, Error> {
-        let Some(timer) = &self.beat else { return Ok(false) };
-        match rustix::io::read(timer, &mut [0; 8]) {
-            Ok(_) => Ok(true),
+    fn take_beat(&mut self) -> Result<bool, Error> {
+        let Some(beat) = &mut self.beat else { return Ok(false) };
+        let mut count = [0; 8];
+        match rustix::io::read(&beat.timer, &mut count) {
+            Ok(_) => {
+                let count = u32::try_from(u64::from_ne_bytes(count)).unwrap_or(u32::MAX);
+                let last = beat.last.checked_add(beat.every.saturating_mul(count));
+                beat.last = last.unwrap_or(beat.last);
+                Ok(true)
+            }
             Err(Errno::AGAIN | Errno::INTR) => Ok(false),
             Err(error) => Err(system("read a timer")(error)),
         }

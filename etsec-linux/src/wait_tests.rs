@@ -143,6 +143,69 @@ fn an_included_waiter_is_waited_for_by_the_other_and_enables_for_itself() {
 }
 
 #[test]
+fn another_descriptor_ends_waits_while_it_is_readable() {
+    let (mut waiter, ringer, _) = bell();
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    waiter.also(&reader, 3).unwrap();
+    let refused = waiter.also(&reader, 32).unwrap_err().to_string();
+    assert!(refused.contains("from 0 to 31"), "{refused}");
+    assert_eq!(waiter.wait(SHORT).unwrap(), Woken::default());
+    writer.write_all(&[1]).unwrap();
+    assert!(readable(&waiter));
+    for _ in 0..2 {
+        assert_eq!(waiter.wait(LONG).unwrap(), Woken { also: 1 << 3, ..Woken::default() });
+    }
+    rustix::io::write(&ringer, &1u64.to_ne_bytes()).unwrap();
+    let woken = Woken { also: 1 << 3, lines: Lines::RX, ..Woken::default() };
+    assert_eq!(waiter.wait(LONG).unwrap(), woken);
+    drop(reader);
+    assert_eq!(waiter.wait(SHORT).unwrap(), Woken::default());
+}
+
+#[test]
+fn a_part_is_waited_for_and_enabled_by_itself() {
+    let (tx, mut tx_kernel) = interrupt(0);
+    let (rx, mut rx_kernel) = interrupt(0);
+    let mut waiter = Waiter::uio(vec![(tx, Lines::TX), (rx, Lines::RX)]).unwrap();
+    let mut part = waiter.part(Lines::TX).unwrap();
+    let mut order = [0; 4];
+    for kernel in [&mut tx_kernel, &mut rx_kernel] {
+        kernel.set_nonblocking(true).unwrap();
+    }
+    part.enable(Lines::ALL).unwrap();
+    tx_kernel.read_exact(&mut order).unwrap();
+    assert!(rx_kernel.read(&mut order).is_err(), "it has enabled the other's line");
+    waiter.enable(Lines::ALL).unwrap();
+    rx_kernel.read_exact(&mut order).unwrap();
+    assert!(tx_kernel.read(&mut order).is_err(), "it has enabled the part's line");
+    tx_kernel.write_all(&1u32.to_ne_bytes()).unwrap();
+    assert_eq!(waiter.wait(SHORT).unwrap(), Woken::default());
+    assert_eq!(part.wait(LONG).unwrap().lines, Lines::TX);
+    rx_kernel.write_all(&1u32.to_ne_bytes()).unwrap();
+    assert_eq!(part.wait(SHORT).unwrap(), Woken::default());
+    assert_eq!(waiter.wait(LONG).unwrap().lines, Lines::RX);
+}
+
+#[test]
+fn it_is_known_when_the_last_beat_was_due() {
+    let (mut waiter, _, _) = bell();
+    assert_eq!(waiter.last_beat(), None);
+    let every = Duration::from_millis(2);
+    let before = Instant::now();
+    waiter.beat(every).unwrap();
+    let after = Instant::now();
+    std::thread::sleep(every * 3);
+    for _ in 0..3 {
+        assert!(waiter.wait(LONG).unwrap().beat);
+        let (due, now) = (waiter.last_beat().unwrap(), Instant::now());
+        // Beats that nobody took note of are passed over.
+        assert!(due <= now && due >= before + every * 3);
+        let into = (due - before).as_nanos() % every.as_nanos();
+        assert!(into <= (after - before).as_nanos(), "beside the beat by {into} ns");
+    }
+}
+
+#[test]
 fn times_are_rounded_up_to_milliseconds() {
     let time = |limit| {
         let time = whole_milliseconds(limit);
