@@ -87,10 +87,11 @@ fn what_is_found_and_cannot_be_taken_keeps_nobody_awake() {
 #[test]
 fn polling_comes_before_any_register_and_any_call() {
     let mut strategy = Strategy::new(Budget::Fixed(Duration::from_millis(1)));
-    let finds = [vec![false; 200], vec![true]].concat();
+    // Before the first look at the clock.
+    let finds = [vec![false; SPINS as usize - 1], vec![true]].concat();
     let mut parker = Written { finds, ..Written::default() };
     assert_eq!(strategy.wait(&mut parker, 0), Ok(None));
-    assert_eq!((parker.done.as_slice(), parker.looks), (&["look"][..], 201));
+    assert_eq!((parker.done.as_slice(), parker.looks), (&["look"][..], SPINS as usize));
     assert_eq!(strategy.counters.polled, 1);
     parker.done.clear();
     assert!(strategy.wait(&mut parker, 1).unwrap().is_some());

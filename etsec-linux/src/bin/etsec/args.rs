@@ -147,6 +147,10 @@ pub enum Command {
     /// Keys: rx-frames and tx-frames 0 to 255, rx-usecs and tx-usecs 1 to 33553; a list with commas
     /// is for ring 0, 1, and so on.
     Coalesce(Tune),
+    /// Show or change how the owner of a running port waits for frames, and show how that went.
+    ///
+    /// Keys: mode off|fixed|adaptive, usecs 0 to 10000; nap-msecs is set at the start.
+    Wait(Tune),
     /// Show or change how the transmit rings of a running port share the wire.
     ///
     /// Keys: mode single|priority|round-robin, weights W0,W1,…,W7 of 0 to 255 each.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 use etsec_core::adapters::smoltcp::SmoltcpCounters;
 use etsec_core::{FaultCounters, Mib, RxCounters, TxCounters};
+use etsec_linux::{Strategy, WaitCounters};
 use serde::Serialize;
 
 use crate::net::services::ServiceCounters;
@@ -26,8 +27,49 @@ pub struct PortCounters {
     /// What had to be dropped or put off between the queues and the TCP/IP stack.
     #[serde(skip_serializing_if = "Option::is_none")]
     stack: Option<Named>,
+    /// How the waits for its frames have ended; of two ports that are served together, the first
+    /// one has those for both.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    wait: Option<Waits>,
     /// The hardware's counters that are not 0, by the manual's names.
     mib: Named,
+}
+
+/// How waits have ended.
+#[derive(Debug, Serialize)]
+pub struct Waits {
+    #[serde(flatten)]
+    counts: Named,
+    /// How late a sleeper was: by the microseconds that it stayed below, how often.
+    late_usecs: BTreeMap<String, u64>,
+}
+
+impl Waits {
+    /// What a strategy has counted.
+    pub fn of(strategy: &Strategy) -> Self {
+        let WaitCounters { polled, in_time, slept, woken, spurious, latency, .. } =
+            strategy.counters();
+        let counts = [
+            ("polled", *polled),
+            ("in_time", *in_time),
+            ("slept", *slept),
+            ("woken", *woken),
+            ("spurious", *spurious),
+        ];
+        let bound = |end: Option<u64>| end.map_or("more".to_owned(), |end| end.to_string());
+        let late_usecs = latency.rows().map(|(end, count)| (bound(end), count)).collect();
+        Waits { counts: counts.into(), late_usecs }
+    }
+
+    /// Rows for people, the shortest times first.
+    fn add_to(&self, rows: &mut Vec<Vec<String>>) {
+        add(rows, "wait", &self.counts);
+        let mut late: Vec<_> = self.late_usecs.iter().collect();
+        late.sort_by_key(|(bound, _)| bound.parse::<u64>().unwrap_or(u64::MAX));
+        rows.extend(late.into_iter().map(|(bound, count)| {
+            vec!["  late".to_owned(), format!("< {bound} us"), format!("{:>15}", grouped(*count))]
+        }));
+    }
 }
 
 /// What a command ends with.
@@ -56,8 +98,15 @@ impl PortCounters {
             tx: tx_named(tx),
             faults: faults_named(faults),
             stack: None,
+            wait: None,
             mib: mib.map(|(counter, total)| (counter.name(), total)).collect(),
         }
+    }
+
+    /// The same with how its waits have ended, if there were any.
+    pub fn with_waits(self, waits: Waits) -> Self {
+        let any = waits.counts.values().any(|count| *count > 0);
+        PortCounters { wait: any.then_some(waits), ..self }
     }
 
     /// The same with what a stack's adapter counted.
@@ -149,6 +198,9 @@ impl Counters {
             add(&mut rows, "fault", &port.faults);
             add(&mut rows, "stack", port.stack.as_ref().unwrap_or(&Named::new()));
             add(&mut rows, "mib", &port.mib);
+            if let Some(wait) = &port.wait {
+                wait.add_to(&mut rows);
+            }
             text.push_str(&table(&rows));
         }
         if let Some(services) = &self.services {
@@ -202,6 +254,33 @@ sim, after 2.5 s:
   fault  busy                      3
 ";
         assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn waits_are_shown_if_there_were_any() {
+        use std::time::Instant;
+        let mut strategy = Strategy::new(etsec_linux::Budget::Off);
+        let none = counters().ports.remove(0).with_waits(Waits::of(&strategy));
+        assert!(none.wait.is_none());
+        let due = Instant::now();
+        for micros in [3, 700, 3] {
+            strategy.note_late(due, due + Duration::from_micros(micros));
+        }
+        let mut waits = Waits::of(&strategy);
+        waits.counts.insert("slept", 3);
+        let port = counters().ports.remove(0).with_waits(waits);
+        let json = serde_json::to_value(&port).unwrap();
+        assert_eq!(
+            (&json["wait"]["slept"], &json["wait"]["late_usecs"]["4"]),
+            (&3.into(), &2.into())
+        );
+        let text = Counters::new(Duration::ZERO, vec![port]).text();
+        let rows: Vec<_> = text
+            .lines()
+            .skip(7)
+            .map(|row| row.split_whitespace().collect::<Vec<_>>().join(" "))
+            .collect();
+        assert_eq!(rows, ["wait slept 3", "late < 4 us 2", "late < 1024 us 1"]);
     }
 
     #[test]

@@ -4,33 +4,39 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use etsec_core::groups::GroupBus;
 use etsec_core::link::{Duplex, Link};
 use etsec_core::phy::LinkChange;
 use etsec_core::ptp::PtpClock;
-use etsec_core::{EventPort, Group, Line, MacAddr, Running, RxCounters, Stopped, TxCounters};
+use etsec_core::{MacAddr, Running, RxCounters, Stopped, TxCounters};
 use etsec_linux::device::Device;
 use etsec_linux::simulated::Simulated;
+use etsec_linux::strategy::Nap;
 use etsec_linux::time::Clock;
-use etsec_linux::{AnyBus, Lines, Roots};
+use etsec_linux::{AnyBus, Lines, Roots, Strategy, Woken};
 use etsec_sim::ends::WireError;
 
 use crate::control::{Answer, Request, Server, State};
-use crate::counters::PortCounters;
+use crate::counters::{PortCounters, Waits};
+use crate::naps::{Events, Naps};
 use crate::observe::registers;
-use crate::run::NAP;
 use crate::settings::{Live, Settings};
 
 /// How often a device is looked after.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// After so many waits without a sleep it is time to look at the clock.
+const FINDS_A_LOOK: u32 = 16;
 
 /// A running device without its queues.
 pub struct Keeper {
     /// `None` once stopped.
     device: Option<Device<Running<AnyBus>>>,
-    events: EventPort<AnyBus>,
-    /// Those of the second interrupt group, if rings are in it.
-    second: Option<EventPort<GroupBus<AnyBus>>>,
+    events: Events,
+    /// How it waits.
+    strategy: Strategy,
+    /// Waits since the last sleep.
+    found: u32,
+    /// When the beat was due that ended the last sleep.
+    beat: Option<Instant>,
     name: String,
     clock: Clock,
     looked: Instant,
@@ -51,17 +57,15 @@ impl Keeper {
         mut settings: Settings,
     ) -> Result<Self> {
         settings.mac = device.config.station;
-        // Commands sleep for as long as nothing happens; this is how they notice Ctrl-C.
-        let beats = device.waiter.beat(NAP);
+        // Commands sleep for as long as nothing happens; this is how the port is looked after.
+        let beats = device.waiter.beat(settings.wait.nap());
         let now = Instant::now();
         // From here on a failure stops the port.
         let mut keeper = Keeper {
-            events: device.port.events(),
-            second: settings
-                .groups
-                .are_two()
-                .then(|| device.port.group_events(Group::One))
-                .flatten(),
+            events: Events::of(&device.port, settings.groups.are_two()),
+            strategy: Strategy::new(settings.wait.budget()),
+            found: 0,
+            beat: None,
             device: Some(device),
             clock: Clock::start(),
             looked: now,
@@ -115,6 +119,9 @@ impl Keeper {
 
     /// Looks after controller and link, if it is time.
     pub fn look_after(&mut self, now: Instant) -> Result<()> {
+        if let Some(due) = self.beat.take() {
+            self.strategy.note_late(due, now);
+        }
         if now.saturating_duration_since(self.looked) < LOOK_EVERY {
             return Ok(());
         }
@@ -142,19 +149,29 @@ impl Keeper {
             let (settings, clock) = (&mut self.settings, &mut self.clock_1588);
             let Device { port, link, config, .. } = device;
             let mut live = Live { port, link, clock, config };
-            control.serve(|request| answer(request, settings, &mut live));
+            let waits = Waits::of(&self.strategy);
+            control.serve(|request| answer(request, settings, &mut live, &waits));
+            self.strategy.set_budget(settings.wait.budget());
         }
         Ok(())
     }
 
-    /// Sleeps until one of `lines` has something to say; `limit` at most, and never longer than a
-    /// nap. Returns whether it is time to look at the clock.
-    pub fn wait(&mut self, lines: Lines, limit: Option<Duration>) -> Result<bool> {
+    /// Waits until one of `lines` has something to say or `look` finds something; `limit` at most,
+    /// and never longer than a nap. `done` changes when the caller does something. Returns whether
+    /// it is time to look at the clock.
+    pub fn wait(
+        &mut self,
+        lines: Lines,
+        limit: Option<Duration>,
+        done: u64,
+        look: impl FnMut() -> bool,
+    ) -> Result<bool> {
         let Some(device) = &mut self.device else { return Ok(true) };
-        device.waiter.enable(lines)?;
-        let woken = device.waiter.wait(limit)?;
-        self.acknowledge(woken.lines);
-        Ok(woken.beat || woken.lines.err || !woken.lines.any())
+        let waiter = &mut device.waiter;
+        let acknowledge = |line| self.events.take(line);
+        let mut nap = Nap { waiter, lines, limit, acknowledge, look };
+        let woken = self.strategy.wait(&mut nap, done)?;
+        Ok(self.is_look_due(woken.as_ref()))
     }
 
     /// Makes `self` the one to wait for both.
@@ -165,41 +182,49 @@ impl Keeper {
         Ok(())
     }
 
-    /// Sleeps until one of two devices that are a [pair](Keeper::pair) has something to say on
-    /// these lines, otherwise as [`Keeper::wait`].
+    /// Waits for one of two devices that are a [pair](Keeper::pair), otherwise as
+    /// [`Keeper::wait`].
     pub fn wait_for_either(
         &mut self,
         other: &mut Keeper,
-        [ours, others]: [Lines; 2],
+        lines: [Lines; 2],
         limit: Option<Duration>,
+        done: u64,
+        look: impl FnMut() -> bool,
     ) -> Result<bool> {
         let (Some(one), Some(two)) = (&mut self.device, &mut other.device) else {
             return Ok(true);
         };
-        one.waiter.enable(ours)?;
-        two.waiter.enable(others)?;
-        let woken = one.waiter.wait(limit)?;
-        let included = two.waiter.follow(&woken)?;
-        self.acknowledge(woken.lines);
-        other.acknowledge(included);
-        let failed = woken.lines.err || included.err;
-        Ok(woken.beat || failed || !(woken.lines.any() || included.any()))
+        let waiters = [&mut one.waiter, &mut two.waiter];
+        let mut naps = Naps { waiters, events: [&self.events, &other.events], lines, limit, look };
+        let woken = self.strategy.wait(&mut naps, done)?;
+        if woken.is_some_and(|woken| woken.included.err) {
+            other.hurry();
+        }
+        Ok(self.is_look_due(woken.as_ref()))
     }
 
-    /// Acknowledges what fired before anybody looks at the rings (HW 9.2).
-    fn acknowledge(&mut self, lines: Lines) {
-        for (fired, line) in [(lines.tx, Line::Tx), (lines.rx, Line::Rx)] {
-            if fired {
-                self.events.take(line);
-                if let Some(second) = &self.second {
-                    second.take(line);
-                }
-            }
+    /// Whether it is time to look at the clock after a wait; what has come of frames, the next wait
+    /// acknowledges.
+    fn is_look_due(&mut self, woken: Option<&Woken>) -> bool {
+        let Some(woken) = woken else {
+            self.found += 1;
+            return self.found.is_multiple_of(FINDS_A_LOOK);
+        };
+        if woken.lines.err {
+            self.hurry();
         }
-        if lines.err {
-            // Errors are acknowledged where they are mended.
-            self.looked = self.looked.checked_sub(LOOK_EVERY).unwrap_or(self.looked);
+        if woken.beat {
+            let device = self.device.as_ref();
+            self.beat = device.and_then(|device| device.waiter.last_beat());
         }
+        let failed = woken.lines.err || woken.included.err;
+        woken.beat || failed || !(woken.lines.any() || woken.included.any())
+    }
+
+    /// Errors are acknowledged where they are mended.
+    fn hurry(&mut self) {
+        self.looked = self.looked.checked_sub(LOOK_EVERY).unwrap_or(self.looked);
     }
 
     /// Stops the port; the caller's queues can give their buffers back then.
@@ -209,6 +234,7 @@ impl Keeper {
         let faults = *device.port.faults();
         let name = self.name.clone();
         let counters = PortCounters::new(name, rx, tx, &faults, &mib);
+        let counters = counters.with_waits(Waits::of(&self.strategy));
         let device = device.stop().map_err(|(_, error)| error.into());
         Ok(End { counters, device, name: self.name.clone() })
     }
@@ -251,7 +277,7 @@ fn listen(name: &str) -> Option<Server> {
 }
 
 /// What can be seen of the port at this moment.
-fn look(live: &Live<'_>) -> State {
+fn look(live: &Live<'_>, waits: &Waits) -> State {
     let link = live.link.link();
     State {
         process: std::process::id(),
@@ -261,15 +287,16 @@ fn look(live: &Live<'_>) -> State {
             [pause.rx, pause.tx].map(|way| way && duplex == Duplex::Full)
         }),
         registers: registers(&live.port.pages().group0),
+        waits: serde_json::to_value(waits).unwrap_or_default(),
     }
 }
 
 /// What becomes of a request.
-fn answer(request: Request, settings: &mut Settings, live: &mut Live<'_>) -> Answer {
+fn answer(request: Request, settings: &mut Settings, live: &mut Live<'_>, waits: &Waits) -> Answer {
     let shown = |settings: &Settings| Ok(serde_json::to_value(settings)?);
     let done = match request {
         Request::Show => shown(settings),
-        Request::Look => serde_json::to_value(look(live)).map_err(anyhow::Error::from),
+        Request::Look => serde_json::to_value(look(live, waits)).map_err(anyhow::Error::from),
         Request::Set { section, values } => {
             settings.change(&section, values, live).and_then(|()| shown(settings))
         }

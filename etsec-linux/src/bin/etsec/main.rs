@@ -18,6 +18,7 @@ mod keeper;
 mod link;
 mod mdio;
 mod meter;
+mod naps;
 mod net;
 mod notify;
 mod observe;
@@ -148,6 +149,7 @@ fn command(cli: &Cli, context: &Context) -> Result<()> {
         Command::Vlan(args) => tune::run("vlan", args, context),
         Command::Groups(args) => tune::run("groups", args, context),
         Command::Pause(args) => tune::pause(args, context),
+        Command::Wait(args) => tune::wait(args, context),
         Command::Coalesce(args) => tune::run("coalesce", args, context),
         Command::Sched(args) => tune::run("sched", args, context),
         Command::Filter(args) => filter::run(args, context),

@@ -16,8 +16,7 @@ use crate::signals::Stop;
 use crate::station::Station;
 use crate::tracer::Tracer;
 
-/// Longest a running command sleeps: how late it may notice Ctrl-C, and how often the port is
-/// looked after.
+/// Longest a running command usually sleeps: how often the port is looked after.
 pub const NAP: Duration = Duration::from_millis(50);
 
 /// A command line that is well formed and makes no sense.
@@ -126,7 +125,8 @@ impl Run {
     pub fn nap(&self) -> Option<Duration> {
         let end = self.until.duration?;
         let left = end.saturating_sub(self.looked - self.started);
-        (left < 2 * NAP).then(|| end.saturating_sub(self.elapsed()))
+        // A look at the clock is worth it near the end only.
+        Some(if left < 2 * NAP { end.saturating_sub(self.elapsed()) } else { left })
     }
 
     /// Whether it is time to look at the clock after a turn that had something to do.

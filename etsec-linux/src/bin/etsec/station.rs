@@ -15,7 +15,7 @@ use crate::keeper::Keeper;
 use crate::meter::Totals;
 use crate::outgoing::SentStamps;
 use crate::output::Output;
-use crate::run::{Context, Usage};
+use crate::run::{Context, NAP, Usage};
 use crate::settings::{Settings, Vlan, fit};
 use crate::setup::{Opened, Setup};
 use crate::signals::Stop;
@@ -212,7 +212,9 @@ impl Station {
         while self.tx.pending() > 0 && Instant::now() < until {
             self.recycle();
             if self.tx.pending() > 0 {
-                self.keeper.wait(Lines::ALL, Some(Duration::from_millis(10)))?;
+                let (done, tx) = (self.done(), &self.tx);
+                let limit = Some(Duration::from_millis(10));
+                self.keeper.wait(Lines::ALL, limit, done, || tx.has_sent())?;
                 self.look_after(Instant::now())?;
             }
         }
@@ -256,7 +258,7 @@ impl Station {
     pub fn await_link(&mut self, limit: Duration, stop: &Stop) -> Result<bool> {
         let until = Instant::now() + limit;
         while !self.keeper.has_link() && Instant::now() < until && !stop.asked() {
-            self.keeper.wait(Lines::NONE, None)?;
+            self.keeper.wait(Lines::NONE, Some(NAP), 0, || false)?;
             self.look_after(Instant::now())?;
         }
         Ok(self.keeper.has_link())
@@ -270,8 +272,16 @@ impl Station {
 
     /// As [`Station::wait`]; with `room`, that a frame has been sent is something to say, too.
     pub fn wait_for_room(&mut self, room: bool, limit: Option<Duration>) -> Result<bool> {
-        let lines = self.lines(room || self.rx.pending() < self.level);
-        self.keeper.wait(lines, limit)
+        let (done, lines) = (self.done(), self.lines(room || self.rx.pending() < self.level));
+        let Station { keeper, rx, others, tx, .. } = self;
+        keeper.wait(lines, limit, done, || have_something(rx, others, tx, lines))
+    }
+
+    /// A number that changes when a frame is taken, or reaped.
+    fn done(&self) -> u64 {
+        let others = self.others.iter().map(|rx| rx.counters().frames);
+        let received = others.fold(self.rx.counters().frames, u64::wrapping_add);
+        received.wrapping_add(self.tx.counters().frames)
     }
 
     /// The lines worth waiting for. What has been sent is of interest only to those who need its
@@ -302,7 +312,13 @@ impl Station {
         // What one has sent, the other has received.
         let wants = [&*b, &*a].map(|other| all || other.rx.pending() < other.level);
         let lines = [a.lines(wants[0]), b.lines(wants[1])];
-        a.keeper.wait_for_either(&mut b.keeper, lines, limit)
+        let done = a.done().wrapping_add(b.done());
+        let Station { keeper, rx, others, tx, .. } = a;
+        let look = || {
+            have_something(rx, others, tx, lines[0])
+                || have_something(&b.rx, &b.others, &b.tx, lines[1])
+        };
+        keeper.wait_for_either(&mut b.keeper, lines, limit, done, look)
     }
 
     /// Looks after the device if it is time.
@@ -373,6 +389,11 @@ pub fn finish_all(stations: Vec<Station>, out: Output, elapsed: Duration) -> Res
     failed.and(shown)
 }
 
+/// Whether there is something in a station's rings that one of these lines tells of.
+fn have_something(rx: &Rx, others: &[Rx], tx: &Tx, lines: Lines) -> bool {
+    rx.has_arrived() || others.iter().any(Rx::has_arrived) || lines.tx && tx.has_sent()
+}
+
 impl NetStation {
     /// The station address.
     pub fn mac(&self) -> MacAddr {
@@ -386,8 +407,14 @@ impl NetStation {
 
     /// Sleeps until the device has something to say; `limit` at most, and never longer than a nap.
     pub fn wait(&mut self, limit: Duration) -> Result<()> {
-        self.keeper.wait(Lines::ALL, Some(limit))?;
+        let (done, port) = (self.done(), &self.port);
+        self.keeper.wait(Lines::ALL, Some(limit), done, || port.rx().has_arrived())?;
         self.look_after()
+    }
+
+    /// A number that changes when a frame is taken, or reaped.
+    fn done(&self) -> u64 {
+        self.port.rx().counters().frames.wrapping_add(self.port.tx().counters().frames)
     }
 
     /// Makes two devices ready for [`NetStation::wait_for_either`].
@@ -397,7 +424,9 @@ impl NetStation {
 
     /// As [`NetStation::wait`], for one of a [pair](NetStation::pair).
     pub fn wait_for_either(a: &mut NetStation, b: &mut NetStation, limit: Duration) -> Result<()> {
-        a.keeper.wait_for_either(&mut b.keeper, [Lines::ALL; 2], Some(limit))?;
+        let done = a.done().wrapping_add(b.done());
+        let look = || [&a.port, &b.port].into_iter().any(|port| port.rx().has_arrived());
+        a.keeper.wait_for_either(&mut b.keeper, [Lines::ALL; 2], Some(limit), done, look)?;
         a.look_after()?;
         b.look_after()
     }

@@ -33,6 +33,33 @@ pub fn pause(args: &Tune, context: &Context) -> Result<()> {
     context.out.show(&shown, text)
 }
 
+/// `etsec wait`: how the owner waits, and how that went so far.
+pub fn wait(args: &Tune, context: &Context) -> Result<()> {
+    let request = match &args.words[..] {
+        [] => Request::Show,
+        words => set("wait", pairs(words).map_err(Usage)?),
+    };
+    let mut shown = section_of("wait", &args.device, &request, context)?;
+    let now: State = serde_json::from_value(context.ask(&args.device, &Request::Look)?)?;
+    shown["so-far"] = now.waits;
+    context.out.show(&shown, |shown| {
+        let mut settings = shown.clone();
+        let so_far = settings.as_object_mut().and_then(|all| all.remove("so-far"));
+        let mut so_far = so_far.unwrap_or_default();
+        let late = so_far.as_object_mut().and_then(|all| all.remove("late_usecs"));
+        let below = |late: Value| [text(&so_far), text_of_late(&late)].concat();
+        text(&settings) + &late.map_or_else(String::new, below)
+    })
+}
+
+/// How late sleepers were: the bound in microseconds, and how often.
+fn text_of_late(late: &Value) -> String {
+    let mut rows: Vec<_> = late.as_object().into_iter().flatten().collect();
+    rows.sort_by_key(|(bound, _)| bound.parse::<u64>().unwrap_or(u64::MAX));
+    let row = |(bound, count): (&String, &Value)| vec![format!("late < {bound} us"), word(count)];
+    table(&rows.into_iter().map(row).collect::<Vec<_>>())
+}
+
 fn set(section: &str, values: Map<String, Value>) -> Request {
     Request::Set { section: section.to_owned(), values }
 }

@@ -58,6 +58,9 @@ pub struct State {
     pub link: Option<String>,
     /// Whether pause frames are obeyed on that link, and whether they are sent.
     pub pause: Option<[bool; 2]>,
+    /// How the owner's waits have ended.
+    #[serde(default)]
+    pub waits: Value,
     /// The registers that can be read beside their owner, by byte offset.
     pub registers: BTreeMap<u16, u32>,
 }

@@ -18,6 +18,7 @@ mod rings;
 mod sched;
 pub mod text;
 mod vlan;
+mod wait;
 
 use anyhow::{Result, bail};
 use etsec_core::errata::Part;
@@ -42,6 +43,7 @@ pub use self::ptp::Ptp;
 pub use self::rings::Rings;
 pub use self::sched::Sched;
 pub use self::vlan::Vlan;
+pub use self::wait::Wait;
 use crate::args::LinkArg;
 
 /// Payload bytes of the longest frame, from and to.
@@ -87,6 +89,8 @@ pub struct Settings {
     pub groups: Groups,
     /// How the transmit rings share the wire.
     pub sched: Sched,
+    /// How frames are waited for.
+    pub wait: Wait,
     /// The IEEE 1588 clock.
     pub ptp: Ptp,
     /// Which ring a frame goes to.
@@ -112,6 +116,7 @@ impl Default for Settings {
             coalesce: Coalesce::default(),
             groups: Groups::default(),
             sched: Sched::default(),
+            wait: Wait::default(),
             ptp: Ptp::default(),
             filter: Filter::default(),
         }
@@ -196,8 +201,8 @@ pub trait Section {
 
 impl Settings {
     /// The sections that are tables of their own, in the order in which a port is told.
-    fn sections(&self) -> [(&'static str, &dyn Section); 12] {
-        let Settings { frames, stash, vlan, groups, .. } = self;
+    fn sections(&self) -> [(&'static str, &dyn Section); 13] {
+        let Settings { frames, stash, vlan, groups, wait, .. } = self;
         let Settings { rings, address, offload, pause, coalesce, sched, ptp, filter, .. } = self;
         [
             ("rings", rings),
@@ -210,6 +215,7 @@ impl Settings {
             ("coalesce", coalesce),
             ("groups", groups),
             ("sched", sched),
+            ("wait", wait),
             ("ptp", ptp),
             ("filter", filter),
         ]
