@@ -5,6 +5,8 @@
 //! interrupts. What the registers mean is the business of `etsec-core`, which is handed all of it.
 
 pub mod adopt;
+#[cfg(feature = "async-io")]
+pub mod async_waiter;
 pub mod bus;
 #[cfg(feature = "sim")]
 mod cables;
@@ -56,6 +58,8 @@ pub mod wait;
 pub mod waits;
 
 pub use adopt::{Adoption, NotAdopted, Opened};
+#[cfg(feature = "async-io")]
+pub use async_waiter::AsyncWaiter;
 pub use bus::AnyBus;
 pub use config::PortConfig;
 pub use device::Device;
