@@ -18,6 +18,7 @@ mod removed;
 mod rig;
 mod serve;
 mod trees;
+mod waiting;
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -98,7 +99,7 @@ const TREE_OF_GROUPS: Description = Description {
 };
 
 /// On a machine that has all it needs, in this order: each leaves the guest as the next wants it.
-const WHOLE: [Scenario; 16] = [
+const WHOLE: [Scenario; 19] = [
     Scenario { name: "no UIO module", run: lacking::no_module },
     Scenario { name: "no hugetlbfs", run: lacking::no_hugetlbfs },
     Scenario { name: "no huge pages", run: lacking::no_pages },
@@ -112,6 +113,9 @@ const WHOLE: [Scenario; 16] = [
     Scenario { name: "capture", run: capture::every_size },
     Scenario { name: "echo", run: echo::every_size },
     Scenario { name: "forward", run: forward::both_ways },
+    Scenario { name: "idle, and one frame", run: waiting::idle },
+    Scenario { name: "random arrivals", run: waiting::random_arrivals },
+    Scenario { name: "two at one UIO device", run: waiting::two_at_one_device },
     Scenario { name: "Ctrl-C", run: quiet::interrupted },
     Scenario { name: "kill -9", run: quiet::killed },
     Scenario { name: "device removed", run: removed::unbound },

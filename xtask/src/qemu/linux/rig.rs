@@ -33,7 +33,11 @@ pub const MACS: [&str; 2] = ["02:00:00:00:00:01", "02:00:00:00:00:02"];
 pub const WWW: &str = "/srv";
 /// The file in it.
 pub const FILE: &str = "download.bin";
-/// Its length.
+/// A configuration file with which a port is looked after every 10 s only.
+pub const NAPS: &str = "/naps.toml";
+/// What is in it.
+const NAPS_TEXT: &str = "[port.eth1.wait]\nnap-msecs = 10000\n";
+/// The length of the file that can be downloaded.
 const FILE_BYTES: usize = 4 << 20;
 /// Makes `uio_pdrv_genirq` take every node that is meant for it.
 pub const ALL_NODES: &str = "of_id=generic-uio";
@@ -104,7 +108,11 @@ impl Rig {
             append: format!("hugepagesz=4M hugepages={PAGES}"),
             modules: &[&UIO[..], &GIANFAR].concat(),
             own_module: Some(module),
-            files: vec![(WWW[1..].to_owned(), None), (format!("srv/{FILE}"), Some(file.clone()))],
+            files: vec![
+                (WWW[1..].to_owned(), None),
+                (format!("srv/{FILE}"), Some(file.clone())),
+                (NAPS[1..].to_owned(), Some(NAPS_TEXT.into())),
+            ],
         };
         let guest = Guest::boot(session, log, boot)?;
         let mut rig = Self { guest, wires: vec![first, second], http, file, kernel_log };

@@ -71,15 +71,15 @@ pub fn interrupts(rig: &mut Rig) -> Result<String> {
         let answered = PEER.ping(&mut rig.wires[0], (mac, SERVER), n, b"awake?", LIMIT)?;
         ensure!(answered, "ping {n} was not answered");
     }
-    settle(rig)?;
+    settle(rig, "eth0")?;
     let (rx, tx) = (rig.interrupts("eth0-rx")? - rx, rig.interrupts("eth0-tx")? - tx);
     // One for the question who has the address, and one for each ping.
     let least = u64::from(PINGS);
     ensure!(rx >= least && tx >= least, "{rx} rx and {tx} tx interrupts for {PINGS} pings");
 
-    let before = (all_interrupts(rig)?, ticks(rig, &server)?);
+    let before = (all_interrupts(rig, "eth0")?, ticks(rig, &server)?);
     std::thread::sleep(IDLE);
-    let after = (all_interrupts(rig)?, ticks(rig, &server)?);
+    let after = (all_interrupts(rig, "eth0")?, ticks(rig, &server)?);
     let used = after.1 - before.1;
     ensure!(after.0 == before.0, "interrupts while idle: {:?}, then {:?}", before.0, after.0);
     ensure!(used <= IDLE_TICKS, "{used} ticks of 10 ms used while idle for {IDLE:?}");
@@ -114,12 +114,12 @@ pub fn blocking_read(rig: &mut Rig) -> Result<String> {
 }
 
 /// Waits until what has been asked for is done with: no interrupt comes in a while.
-fn settle(rig: &mut Rig) -> Result<()> {
+pub fn settle(rig: &mut Rig, port: &str) -> Result<()> {
     let until = Instant::now() + LIMIT;
-    let mut before = all_interrupts(rig)?;
+    let mut before = all_interrupts(rig, port)?;
     loop {
         std::thread::sleep(SETTLE);
-        let now = all_interrupts(rig)?;
+        let now = all_interrupts(rig, port)?;
         if now == before {
             return Ok(());
         }
@@ -128,12 +128,13 @@ fn settle(rig: &mut Rig) -> Result<()> {
     }
 }
 
-fn all_interrupts(rig: &mut Rig) -> Result<[u64; 3]> {
-    Ok([rig.interrupts("eth0-tx")?, rig.interrupts("eth0-rx")?, rig.interrupts("eth0-err")?])
+fn all_interrupts(rig: &mut Rig, port: &str) -> Result<[u64; 3]> {
+    let mut count = |line| rig.interrupts(&format!("{port}-{line}"));
+    Ok([count("tx")?, count("rx")?, count("err")?])
 }
 
 /// How much of the processor's time a program has used, in ticks of 10 ms.
-fn ticks(rig: &mut Rig, program: &Program) -> Result<u64> {
+pub fn ticks(rig: &mut Rig, program: &Program) -> Result<u64> {
     let stat = rig.guest.text(&format!("/proc/{}/stat", program.pid))?;
     // After the name in parentheses: state, ten numbers, then user and system time.
     let fields = stat.rsplit_once(") ").map_or("", |(_, fields)| fields);
