@@ -69,7 +69,7 @@ enum Ended {
 
 /// What a wait may end with.
 pub trait Wakes {
-    /// Whether it was the interrupt of a frame, and nothing else.
+    /// Whether it was the interrupt of a frame, or of everything where there is only one.
     fn by_frame(&self) -> bool;
 }
 
@@ -77,7 +77,7 @@ impl Wakes for Woken {
     fn by_frame(&self) -> bool {
         let (ours, others) = (self.lines, self.included);
         let frame = ours.tx || ours.rx || others.tx || others.rx;
-        frame && !(ours.err || others.err || self.beat || self.also != 0)
+        frame && !(self.beat || self.also != 0)
     }
 }
 
@@ -237,7 +237,7 @@ impl<A: FnMut(Line), L: FnMut() -> bool> Park for Nap<'_, A, L> {
     type Error = Error;
 
     fn acknowledge(&mut self) {
-        self.lines.each_of_frames(&mut self.acknowledge);
+        self.waiter.beside(self.lines).each_of_frames(&mut self.acknowledge);
     }
 
     fn arm(&mut self) -> Result<(), Error> {

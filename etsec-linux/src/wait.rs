@@ -385,6 +385,17 @@ impl Waiter {
         Ok(())
     }
 
+    /// All lines of those devices that stand for any of `lines`: the events to acknowledge before
+    /// these are let through, for others hold the interrupt of such a device up as well.
+    #[must_use]
+    pub fn beside(&self, lines: Lines) -> Lines {
+        let mut all = Lines::NONE;
+        for source in self.sources.iter().filter(|source| source.lines.meets(lines)) {
+            all.add(source.lines);
+        }
+        all
+    }
+
     /// Lets those of `lines` through again that fired, or were never let through before.
     ///
     /// # Errors

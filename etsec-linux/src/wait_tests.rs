@@ -163,6 +163,19 @@ fn another_descriptor_ends_waits_while_it_is_readable() {
 }
 
 #[test]
+fn beside_a_line_are_those_that_share_its_interrupt() {
+    let (all, _kernel) = interrupt(0);
+    let one = Waiter::uio(vec![(all, Lines::ALL)]).unwrap();
+    assert_eq!(one.beside(Lines::RX), Lines::ALL);
+    assert_eq!(one.beside(Lines::NONE), Lines::NONE);
+    let (tx, _tx_kernel) = interrupt(0);
+    let (rx, _rx_kernel) = interrupt(0);
+    let two = Waiter::uio(vec![(tx, Lines::TX), (rx, Lines::RX)]).unwrap();
+    assert_eq!(two.beside(Lines::RX), Lines::RX);
+    assert_eq!(two.beside(Lines::ALL), Lines { err: false, ..Lines::ALL });
+}
+
+#[test]
 fn a_part_is_waited_for_and_enabled_by_itself() {
     let (tx, mut tx_kernel) = interrupt(0);
     let (rx, mut rx_kernel) = interrupt(0);

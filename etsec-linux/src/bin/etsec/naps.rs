@@ -52,8 +52,8 @@ impl<L: FnMut() -> bool> Park for Naps<'_, L> {
     type Error = Error;
 
     fn acknowledge(&mut self) {
-        for (events, lines) in self.events.iter().zip(self.lines) {
-            lines.each_of_frames(|line| events.take(line));
+        for ((events, waiter), lines) in self.events.iter().zip(&self.waiters).zip(self.lines) {
+            waiter.beside(lines).each_of_frames(|line| events.take(line));
         }
     }
 
