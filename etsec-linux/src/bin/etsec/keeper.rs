@@ -25,6 +25,12 @@ use crate::settings::{Live, Settings};
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// After so many waits without a sleep it is time to look at the clock.
 const FINDS_A_LOOK: u32 = 16;
+/// Longest sleep while somebody is about to ask.
+const ASKED: Duration = Duration::from_millis(20);
+/// The numbers of descriptors that end waits: those who come to ask about this device, and about
+/// the one it is paired with.
+const OURS: u32 = 0;
+const OTHERS: u32 = 1;
 
 /// A running device without its queues.
 pub struct Keeper {
@@ -76,6 +82,9 @@ impl Keeper {
         };
         beats?;
         keeper.control = listen(&keeper.name);
+        if let (Some(device), Some(control)) = (&mut keeper.device, &keeper.control) {
+            device.waiter.also(control, OURS)?;
+        }
         // Not the wire: if that has failed already, the run is what tells, with its counters.
         keeper.service(now)?;
         log::info!("{}: started, station address {}", keeper.name, keeper.mac());
@@ -166,6 +175,7 @@ impl Keeper {
         done: u64,
         look: impl FnMut() -> bool,
     ) -> Result<bool> {
+        let limit = self.limited(limit);
         let Some(device) = &mut self.device else { return Ok(true) };
         let waiter = &mut device.waiter;
         let acknowledge = |line| self.events.take(line);
@@ -176,8 +186,12 @@ impl Keeper {
 
     /// Makes `self` the one to wait for both.
     pub fn pair(&mut self, other: &Keeper) -> Result<()> {
+        let theirs = other.control.as_ref();
         if let (Some(one), Some(other)) = (&mut self.device, &other.device) {
             one.waiter.include(&other.waiter)?;
+            if let Some(control) = theirs {
+                one.waiter.also(control, OTHERS)?;
+            }
         }
         Ok(())
     }
@@ -192,13 +206,14 @@ impl Keeper {
         done: u64,
         look: impl FnMut() -> bool,
     ) -> Result<bool> {
+        let limit = other.limited(self.limited(limit));
         let (Some(one), Some(two)) = (&mut self.device, &mut other.device) else {
             return Ok(true);
         };
         let waiters = [&mut one.waiter, &mut two.waiter];
         let mut naps = Naps { waiters, events: [&self.events, &other.events], lines, limit, look };
         let woken = self.strategy.wait(&mut naps, done)?;
-        if woken.is_some_and(|woken| woken.included.err) {
+        if woken.is_some_and(|woken| woken.included.err || woken.also & 1 << OTHERS != 0) {
             other.hurry();
         }
         Ok(self.is_look_due(woken.as_ref()))
@@ -211,7 +226,7 @@ impl Keeper {
             self.found += 1;
             return self.found.is_multiple_of(FINDS_A_LOOK);
         };
-        if woken.lines.err {
+        if woken.lines.err || woken.also & 1 << OURS != 0 {
             self.hurry();
         }
         if woken.beat {
@@ -219,10 +234,21 @@ impl Keeper {
             self.beat = device.and_then(|device| device.waiter.last_beat());
         }
         let failed = woken.lines.err || woken.included.err;
-        woken.beat || failed || !(woken.lines.any() || woken.included.any())
+        woken.beat || failed || woken.also != 0 || !(woken.lines.any() || woken.included.any())
     }
 
-    /// Errors are acknowledged where they are mended.
+    /// The longest sleep there may be, if `limit` is what the caller wants.
+    fn limited(&self, limit: Option<Duration>) -> Option<Duration> {
+        match &self.control {
+            Some(control) if control.is_awaiting() => {
+                Some(limit.map_or(ASKED, |limit| limit.min(ASKED)))
+            }
+            _ => limit,
+        }
+    }
+
+    /// The device is looked after next: errors are acknowledged where they are mended, and who asks
+    /// is answered there.
     fn hurry(&mut self) {
         self.looked = self.looked.checked_sub(LOOK_EVERY).unwrap_or(self.looked);
     }

@@ -3,6 +3,7 @@
 
 use std::fs::Permissions;
 use std::io::{ErrorKind, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
@@ -62,6 +63,11 @@ impl Server {
         Ok(Server { listener, path, clients: Vec::new() })
     }
 
+    /// Whether somebody has come and not asked yet.
+    pub fn is_awaiting(&self) -> bool {
+        !self.clients.is_empty()
+    }
+
     /// Answers all who have asked, and waits for nobody.
     pub fn serve(&mut self, mut answer: impl FnMut(Request) -> Answer) {
         while self.clients.len() < CLIENTS
@@ -79,6 +85,13 @@ impl Server {
                 false
             }
         });
+    }
+}
+
+impl AsFd for Server {
+    /// Readable when somebody comes.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.listener.as_fd()
     }
 }
 
