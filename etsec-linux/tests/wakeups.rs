@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use etsec_core::event::Line;
 use etsec_core::park::Park;
-use etsec_core::{EventPort, Pool, Running};
+use etsec_core::{Bus, EventPort, Pool, Running};
 use etsec_linux::device::{Rx, Tx};
 use etsec_linux::strategy::Nap;
 use etsec_linux::{AnyBus, Budget, Device, Lines, Options, Strategy, Waiter};
@@ -71,6 +71,27 @@ impl<P: Park> Park for Dawdler<'_, P> {
     }
 }
 
+/// A parker that looks before it acknowledges, and takes that for the look behind it.
+struct Hasty<P>(P, bool);
+
+impl<P: Park> Park for Hasty<P> {
+    type Woken = P::Woken;
+    type Error = P::Error;
+    fn acknowledge(&mut self) {
+        self.1 = self.0.look();
+        self.0.acknowledge();
+    }
+    fn arm(&mut self) -> Result<(), P::Error> {
+        self.0.arm()
+    }
+    fn look(&mut self) -> bool {
+        self.1
+    }
+    fn block(&mut self) -> Result<P::Woken, P::Error> {
+        self.0.block()
+    }
+}
+
 fn opened(cable: &str) -> Device<Running<AnyBus>> {
     let options = Options { promiscuous: true, ..Options::default() };
     let device = Device::open(&format!("sim,wire=cable:{cable}"), &options).unwrap();
@@ -88,12 +109,15 @@ struct Waits {
     random: Random,
     /// Frames done.
     done: Arc<AtomicU64>,
+    /// Goes to sleep in the wrong order.
+    hasty: bool,
 }
 
 impl Waits {
     fn new(waiter: Waiter, events: EventPort<AnyBus>, lines: Lines, budget: Budget) -> Self {
         let strategy = Strategy::new(budget);
-        Waits { waiter, events, lines, strategy, random: Random(0x5EED), done: Arc::default() }
+        let (random, done) = (Random(0x5EED), Arc::default());
+        Waits { waiter, events, lines, strategy, random, done, hasty: false }
     }
 
     fn wait(&mut self, look: impl FnMut() -> bool) {
@@ -103,7 +127,11 @@ impl Waits {
         };
         let nap = Nap { waiter, lines: self.lines, limit: None, acknowledge, look };
         let done = self.done.load(Ordering::Relaxed);
-        self.strategy.wait(&mut Dawdler(nap, &mut self.random), done).unwrap();
+        let mut dawdler = Dawdler(nap, &mut self.random);
+        match self.hasty {
+            true => self.strategy.wait(&mut Hasty(dawdler, false), done).unwrap(),
+            false => self.strategy.wait(&mut dawdler, done).unwrap(),
+        };
     }
 
     /// Takes `count` frames, each with its number.
@@ -235,6 +263,42 @@ fn no_wake_up_is_lost_by_who_sleeps_at_once() {
 #[test]
 fn no_wake_up_is_lost_by_who_polls_before() {
     one_waiter("wakeups-adaptive", Budget::Adaptive(Duration::from_micros(20)));
+}
+
+/// That the others can fail: in the wrong order a receiver soon sleeps for ever.
+#[test]
+fn who_looks_too_early_is_found_out() {
+    let mut device = opened("wakeups-hasty");
+    let mut partner = opened("wakeups-hasty");
+    let page = device.port.pages().group0.clone();
+    let waiter = std::mem::replace(&mut device.waiter, Waiter::bells(Vec::new()).unwrap());
+    let mut waits = Waits::new(waiter, device.port.events(), Lines::RX, Budget::Off);
+    waits.hasty = true;
+    let (mut rx, done) = (device.rx.remove(0), Arc::clone(&waits.done));
+    // Both stay where they are when the test ends.
+    thread::spawn(move || waits.receive(&mut rx, u64::MAX));
+    let (sent, taken) = (Arc::new(AtomicU64::new(0)), Arc::clone(&done));
+    let count = Arc::clone(&sent);
+    thread::spawn(move || {
+        let mut random = Random(0xA11);
+        for number in 0.. {
+            stage(&mut partner.tx[0], &partner.pool, number);
+            count.store(number + 1, Ordering::Relaxed);
+            while taken.load(Ordering::Relaxed) <= number {
+                thread::sleep(Duration::from_micros(50));
+            }
+            while partner.tx[0].reap().is_some() {}
+            random.pause();
+        }
+    });
+    let is_lost = || {
+        let before = (sent.load(Ordering::Relaxed), done.load(Ordering::Relaxed));
+        thread::sleep(Duration::from_millis(500));
+        let after = (sent.load(Ordering::Relaxed), done.load(Ordering::Relaxed));
+        // A frame is there, its event is not, and nobody takes it: RXF (HW 3.2).
+        before == after && after.0 > after.1 && page.read(0x010) & 0x80 == 0
+    };
+    assert!((0..120).any(|_| is_lost()), "a minute without a loss");
 }
 
 #[test]
