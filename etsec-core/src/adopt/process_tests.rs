@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::dma::{BusAddr, Region};
 use crate::fcb::TxFcb;
 use crate::pool::Pool;
-use crate::ring::{RingMemory, RingView};
+use crate::ring::{Question, RingMemory, RingView};
 use crate::rx::{RxLimits, RxQueue};
 use crate::rx_form::RxForm;
 use crate::testing::Heap;
@@ -262,10 +262,10 @@ fn what_the_dead_process_was_answered_is_no_answer_to_another() {
     let view = &old.views[0];
     view.suspect();
     // The ring's own side is with the queue.
-    old.rx.memory().ask(1);
-    view.answer(1, 2);
+    old.rx.memory().ask(Question::new(1));
+    view.answer(Question::new(1), 2);
     assert_eq!(old.rx.memory().answer(1), Some(2));
-    old.rx.memory().ask(2);
+    old.rx.memory().ask(Question::new(2));
     let mut new = old.next(&file);
     assert_eq!(new.adopt([0, 0])[0], Ok(0));
     let ring = new.rx.memory();
