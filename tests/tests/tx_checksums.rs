@@ -2,8 +2,9 @@
 //! they lie? (HW 5.1, 5.2)
 
 use etsec_core::errata::{Errata, Part};
+use etsec_core::error::Side;
 use etsec_core::fcb::TxFcb;
-use etsec_core::{Buf, Config, Pool, Reason, TxOffload, checksum};
+use etsec_core::{Buf, Config, Error, Pool, Reason, TxOffload, checksum};
 use etsec_sim::{Fault, SimConfig, Switches};
 use etsec_tests::rig::{Live, PEER, Plan, Rig, STATION, config, frame};
 use etsec_tests::shapes::{self, Shape};
@@ -254,6 +255,23 @@ fn what_the_port_does_not_permit_is_refused_by_name() {
     some.tx[0].commit();
     some.reap();
     some.finish();
+}
+
+#[test]
+fn what_a_queue_knows_does_not_change_behind_its_back() {
+    let mut rig = Rig::new(&plan(TxOffload::UpTo(1000)));
+    for other in [TxOffload::Off, TxOffload::All, TxOffload::UpTo(999)] {
+        assert_eq!(rig.port.set_tx_offload(other), Err(Error::HasQueues(Side::Tx)), "{other:?}");
+        assert_eq!(rig.port.tx_offload(), TxOffload::UpTo(1000));
+    }
+    // What it knows already can be said again.
+    assert_eq!(rig.port.set_tx_offload(TxOffload::UpTo(1000)), Ok(()));
+    rig.finish();
+    // Receive queues know nothing of it.
+    let mut rig = Rig::new(&Plan { tx: vec![], ..plan(TxOffload::UpTo(1000)) });
+    assert_eq!(rig.port.set_tx_offload(TxOffload::Off), Ok(()));
+    assert_eq!(rig.port.tx_offload(), TxOffload::Off);
+    rig.finish();
 }
 
 #[test]
