@@ -15,7 +15,6 @@ pub mod device;
 pub mod devtree;
 pub mod error;
 pub mod ethernet;
-pub mod halt;
 pub mod handover;
 pub mod handover_error;
 pub mod hugepage;

@@ -169,6 +169,8 @@ fn one_that_is_given_up_leaves_a_device_that_is_stopped() {
     supervised.hear("was started again 1 times for nothing");
     assert_eq!(supervised.child.wait().unwrap().code(), Some(1));
     assert!(!is_running(&simd));
+    let left = run(&["reclaim", &simd.device()]);
+    assert_eq!(text(&left), "nothing is left\n", "its memory is freed as well");
     simd.stop();
 }
 

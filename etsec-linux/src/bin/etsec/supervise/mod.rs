@@ -13,7 +13,7 @@ use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use etsec_linux::{Error, Roots, halt};
+use etsec_linux::{Error, Roots, Spec, reclaim};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::Signal;
 use serde::Serialize;
@@ -204,12 +204,12 @@ impl Supervisor<'_> {
     }
 }
 
-/// Stops the devices, which a dead command has left as they were. One that another process owns by
-/// now is that one's.
+/// Stops the devices, which a dead command has left as they were, and frees its memory. One that
+/// another process owns by now is that one's; one that was simulated by the command died with it.
 fn stop_all(args: &Supervise, roots: &Roots) -> Result<()> {
     let mut result = Ok(());
-    for device in &args.devices {
-        match halt::halt(roots, &device.to_string()) {
+    for device in args.devices.iter().filter(|device| !matches!(device.spec, Spec::Sim(_))) {
+        match reclaim::free(roots, &device.to_string()) {
             Ok(()) => {}
             Err(error @ Error::Busy { .. }) => log::warn!("{device} is left as it is: {error}"),
             Err(error) => {
