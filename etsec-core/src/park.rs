@@ -56,6 +56,19 @@ pub fn park<P: Park>(parker: &mut P) -> Result<Option<P::Woken>, P::Error> {
     parker.block().map(Some)
 }
 
+/// The same, for who has acknowledged when it was woken, and looked at its rings behind that: what
+/// came since is still pending.
+///
+/// # Errors
+/// What arming or sleeping says.
+pub fn park_acknowledged<P: Park>(parker: &mut P) -> Result<Option<P::Woken>, P::Error> {
+    parker.arm()?;
+    if parker.look() {
+        return Ok(None);
+    }
+    parker.block().map(Some)
+}
+
 /// Sleeps, for who has found [`park`] return at once and has then looked through all rings: what
 /// came since is still pending, and ends the sleep at its beginning.
 ///

@@ -8,7 +8,7 @@ use std::thread::yield_now;
 use std::time::{Duration, Instant};
 
 use etsec_core::event::Line;
-use etsec_core::park::{Park, park, park_after_look};
+use etsec_core::park::{Park, park, park_acknowledged, park_after_look};
 
 use crate::error::Error;
 use crate::wait::{Lines, Waiter, Woken};
@@ -147,7 +147,7 @@ impl Strategy {
             // What is found cannot be taken now: no reason to be awake.
             self.began = None;
             let woken = park_after_look(parker)?;
-            return Ok(Some(self.slept(woken)));
+            return Ok(Some(self.slept(parker, woken)));
         }
         if !self.present.is_zero() && self.poll(parker) {
             self.ended = Ended::Found;
@@ -155,14 +155,16 @@ impl Strategy {
             return Ok(None);
         }
         self.began = (self.budget != Budget::Off).then(Instant::now);
-        match park(parker)? {
-            None => {
-                self.ended = Ended::Found;
-                self.counters.in_time += 1;
-                Ok(None)
-            }
-            Some(woken) => Ok(Some(self.slept(woken))),
+        // After a sleep the events were acknowledged, and the caller has looked since.
+        let woken = match self.ended {
+            Ended::Found => park(parker)?,
+            Ended::Woken | Ended::Otherwise => park_acknowledged(parker)?,
+        };
+        if woken.is_none() {
+            self.ended = Ended::Found;
+            self.counters.in_time += 1;
         }
+        Ok(woken.map(|woken| self.slept(parker, woken)))
     }
 
     /// Looks for as long as the budget lasts; whether there is something.
@@ -183,11 +185,15 @@ impl Strategy {
         }
     }
 
-    /// Takes note of a sleep that is over.
-    fn slept<W: Wakes>(&mut self, woken: W) -> W {
+    /// Takes note of a sleep that is over, and acknowledges what has ended it.
+    fn slept<P: Park>(&mut self, parker: &mut P, woken: P::Woken) -> P::Woken
+    where
+        P::Woken: Wakes,
+    {
         self.counters.slept += 1;
         self.ended = Ended::Otherwise;
         if woken.by_frame() {
+            parker.acknowledge();
             self.counters.woken += 1;
             self.ended = Ended::Woken;
         }

@@ -77,11 +77,10 @@ struct Hasty<P>(P, bool);
 impl<P: Park> Park for Hasty<P> {
     type Woken = P::Woken;
     type Error = P::Error;
-    fn acknowledge(&mut self) {
+    fn acknowledge(&mut self) {}
+    fn arm(&mut self) -> Result<(), P::Error> {
         self.1 = self.0.look();
         self.0.acknowledge();
-    }
-    fn arm(&mut self) -> Result<(), P::Error> {
         self.0.arm()
     }
     fn look(&mut self) -> bool {

@@ -11,7 +11,7 @@ use super::{Bell, Ground, Without, check};
 use crate::bus::Bus;
 use crate::event::{Event, Line};
 use crate::event_port::EventPort;
-use crate::park::{Park, park, park_after_look};
+use crate::park::{Park, park, park_acknowledged, park_after_look};
 use crate::regs::receive::Rstat;
 use crate::regs::transmit::Tstat;
 use crate::rx::RxQueue;
@@ -97,12 +97,17 @@ impl<Q: Side> Sleeper<Q> {
         self.queue
     }
 
-    /// The same in the other order: acknowledges when it is woken, and works after that.
+    /// The same in the other order: acknowledges when it is woken, and works after that. What it
+    /// has found by a look is acknowledged before the next sleep.
     fn serve_as_woken(mut self, due: usize) -> Q {
         let mut done = self.queue.work();
+        let mut found = false;
         while done < due {
-            park_after_look(&mut self).unwrap();
-            self.acknowledge();
+            let woken = if found { park(&mut self) } else { park_acknowledged(&mut self) };
+            found = woken.unwrap().is_none();
+            if !found {
+                self.acknowledge();
+            }
             done += self.queue.work();
         }
         self.queue

@@ -219,8 +219,8 @@ impl Keeper {
         Ok(self.is_look_due(woken.as_ref()))
     }
 
-    /// Whether it is time to look at the clock after a wait; what has come of frames, the next wait
-    /// acknowledges.
+    /// Whether it is time to look at the clock after a wait, which has acknowledged what has come
+    /// of frames.
     fn is_look_due(&mut self, woken: Option<&Woken>) -> bool {
         let Some(woken) = woken else {
             self.found += 1;
