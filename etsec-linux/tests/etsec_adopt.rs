@@ -165,6 +165,29 @@ fn a_port_that_is_asked_for_otherwise_is_reset_and_the_reason_told() {
 }
 
 #[test]
+fn flow_control_that_was_changed_is_taken_over_and_then_set() {
+    let folder = tempfile::tempdir().unwrap();
+    let simd = Simd::start(folder.path(), "one", "null");
+    let device = simd.device();
+    let now = || {
+        let shown = text(&run(&["--json", "pause", "--device", &device]));
+        let shown = serde_json::from_str::<serde_json::Value>(&shown).unwrap();
+        (shown["rx-now"] == true, shown["tx-now"] == true)
+    };
+    let dead = Running::start(&["echo", "--device", &device]);
+    let words = ["pause", "--device", &device, "autoneg", "off", "rx", "on", "tx", "off"];
+    let set = run(&words);
+    assert_eq!(code(&set), Some(0), "{}", said(&set));
+    wait_until("what it is set to", || now() == (true, false));
+    dead.kill();
+    let next = Running::start(&["echo", "--adopt", "--device", &device, "--link", "1000"]);
+    assert!(next.has_said(": taken over from process "), "{:?}", next.said);
+    wait_until("what both ends agree on", || now() == (true, true));
+    next.end();
+    simd.stop();
+}
+
+#[test]
 fn rules_of_the_filter_stay_in_force() {
     let folder = tempfile::tempdir().unwrap();
     let simd = Simd::start(folder.path(), "one", "null");

@@ -132,13 +132,10 @@ impl Plan {
         let (station, running) = running_as(&found.pages.group0);
         config.station = config.station.or(Some(station));
         let mut settings = settings(name, &config, options, sizes).map_err(NotAdopted::unusable)?;
-        settings.link = match options.link.or(config.fixed_link) {
-            // What a PHY had negotiated is as good as anything.
-            None => running,
-            // The first look at a link that is given tells of its flow control.
-            Some(given) if given == running => running,
-            Some(given) => options.flow_control.over(given),
-        };
+        // What a PHY had negotiated is as good as anything. Of a link that is given, the first look
+        // at it sets the flow control, if that is another.
+        let given = options.link.or(config.fixed_link);
+        settings.link = given.map_or(running, |given| given.with_pause(running.pause));
         let of_core = |source| NotAdopted::unusable(Error::Device { name: name.clone(), source });
         let mut port = Stopped::over(found.pages.clone(), settings).map_err(of_core)?;
         port.set_frame_options(options.frames).map_err(of_core)?;
