@@ -243,7 +243,8 @@ impl<B: Bus> Port<B> {
     fn compare(&self) -> Result<(), AdoptError> {
         let wanted = Wanted { real: self.bus(), values: RefCell::default() };
         self.controller.program_on(&wanted);
-        let maccfg1 = Maccfg1::LOOP_BACK.val(u32::from(self.controller.config.loopback));
+        let config = &self.controller.config;
+        let maccfg1 = Maccfg1::LOOP_BACK.val(u32::from(config.loopback)) + config.link.maccfg1();
         let there = MACCFG1.on(self.bus()).get();
         wanted.write(MACCFG1.offset(), maccfg1.modify(there));
         wanted

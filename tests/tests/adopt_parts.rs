@@ -1,9 +1,11 @@
 //! Is a controller of either kind, at whatever speed, taken over as it runs?
 
-use etsec_core::adopt::running_as;
+use etsec_core::adopt::{AdoptError, running_as};
+use etsec_core::link::Pause;
 use etsec_core::{Config, Link};
 use etsec_sim::SimConfig;
 use etsec_tests::adopting::{adopt, die, plan};
+use etsec_tests::at;
 use etsec_tests::rig::{Plan, Rig, STATION, config};
 
 #[test]
@@ -36,4 +38,37 @@ fn its_link_is_read_from_it_and_is_what_it_is_taken_over_with() {
         let other = Config { link: other.parse().unwrap(), ..config() };
         assert!(adopt(&sim, &Plan { config: other, ..usual }).is_err(), "{text}");
     }
+}
+
+/// One that runs with the link `runs`, to be taken over with `wanted`.
+fn taken_over(runs: Link, wanted: Link) -> Result<(), AdoptError> {
+    let of = |link| Plan { config: Config { link, ..config() }, ..plan(8, 8) };
+    let sim = die(Rig::new(&of(runs)).start());
+    adopt(&sim, &of(wanted)).map(|(live, ..)| live.finish())
+}
+
+#[test]
+fn one_of_another_flow_control_is_not_it() {
+    /// MACCFG1\[Rx_Flow\] and MACCFG1\[Tx_Flow\] (HW 3.14).
+    const FLOW: u32 = 0x30;
+    let links = ["10/full", "10/full/rx", "10/full/tx", "10/full/rx+tx"];
+    let links = links.map(|text| text.parse::<Link>().unwrap());
+    for (runs, wanted) in links.into_iter().flat_map(|runs| links.map(|wanted| (runs, wanted))) {
+        let refused = match taken_over(runs, wanted) {
+            Ok(()) => {
+                assert_eq!(runs, wanted);
+                continue;
+            }
+            Err(refused) => refused,
+        };
+        let AdoptError::Register { at: at::MACCFG1, found, wanted: would } = refused else {
+            panic!("{runs} as {wanted}: {refused}")
+        };
+        let flow = |link: Link| u32::from(link.pause.rx) << 5 | u32::from(link.pause.tx) << 4;
+        assert_eq!((found & FLOW, would & FLOW), (flow(runs), flow(wanted)), "{refused}");
+        assert_eq!(found & !FLOW, would & !FLOW, "{runs} as {wanted}: {refused}");
+    }
+    // HW 8.8: in half duplex there is none, whatever is wished for.
+    let half: Link = "10/half".parse().unwrap();
+    assert_eq!(taken_over(half, half.with_pause(Pause::BOTH)), Ok(()));
 }
