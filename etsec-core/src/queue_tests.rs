@@ -1,5 +1,7 @@
 //! Queues against descriptors that the test writes as the device would.
 
+#[cfg(not(feature = "scatter"))]
+mod one_buffer;
 mod rare;
 
 use std::cell::RefCell;

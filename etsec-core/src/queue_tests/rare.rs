@@ -85,6 +85,69 @@ fn an_answer_that_says_nothing_new_turns_nothing() {
     assert_eq!(rx.counters().resyncs, 0);
 }
 
+/// All buffers of the ring are those of one frame that has begun: nothing is lent, so no answer can
+/// turn anything, and with the next buffer it goes on where it stood.
+#[cfg(feature = "scatter")]
+#[test]
+fn an_answer_does_not_turn_a_ring_of_which_nothing_is_lent() {
+    let (mut arena, pool) = memory();
+    let (mut rx, view, _bell) = rx(&mut arena, 4, false);
+    rx.fill(&pool);
+    rx.commit();
+    fill(&view, 0, RxFlags::F, 128);
+    (1..4).for_each(|at| fill(&view, at, RxFlags::empty(), 128));
+    assert!(rx.next().is_none());
+    assert_eq!(rx.pending(), 0);
+    view.suspect();
+    assert!(rx.next().is_none());
+    let question = view.question().expect("a question");
+    assert_eq!(question.head(), Some(0));
+    view.answer(question, 2);
+    assert!(rx.next().is_none());
+    assert_eq!((rx.counters().resyncs, rx.counters().incomplete, rx.pending()), (0, 0, 0));
+    rx.refill(pool.alloc().unwrap()).unwrap();
+    rx.commit();
+    fill(&view, 0, RxFlags::L, 600);
+    let (frame, _) = rx.next().expect("the whole frame");
+    assert_eq!((frame.total_len(), frame.buffers()), (596, 5));
+}
+
+#[test]
+fn a_burst_is_refilled_with_buffers_of_several_kinds() {
+    let (mut arena, pool) = memory();
+    // In other regions of the same window.
+    let other = |bus, buffers, size| {
+        let region = Heap::at(1 << 16, crate::BusAddr::new(bus).unwrap()).0;
+        let mut arena = Arena::new(region).map_err(|(_, e)| e).unwrap();
+        (arena.pool(buffers, size).unwrap(), arena)
+    };
+    let (large, _arena) = other(0x1_4000_0000, 4, 256);
+    let (small, _arena) = other(0x1_5000_0000, 1, 64);
+    let (mut rx, view, bell) = rx(&mut arena, 8, false);
+    let mut burst = rx.refiller();
+    let kinds = [&pool, &pool, &large, &large, &pool, &large, &pool, &large];
+    let mut places = Vec::new();
+    for (n, kind) in kinds.into_iter().enumerate() {
+        if n == 5 {
+            let refused = burst.refill(small.alloc().unwrap()).unwrap_err();
+            assert_eq!(refused.why, Reason::TooSmall);
+        }
+        let buf = kind.alloc().unwrap();
+        places.push(buf.bus_low());
+        burst.refill(buf).unwrap();
+    }
+    assert_eq!(burst.refill(pool.alloc().unwrap()).unwrap_err().why, Reason::Full);
+    assert_eq!(bell.take(), []);
+    assert_eq!(burst.commit(), 8);
+    for (at, place) in (0..).zip(places) {
+        #[cfg(feature = "adopt")]
+        assert_eq!(view.bd(at).pointer(), place, "descriptor {at}");
+        fill(&view, at, RxFlags::F | RxFlags::L, 64);
+        assert_eq!(rx.next().expect("a frame").0.bus_low(), place);
+    }
+    assert_eq!((pool.free(), large.free(), small.free()), (32, 4, 1));
+}
+
 #[test]
 fn queues_that_are_dropped_once_the_device_has_stopped_send_their_buffers_home() {
     let (mut arena, pool) = memory();
