@@ -2,7 +2,7 @@
 //! device is back?
 
 use etsec_core::coalesce::Coalescing;
-use etsec_core::device::{Sleepless, Wake, WakeFrames};
+use etsec_core::device::{SleepError, Sleepless, Wake, WakeFrames};
 use etsec_core::error::Side;
 use etsec_core::{Bus as _, Error, MacAddr, RxOffload, Schedule};
 use etsec_sim::{Sim, SimBus, SimConfig};
@@ -202,4 +202,31 @@ fn a_sleep_that_is_broken_off_leaves_the_filer_s_rules() {
             }
         }
     }
+}
+
+#[test]
+fn a_port_that_the_device_left_half_asleep_says_why_and_what_it_is() {
+    let wake = Wake::Frames(WakeFrames::UNICAST);
+    let (live, bus) = start();
+    let Live { port, rx, tx, pool, arena, mut delay, sim } = live;
+    let _ = bus.take();
+    let asleep = port.sleep(wake, &mut delay).map_err(|awake| awake.error()).unwrap();
+    let count = accesses(&bus);
+    let port = asleep.wake(&mut delay).map_err(|(_, error)| error).unwrap();
+    let _ = bus.take();
+    // All is done but the last look, whether there is still a device.
+    bus.die_after(count - 1);
+    let sleepless = port.sleep(wake, &mut delay).expect_err("gone");
+    assert_eq!(accesses(&bus), count);
+    bus.revive();
+    assert_eq!(sleepless.error(), SleepError::Device(Error::Gone));
+    assert_eq!(sleepless.error().to_string(), Error::Gone.to_string());
+    let Sleepless::Halfway(asleep, _) = sleepless else { panic!("it was falling asleep") };
+    let shown = format!("{asleep:?}");
+    let port = asleep.wake(&mut delay).map_err(|(_, error)| error).unwrap();
+    // The filer's rules that it covers are a table, and left out.
+    assert_eq!(shown, format!("Sleeping {{ port: {port:?}, .. }}"));
+    let mut live = Live { port, rx, tx, pool, arena, delay, sim };
+    live.exchange(1);
+    end(live);
 }
