@@ -142,6 +142,22 @@ impl Device {
         Ok(opened)
     }
 
+    /// Opens ports as [`Device::open`] does that a process before may have let hold each other's
+    /// buffers, as one that forwards does: all of them are stopped before memory of any goes.
+    ///
+    /// # Errors
+    /// As [`Device::open`].
+    pub fn open_all(ports: &[(&str, &Options)]) -> Result<Vec<Device>, Error> {
+        let mut found = Vec::new();
+        for (spec, options) in ports {
+            let sizes = options.sizes()?;
+            found.push((Device::find(spec, options)?, *options, sizes));
+        }
+        found.iter().try_for_each(|(found, ..)| found.stop())?;
+        let assemble = |(found, options, sizes)| Device::assemble(found, options, &sizes);
+        found.into_iter().map(assemble).collect()
+    }
+
     /// Whether this port is being taken over as it runs (see [`Device::adopt`]).
     #[must_use]
     pub fn is_taken_over(&self) -> bool {
@@ -300,8 +316,7 @@ impl Stopping {
             let stopped = device.port.bring_up(&mut Delay);
             stopped.map_err(|source| Error::Device { name: name.clone(), source })?;
         }
-        // Memory of the others may be in rings of these.
-        let others = !self.candidates.is_empty();
-        self.turned.iter().filter(|one| others || one.kept.is_some()).try_for_each(Turned::stop)
+        // Memory of each may be in rings of the others, also what is found only later.
+        self.turned.iter().try_for_each(Turned::stop)
     }
 }

@@ -103,6 +103,7 @@ fn a_command_that_stands_still_is_killed_and_started_again() {
     let (_folder, simd) = simd();
     let mut supervised = Supervised::start(&simd, &["--watchdog", "2"]);
     let pid = supervised.command();
+    supervised.hear("the command is ready");
     kill_process(pid, Signal::STOP).unwrap();
     supervised.hear("has said nothing for");
     supervised.command();

@@ -211,7 +211,9 @@ static void etsec_shutdown(struct platform_device *pdev)
 {
 	struct etsec *etsec = platform_get_drvdata(pdev);
 
-	etsec_disarm(etsec);
+	/* A user that still runs would start it again, for it may. */
+	etsec_undo_register(etsec);
+	etsec_revoke(etsec);
 	etsec_stop(etsec);
 }
 

@@ -265,7 +265,7 @@ mod tests {
     #[test]
     fn what_is_no_message_is_refused() {
         let mut bytes = Request::new(Op::Read).encode();
-        for op in [0, 11, 255] {
+        for op in [0, Op::ALL.len() as u8 + 1, 255] {
             bytes[0] = op;
             assert_eq!(Request::decode(&bytes), None);
         }

@@ -17,8 +17,8 @@ impl Notify {
     /// Says that all is ready.
     pub fn ready() -> Self {
         tell(&[NotifyState::Ready]);
-        // Half the time is what the manager recommends.
-        let every = sd_notify::watchdog_enabled().map(|limit| limit / 2);
+        // Half the time is what the manager recommends; a nap may be as long as that again.
+        let every = sd_notify::watchdog_enabled().map(|limit| limit / 4);
         Notify { every, spoke: Instant::now() }
     }
 

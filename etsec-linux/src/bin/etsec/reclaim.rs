@@ -15,23 +15,43 @@ use crate::output::Output;
 /// Runs the command.
 pub fn run(args: &Reclaim, out: Output) -> Result<()> {
     let roots = Roots::default();
-    let found = find(&roots, &args.devices)?;
+    let mut found = find(&roots, &args.devices)?;
     if found.is_empty() && !out.is_json() {
         return out.show(&(), |()| "nothing is left".into());
     }
     let mut failed = Vec::new();
-    for mut one in found {
-        if args.free && one.in_use_by.is_none() {
-            match reclaim::free(&roots, &one.device) {
-                Ok(()) => one.freed = true,
-                Err(error) => failed.push(format!("{}: {error}", one.device)),
-            }
-        }
-        out.show(&one, Shown::text)?;
+    if args.free {
+        free(&roots, &mut found, &mut failed);
+    }
+    for one in &found {
+        out.show(one, Shown::text)?;
     }
     match failed.as_slice() {
         [] => Ok(()),
         _ => bail!("not freed: {}", failed.join("; ")),
+    }
+}
+
+/// Stops all that nobody uses, and frees its memory then: before, one may hold buffers of another.
+fn free(roots: &Roots, found: &mut [Shown], failed: &mut Vec<String>) {
+    let mut idle = Vec::new();
+    for one in found.iter_mut().filter(|one| one.in_use_by.is_none()) {
+        match reclaim::stop(roots, &one.device) {
+            Ok(port) => idle.push((port, one)),
+            Err(error) => failed.push(format!("{}: {error}", one.device)),
+        }
+    }
+    if !failed.is_empty() && !idle.is_empty() {
+        failed.push(
+            "nothing of the others either, which it may be using; name them to free it".into(),
+        );
+        return;
+    }
+    for (port, one) in idle {
+        match port.free(roots) {
+            Ok(()) => one.freed = true,
+            Err(error) => failed.push(format!("{}: {error}", one.device)),
+        }
     }
 }
 

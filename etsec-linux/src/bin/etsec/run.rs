@@ -123,10 +123,13 @@ impl Run {
 
     /// How long to sleep at most, if nothing happens; `None`: for the nap that a wait is anyway.
     pub fn nap(&self) -> Option<Duration> {
-        let end = self.until.duration?;
+        // Who is silent for longer is taken for dead.
+        let word = self.notify.every();
+        let Some(end) = self.until.duration else { return word };
         let left = end.saturating_sub(self.looked - self.started);
         // A look at the clock is worth it near the end only.
-        Some(if left < 2 * NAP { end.saturating_sub(self.elapsed()) } else { left })
+        let left = if left < 2 * NAP { end.saturating_sub(self.elapsed()) } else { left };
+        Some(word.map_or(left, |word| word.min(left)))
     }
 
     /// Whether it is time to look at the clock after a turn that had something to do.

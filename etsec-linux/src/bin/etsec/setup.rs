@@ -164,13 +164,11 @@ impl Setup {
             let opened = Device::adopt_all(&asked, begin)?;
             opened.into_iter().map(Port::AskedFor).collect()
         } else {
-            let mut ports = Vec::new();
-            for (n, (name, options)) in asked.iter().enumerate() {
-                let mut device = Device::open(name, options)?;
-                begin(n, &mut device)?;
-                ports.push(Port::Fresh(device));
+            let mut devices = Device::open_all(&asked)?;
+            for (n, device) in devices.iter_mut().enumerate() {
+                begin(n, device)?;
             }
-            ports
+            devices.into_iter().map(Port::Fresh).collect()
         };
         Ok(ports.into_iter().zip(clocks).map(|(port, clock)| Opened { port, clock }).collect())
     }

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 
 /// Whether the user has asked the command to end.
@@ -24,6 +24,11 @@ impl Stop {
             flag::register(signal, Arc::clone(&asked))?;
         }
         Ok(Stop(asked))
+    }
+
+    /// A third signal that asks for the end: that the terminal is gone.
+    pub fn also_on_hangup(&self) -> io::Result<()> {
+        flag::register(SIGHUP, Arc::clone(&self.0)).map(drop)
     }
 
     /// Whether it is time to end.

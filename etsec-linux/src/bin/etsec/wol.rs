@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use crate::args::{WakeKind, Wol};
 use crate::files::Files;
+use crate::notify::Notify;
 use crate::output::is_reader_gone;
 use crate::run::{Context, NAP, Usage};
 use crate::setup::Setup;
@@ -114,9 +115,11 @@ fn watch(
     waiter: &mut Waiter,
 ) -> Result<bool> {
     let started = Instant::now();
+    let mut notify = Notify::ready();
     while !context.stop.asked() && args.duration.is_none_or(|limit| started.elapsed() < limit) {
         waiter.enable(Lines::ALL)?;
         waiter.wait(Some(NAP))?;
+        notify.alive(Instant::now());
         if port.woken() {
             return Ok(true);
         }

@@ -8,19 +8,25 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use etsec_linux::supervision;
-use rustix::io::Errno;
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 
 /// Where a process hears of its service manager. What ours says of itself is not the command's.
 const NOTIFY: &str = "NOTIFY_SOCKET";
 const LIMIT: &str = "WATCHDOG_USEC";
 const OURS: [&str; 4] = ["WATCHDOG_PID", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"];
 
+/// How long what a dead command has started may take to be gone, once it is killed.
+const BURIAL: Duration = Duration::from_secs(2);
+
 /// A command that runs.
 #[derive(Debug)]
 pub struct Child {
     process: process::Child,
+    /// It and its group.
+    group: Pid,
     started: Instant,
+    /// When and how it has ended itself.
+    ended: Option<(Instant, ExitStatus)>,
 }
 
 impl Child {
@@ -40,7 +46,8 @@ impl Child {
         supervision::bind(&mut command);
         let process = command.spawn();
         let process = process.with_context(|| format!("cannot start {}", program.display()))?;
-        Ok(Child { process, started: Instant::now() })
+        let group = Pid::from_child(&process);
+        Ok(Child { process, group, started: Instant::now(), ended: None })
     }
 
     /// Its number.
@@ -56,27 +63,39 @@ impl Child {
     /// Sends `signal` to it and to all that it has started.
     pub fn signal(&self, signal: Signal) {
         // It may have ended this very moment.
-        let _ = kill_process_group(Pid::from_child(&self.process), signal);
+        let _ = kill_process_group(self.group, signal);
     }
 
-    /// How it has ended, if it has; nothing that it has started is left then.
-    pub fn ended(&mut self) -> Result<Option<ExitStatus>> {
-        // Its number stays its own until it is buried, so none but its group is hit.
-        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
-        let id = WaitId::Pid(Pid::from_child(&self.process));
-        match waitid(id, options) {
-            Ok(None) | Err(Errno::INTR) => return Ok(None),
-            Ok(Some(_)) => self.signal(Signal::KILL),
-            Err(error) => return Err(error).context("cannot wait for the command"),
+    /// How it has ended, if it has and nothing that it has started is left. That is killed, unless
+    /// it is to be `spared` because it was asked to end.
+    pub fn ended(&mut self, spared: bool) -> Result<Option<ExitStatus>> {
+        if self.ended.is_none() {
+            let status = self.process.try_wait().context("cannot wait for the command")?;
+            self.ended = status.map(|status| (Instant::now(), status));
         }
-        self.process.wait().map(Some).context("cannot wait for the command")
+        let Some((at, status)) = self.ended else { return Ok(None) };
+        // Its number is nobody else's as long as its group has a member.
+        if test_kill_process_group(self.group).is_err() {
+            return Ok(Some(status));
+        }
+        if spared {
+            return Ok(None);
+        }
+        self.signal(Signal::KILL);
+        // What nobody buries is dead all the same.
+        Ok((at.elapsed() >= BURIAL).then_some(status))
+    }
+
+    /// Whether it has ended, but not all that it has started: no signal tells when that has.
+    pub fn lingers(&self) -> bool {
+        self.ended.is_some()
     }
 }
 
 impl Drop for Child {
     /// A supervisor that fails leaves nothing running that it does not watch.
     fn drop(&mut self) {
-        if let Ok(None) = self.ended() {
+        if self.ended.is_none() {
             self.signal(Signal::KILL);
             let _ = self.process.wait();
         }
@@ -104,7 +123,7 @@ mod tests {
 
     fn end(child: &mut Child) -> ExitStatus {
         loop {
-            if let Some(status) = child.ended().unwrap() {
+            if let Some(status) = child.ended(false).unwrap() {
                 return status;
             }
             std::thread::sleep(Duration::from_millis(5));
@@ -137,14 +156,22 @@ mod tests {
         let mut child = shell(&format!("sleep 1000 & echo $! > {}; exit 1", path.display()));
         assert_eq!(end(&mut child).code(), Some(1));
         let grandchild: i32 = std::fs::read_to_string(path).unwrap().trim().parse().unwrap();
-        let lives = || {
-            // Where nobody buries it it is dead all the same.
-            let state = std::fs::read_to_string(format!("/proc/{grandchild}/stat"));
-            state.is_ok_and(|state| !state.contains(") Z") && !state.contains(") X"))
-        };
-        // It was asleep for a thousand seconds: only a signal ends it.
-        while lives() {
+        // Where nobody buries it it is dead all the same.
+        let state = std::fs::read_to_string(format!("/proc/{grandchild}/stat"));
+        let lives = state.is_ok_and(|state| !state.contains(") Z") && !state.contains(") X"));
+        assert!(!lives, "{grandchild} is still there");
+    }
+
+    #[test]
+    fn what_was_asked_to_end_has_its_time() {
+        // The shell goes first; what it has started would end by itself a little later.
+        let mut child = shell("(trap '' TERM; sleep 0.3; exit 0) & trap 'exit 0' TERM; wait");
+        // Until the traps are set.
+        std::thread::sleep(Duration::from_millis(200));
+        child.signal(Signal::TERM);
+        while child.ended(true).unwrap().is_none() {
             std::thread::sleep(Duration::from_millis(5));
         }
+        assert!(test_kill_process_group(child.group).is_err());
     }
 }

@@ -46,6 +46,10 @@ pub struct Manager {
 impl Manager {
     /// Gives it the files to keep. Those that it has kept from before stay open until then.
     pub fn begin(held: &Held) -> Self {
+        // Those are this process's own, and not for the command.
+        if let Err(error) = sd_notify::listen_fds() {
+            log::debug!("the files that the service manager has kept: {error}");
+        }
         for (name, file) in &held.files {
             tell(&[FdStoreRemove, FdName(name)]);
             let stored = sd_notify::notify_with_fds(&[FdStore, FdName(name)], &[file.as_fd()]);

@@ -9,6 +9,7 @@ mod manager;
 
 use std::io::Read;
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
@@ -17,7 +18,7 @@ use etsec_linux::{Error, Roots, Spec, reclaim};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::Signal;
 use serde::Serialize;
-use signal_hook::consts::{SIGCHLD, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 
 use self::backoff::Backoff;
 use self::child::{Child, in_words};
@@ -30,11 +31,17 @@ use crate::run::{Context, Usage};
 const USAGE: i32 = 2;
 /// The longest wait, for what no signal and no message tells.
 const SLICE: Duration = Duration::from_secs(1);
+/// The same while something is about to happen that no signal tells.
+const SOON: Duration = Duration::from_millis(20);
+/// How long a command that is watched may take to say its first word: one that waits for its link,
+/// for example.
+const BEGINNING: Duration = Duration::from_secs(30);
 
 /// Runs the command.
 pub fn run(args: &Supervise, context: &Context) -> Result<()> {
     let roots = Roots::default();
     let held = Held::open(&roots, &args.devices)?;
+    context.stop.also_on_hangup().context("cannot catch signals")?;
     let mut supervisor = Supervisor {
         args,
         context,
@@ -65,7 +72,7 @@ struct Told {
 fn wakes() -> std::io::Result<UnixStream> {
     let (ours, theirs) = UnixStream::pair()?;
     ours.set_nonblocking(true)?;
-    for signal in [SIGCHLD, SIGINT, SIGTERM] {
+    for signal in [SIGCHLD, SIGHUP, SIGINT, SIGTERM] {
         signal_hook::low_level::pipe::register(signal, theirs.try_clone()?)?;
     }
     Ok(ours)
@@ -90,6 +97,27 @@ enum End {
     Asked(ExitStatus),
 }
 
+impl End {
+    /// Why the command is to be started again; `None` if it is not.
+    fn why(self, limit: Option<Duration>) -> Result<Option<String>> {
+        match self {
+            End::Asked(status) if status.success() => Ok(None),
+            // It had not come to catch that yet.
+            End::Asked(status) if status.signal() == Some(SIGTERM) => Ok(None),
+            End::Asked(status) => bail!("asked to end, the command {}", in_words(status)),
+            End::Own(status) if status.success() => Ok(None),
+            End::Own(status) if status.code() == Some(USAGE) => {
+                bail!(Usage(format!("the command {}", in_words(status))))
+            }
+            End::Own(status) => Ok(Some(format!("the command {}", in_words(status)))),
+            End::Silent => {
+                let limit = limit.unwrap_or_default();
+                Ok(Some(format!("the command has said nothing for {limit:?} and was killed")))
+            }
+        }
+    }
+}
+
 impl Supervisor<'_> {
     /// Starts the command until there is no reason to.
     fn supervise(&mut self) -> Result<()> {
@@ -98,26 +126,24 @@ impl Supervisor<'_> {
         while !self.context.stop.asked() {
             // What the last one has said is not the next one's.
             self.hearing.take();
-            let mut child = Child::start(&self.args.command, self.hearing.path(), self.limit())?;
-            self.starts += 1;
-            self.tell_running(child.id());
-            let why = match self.watch(&mut child)? {
-                End::Asked(status) if status.success() => return Ok(()),
-                End::Asked(status) => bail!("asked to end, the command {}", in_words(status)),
-                End::Own(status) if status.success() => return Ok(()),
-                End::Own(status) if status.code() == Some(USAGE) => {
-                    bail!(Usage(format!("the command {}", in_words(status))))
-                }
-                End::Own(status) => in_words(status),
-                End::Silent => format!(
-                    "has said nothing for {:?} and was killed",
-                    self.limit().unwrap_or_default()
-                ),
+            let (why, ran) =
+                match Child::start(&self.args.command, self.hearing.path(), self.limit()) {
+                    Ok(mut child) => {
+                        self.starts += 1;
+                        self.tell_running(child.id());
+                        match self.watch(&mut child)?.why(self.limit())? {
+                            Some(why) => (why, child.age()),
+                            None => return Ok(()),
+                        }
+                    }
+                    // A machine may be short of something for a moment; at first it is a mistake.
+                    Err(error) if self.starts > 0 => (format!("{error:#}"), Duration::ZERO),
+                    Err(error) => return Err(error),
+                };
+            let Some(pause) = backoff.pause_after(ran) else {
+                bail!("{why}, and was started again {restarts} times for nothing")
             };
-            let Some(pause) = backoff.pause_after(child.age()) else {
-                bail!("the command {why}, and was started again {restarts} times for nothing")
-            };
-            let next = format!("the command {why}; it is started again in {pause:?}");
+            let next = format!("{why}; it is started again in {pause:?}");
             log::warn!("{next}");
             self.manager.status(&next);
             self.sleep(pause);
@@ -145,35 +171,38 @@ impl Supervisor<'_> {
     /// Waits for its end.
     fn watch(&mut self, child: &mut Child) -> Result<End> {
         let mut heard = Instant::now();
+        let mut limit = self.limit().map(|limit| limit.max(BEGINNING));
         let mut asked: Option<Instant> = None;
         let mut silent = false;
         loop {
-            if let Some(status) = child.ended()? {
+            let now = Instant::now();
+            let overdue = asked.is_some_and(|at| now - at >= self.args.grace);
+            if let Some(status) = child.ended(asked.is_some() && !overdue)? {
                 return Ok(match asked {
                     Some(_) => End::Asked(status),
                     None if silent => End::Silent,
                     None => End::Own(status),
                 });
             }
-            let now = Instant::now();
             let words = self.hearing.take();
             if words.ready {
+                log::info!("the command is ready");
                 self.manager.ready();
             }
             if words.ready || words.alive {
-                heard = now;
+                (heard, limit) = (now, self.limit());
             }
             if self.context.stop.asked() && asked.is_none() {
                 asked = Some(now);
                 child.signal(Signal::TERM);
             }
-            let late = |since: Option<Instant>, limit| since.is_some_and(|at| now - at >= limit);
-            silent |= self.limit().is_some_and(|limit| late(Some(heard), limit));
-            if silent || late(asked, self.args.grace) {
+            // An orderly end has its own time.
+            silent |= asked.is_none() && limit.is_some_and(|limit| now - heard >= limit);
+            if silent || overdue {
                 child.signal(Signal::KILL);
             }
             self.manager.alive(now);
-            self.wait(self.slice());
+            self.wait(if child.lingers() { SOON } else { self.slice() });
         }
     }
 
@@ -207,10 +236,10 @@ impl Supervisor<'_> {
 /// Stops the devices, which a dead command has left as they were, and frees its memory. One that
 /// another process owns by now is that one's; one that was simulated by the command died with it.
 fn stop_all(args: &Supervise, roots: &Roots) -> Result<()> {
-    let mut result = Ok(());
+    let (mut idle, mut result) = (Vec::new(), Ok(()));
     for device in args.devices.iter().filter(|device| !matches!(device.spec, Spec::Sim(_))) {
-        match reclaim::free(roots, &device.to_string()) {
-            Ok(()) => {}
+        match reclaim::stop(roots, &device.to_string()) {
+            Ok(port) => idle.push(port),
             Err(error @ Error::Busy { .. }) => log::warn!("{device} is left as it is: {error}"),
             Err(error) => {
                 let error = anyhow::Error::new(error).context(format!("{device} may still run"));
@@ -218,5 +247,7 @@ fn stop_all(args: &Supervise, roots: &Roots) -> Result<()> {
             }
         }
     }
-    result
+    // One that may still run may have buffers of the others.
+    result?;
+    idle.into_iter().try_for_each(|port| port.free(roots)).context("its memory is not freed")
 }
