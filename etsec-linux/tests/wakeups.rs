@@ -6,7 +6,7 @@
 
 use std::hint::spin_loop;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
@@ -99,6 +99,21 @@ fn opened(cable: &str) -> Device<Running<AnyBus>> {
     device
 }
 
+/// How many frames, which are fewer than some machines have no atomic number for.
+#[derive(Default)]
+struct Count(AtomicU32);
+
+impl Count {
+    fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed).into()
+    }
+
+    /// Counts one more; how many there were before.
+    fn add(&self) -> u64 {
+        self.0.fetch_add(1, Ordering::Relaxed).into()
+    }
+}
+
 /// Who waits for frames, and how far it is.
 struct Waits {
     waiter: Waiter,
@@ -107,7 +122,7 @@ struct Waits {
     strategy: Strategy,
     random: Random,
     /// Frames done.
-    done: Arc<AtomicU64>,
+    done: Arc<Count>,
     /// Goes to sleep in the wrong order.
     hasty: bool,
 }
@@ -125,7 +140,7 @@ impl Waits {
             events.take(line);
         };
         let nap = Nap { waiter, lines: self.lines, limit: None, acknowledge, look };
-        let done = self.done.load(Ordering::Relaxed);
+        let done = self.done.get();
         let mut dawdler = Dawdler(nap, &mut self.random);
         match self.hasty {
             true => self.strategy.wait(&mut Hasty(dawdler, false), done).unwrap(),
@@ -135,15 +150,15 @@ impl Waits {
 
     /// Takes `count` frames, each with its number.
     fn receive(&mut self, rx: &mut Rx, count: u64) {
-        while self.done.load(Ordering::Relaxed) < count {
+        while self.done.get() < count {
             while let Some((buf, _)) = rx.next() {
                 let number = u64::from_be_bytes(buf[14..22].try_into().unwrap());
-                assert_eq!(number, self.done.fetch_add(1, Ordering::Relaxed), "lost, or repeated");
+                assert_eq!(number, self.done.add(), "lost, or repeated");
                 rx.refill(buf).unwrap();
             }
             rx.commit();
             self.random.pause();
-            if self.done.load(Ordering::Relaxed) < count {
+            if self.done.get() < count {
                 self.wait(|| rx.has_arrived());
             }
         }
@@ -160,7 +175,7 @@ impl Waits {
             assert_eq!(woken.lines, self.lines, "woken by another's line");
             self.events.take(Line::Tx);
             assert!(tx.reap().is_some(), "woken for nothing");
-            self.done.fetch_add(1, Ordering::Relaxed);
+            self.done.add();
         }
     }
 }
@@ -173,13 +188,13 @@ fn stage(tx: &mut Tx, pool: &Pool, number: u64) {
 }
 
 /// Sends `count` numbered frames at random moments, and throws away what comes. It polls.
-fn disturb(device: &mut Device<Running<AnyBus>>, count: u64, taken: &AtomicU64) {
+fn disturb(device: &mut Device<Running<AnyBus>>, count: u64, taken: &Count) {
     let mut random = Random(0xA11);
     let (tx, rx) = (&mut device.tx[0], &mut device.rx[0]);
     for number in 0..count {
         // Now and then the other side gets all the time it wants to fall asleep.
         let ahead = if random.below(4) == 0 { 1 } else { ON_THE_WAY };
-        while number - taken.load(Ordering::Relaxed) >= ahead || tx.space() == 0 {
+        while number - taken.get() >= ahead || tx.space() == 0 {
             while tx.reap().is_some() {}
             discard(rx);
             thread::yield_now();
@@ -199,8 +214,8 @@ fn discard(rx: &mut Rx) {
 }
 
 /// Waits for the end of those who wait; they must get on meanwhile.
-fn watch(ends: &Receiver<&'static str>, count: usize, progress: &[Arc<AtomicU64>]) {
-    let done = || progress.iter().map(|done| done.load(Ordering::Relaxed)).collect::<Vec<_>>();
+fn watch(ends: &Receiver<&'static str>, count: usize, progress: &[Arc<Count>]) {
+    let done = || progress.iter().map(|done| done.get()).collect::<Vec<_>>();
     for _ in 0..count {
         loop {
             let before = done();
@@ -276,14 +291,14 @@ fn who_looks_too_early_is_found_out() {
     let (mut rx, done) = (device.rx.remove(0), Arc::clone(&waits.done));
     // Both stay where they are when the test ends.
     thread::spawn(move || waits.receive(&mut rx, u64::MAX));
-    let (sent, taken) = (Arc::new(AtomicU64::new(0)), Arc::clone(&done));
+    let (sent, taken) = (Arc::new(Count::default()), Arc::clone(&done));
     let count = Arc::clone(&sent);
     thread::spawn(move || {
         let mut random = Random(0xA11);
         for number in 0.. {
             stage(&mut partner.tx[0], &partner.pool, number);
-            count.store(number + 1, Ordering::Relaxed);
-            while taken.load(Ordering::Relaxed) <= number {
+            count.add();
+            while taken.get() <= number {
                 thread::sleep(Duration::from_micros(50));
             }
             while partner.tx[0].reap().is_some() {}
@@ -291,9 +306,9 @@ fn who_looks_too_early_is_found_out() {
         }
     });
     let is_lost = || {
-        let before = (sent.load(Ordering::Relaxed), done.load(Ordering::Relaxed));
+        let before = (sent.get(), done.get());
         thread::sleep(Duration::from_millis(500));
-        let after = (sent.load(Ordering::Relaxed), done.load(Ordering::Relaxed));
+        let after = (sent.get(), done.get());
         // A frame is there, its event is not, and nobody takes it: RXF (HW 3.2).
         before == after && after.0 > after.1 && page.read(0x010) & 0x80 == 0
     };
