@@ -15,7 +15,7 @@ const WHAT: &str = "--package etsec-core --package etsec-sim --package etsec-lin
     --package etsec-tests --all-features --no-fail-fast --lib --bins --tests";
 
 /// Tests that cannot be had under user-mode emulation, and what judges the same thing elsewhere.
-const NOT_EMULATED: [(&str, &str); 12] = [
+const NOT_EMULATED: [(&str, &str); 13] = [
     // The page map in /proc is of the host's addresses, not of the emulated program's.
     ("pagemap::tests::this_process_sees_its_own_pages", "suite guest: a real page map"),
     ("hugepage::tests::the_record_is_locked", "suite guest: real huge pages"),
@@ -28,10 +28,6 @@ const NOT_EMULATED: [(&str, &str); 12] = [
     ("no_wake_up_is_lost_by", "suite tests; bells are of simulated devices only"),
     ("two_waiters_on_one_device", "suite tests; bells are of simulated devices only"),
     ("each_frame_wakes_and", "suite tests; bells are of simulated devices only"),
-    ("no_wake_up_is_lost_by", "suite tests; suite guest: random arrivals over UIO"),
-    ("who_looks_too_early_is_found_out", "suite tests"),
-    ("two_waiters_on_one_device_do_not", "suite tests; suite guest: two at one UIO device"),
-    ("each_frame_wakes_and_a_dropped", "suite tests; bells are of simulated devices only"),
     // It starts itself, as a program of this machine.
     ("memory_that_is_not_what_it_should_be", "suite tests: simulators run on this machine"),
     ("memory_outlives_an_owner_that_is_killed", "suite tests: simulators run on this machine"),
