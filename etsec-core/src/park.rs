@@ -32,7 +32,8 @@ pub trait Park {
     /// [`TxQueue::has_sent`](crate::TxQueue::has_sent) are, without any register.
     fn look(&mut self) -> bool;
 
-    /// Sleeps until one of the lines has fired, also if that was before the call.
+    /// Sleeps until one of the lines has fired, also if that was before the call, and acknowledges
+    /// the events of those that have.
     ///
     /// # Errors
     /// What the system says.
@@ -43,7 +44,7 @@ pub trait Park {
 ///
 /// Whatever has arrived before the acknowledgement is found by the look behind it; whatever arrives
 /// later raises its line. So the caller may have looked at its rings in any way before, for as long
-/// as it liked, and need not acknowledge anything after the sleep.
+/// as it liked.
 ///
 /// # Errors
 /// What arming or sleeping says.
@@ -56,8 +57,8 @@ pub fn park<P: Park>(parker: &mut P) -> Result<Option<P::Woken>, P::Error> {
     parker.block().map(Some)
 }
 
-/// The same, for who has acknowledged when it was woken, and looked at its rings behind that: what
-/// came since is still pending.
+/// The same, for who was asleep, and has looked at its rings since: what was acknowledged then is
+/// seen, and what came since is pending.
 ///
 /// # Errors
 /// What arming or sleeping says.

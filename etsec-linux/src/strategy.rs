@@ -147,7 +147,7 @@ impl Strategy {
             // What is found cannot be taken now: no reason to be awake.
             self.began = None;
             let woken = park_after_look(parker)?;
-            return Ok(Some(self.slept(parker, woken)));
+            return Ok(Some(self.slept(woken)));
         }
         if !self.present.is_zero() && self.poll(parker) {
             self.ended = Ended::Found;
@@ -155,7 +155,7 @@ impl Strategy {
             return Ok(None);
         }
         self.began = (self.budget != Budget::Off).then(Instant::now);
-        // After a sleep the events were acknowledged, and the caller has looked since.
+        // What has ended a sleep was acknowledged, and the caller has looked since.
         let woken = match self.ended {
             Ended::Found => park(parker)?,
             Ended::Woken | Ended::Otherwise => park_acknowledged(parker)?,
@@ -164,7 +164,7 @@ impl Strategy {
             self.ended = Ended::Found;
             self.counters.in_time += 1;
         }
-        Ok(woken.map(|woken| self.slept(parker, woken)))
+        Ok(woken.map(|woken| self.slept(woken)))
     }
 
     /// Looks for as long as the budget lasts; whether there is something.
@@ -185,15 +185,11 @@ impl Strategy {
         }
     }
 
-    /// Takes note of a sleep that is over, and acknowledges what has ended it.
-    fn slept<P: Park>(&mut self, parker: &mut P, woken: P::Woken) -> P::Woken
-    where
-        P::Woken: Wakes,
-    {
+    /// Takes note of a sleep that is over.
+    fn slept<W: Wakes>(&mut self, woken: W) -> W {
         self.counters.slept += 1;
         self.ended = Ended::Otherwise;
         if woken.by_frame() {
-            parker.acknowledge();
             self.counters.woken += 1;
             self.ended = Ended::Woken;
         }
@@ -255,7 +251,9 @@ impl<A: FnMut(Line), L: FnMut() -> bool> Park for Nap<'_, A, L> {
     }
 
     fn block(&mut self) -> Result<Woken, Error> {
-        self.waiter.wait(self.limit)
+        let woken = self.waiter.wait(self.limit)?;
+        woken.lines.each_of_frames(&mut self.acknowledge);
+        Ok(woken)
     }
 }
 

@@ -72,11 +72,11 @@ fn what_the_last_look_finds_spares_the_sleep() {
     parker.done.clear();
     parker.by_frame = true;
     assert!(strategy.wait(&mut parker, 1).unwrap().is_some());
-    assert_eq!(parker.done, ["acknowledge", "arm", "look", "block", "acknowledge"]);
+    assert_eq!(parker.done, ["acknowledge", "arm", "look", "block"]);
     // What has ended the sleep is acknowledged already.
     parker.done.clear();
     assert!(strategy.wait(&mut parker, 2).unwrap().is_some());
-    assert_eq!(parker.done, ["arm", "look", "block", "acknowledge"]);
+    assert_eq!(parker.done, ["arm", "look", "block"]);
 }
 
 #[test]

@@ -77,7 +77,7 @@ fn turn(station: &mut Station, most: u64) -> Turn {
     }
     stager.commit();
     station.recycle();
-    let idle = found == 0 || station.tx.space() == 0;
+    let idle = !station.rx.has_arrived() || station.tx.space() == 0;
     Turn { frames: (taken - refused) as u64, idle }
 }
 
@@ -99,7 +99,7 @@ fn tagged_turn(station: &mut Station, most: u64) -> Turn {
     }
     stager.commit();
     station.recycle();
-    let idle = found == 0 || station.tx.space() == 0;
+    let idle = !station.rx.has_arrived() || station.tx.space() == 0;
     Turn { frames: (taken - refused) as u64, idle }
 }
 

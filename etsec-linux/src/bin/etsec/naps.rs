@@ -71,6 +71,9 @@ impl<L: FnMut() -> bool> Park for Naps<'_, L> {
         let [one, two] = &mut self.waiters;
         let mut woken = one.wait(self.limit)?;
         woken.included = two.follow(&woken)?;
+        for (events, lines) in self.events.iter().zip([woken.lines, woken.included]) {
+            lines.each_of_frames(|line| events.take(line));
+        }
         Ok(woken)
     }
 }
