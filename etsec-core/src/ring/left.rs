@@ -49,10 +49,14 @@ impl Control {
     /// Forgets what a queue that is no more has asked, which its successor asks under the same
     /// numbers, and that it held the ring. Whether the device has it stays as it is.
     fn forget_queue(&self) {
-        self.suspect.store(0);
-        self.asked.store(0);
-        self.answer.store(0);
+        self.forget_questions();
         let _ = self.state.replace(HELD, IDLE);
+    }
+
+    fn forget_questions(&self) {
+        for word in [&self.suspect, &self.asked, &self.answer] {
+            word.store(0);
+        }
     }
 }
 
@@ -80,10 +84,7 @@ impl RingMemory {
     /// Forgets what was asked of the device side: a queue begins with its first question again, and
     /// must not take the answer to another's.
     pub(crate) fn forget_questions(&self) {
-        let control = self.control();
-        for word in [&control.suspect, &control.asked, &control.answer] {
-            word.store(0);
-        }
+        self.control().forget_questions();
     }
 
     /// The same ring as it was when it was carved, but that it was. The device does not touch it,

@@ -36,9 +36,7 @@ const TESTS: [(Option<&str>, &str); 6] = [
     // On the other machine what knows the layout of memory.
     (
         Some(BIG_ENDIAN),
-        // Without `adopt`, which passes the barrier: on that machine it is an instruction, and miri
-        // knows none.
-        "--package etsec-core --features scatter --lib -- arena:: bd:: buf:: bus:: \
+        "--package etsec-core --features adopt,scatter --lib -- adopt:: arena:: bd:: buf:: bus:: \
          dma:: fcb:: halt:: pool:: queue_tests:: rx tx::",
     ),
     (Some(BIG_ENDIAN), "--package etsec-sim --lib -- memory:: trace::window::"),

@@ -67,7 +67,7 @@ pub fn mended<D: Device>(device: &mut D) -> Seen {
         station.port.tick(turn * 100, &mut station.parts.delay).expect("the device answers");
         device.settle();
         while station.receive(0).is_some() {}
-        // Only a full ring can be turned to where QEMU goes on.
+        // One that is filled at once; `one_for_one` is the other kind.
         let parts = &mut station.parts;
         parts.rx[0].fill(&parts.pool);
         parts.rx[0].commit();
