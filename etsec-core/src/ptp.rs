@@ -12,6 +12,7 @@ mod pins;
 use core::fmt;
 
 use embedded_hal::delay::DelayNs;
+use tock_registers::fields::FieldValue;
 
 pub use self::config::{ClockConfig, ClockSource};
 pub use self::error::ClockError;
@@ -67,8 +68,7 @@ impl<B: Bus> PtpClock<B> {
         if found.get() == u32::MAX {
             return Err(ClockError::Gone);
         }
-        let counting = TmrCtrl::TCLK_PERIOD.val(config.period_ns.into())
-            + TmrCtrl::CKSEL.val(config.source as u32);
+        let counting = counting(&config);
         let runs = found.matches_all(counting + TmrCtrl::TE::SET + TmrCtrl::BYP::CLEAR);
         let mut clock = PtpClock { bus, config, ppb: 0, pulses: [pins::IDLE; 3] };
         TMR_TEMASK.on(&clock.bus).assign(TimerEvent::empty());
@@ -115,9 +115,7 @@ impl<B: Bus> PtpClock<B> {
         if found.get() == u32::MAX {
             return Err(ClockError::Gone);
         }
-        let counting = TmrCtrl::TCLK_PERIOD.val(config.period_ns.into())
-            + TmrCtrl::CKSEL.val(config.source as u32);
-        let runs = found.matches_all(counting + TmrCtrl::TE::SET + TmrCtrl::BYP::CLEAR);
+        let runs = found.matches_all(counting(&config) + TmrCtrl::TE::SET + TmrCtrl::BYP::CLEAR);
         let ppb = config.adjustment(TMR_ADD.on(&bus).get());
         let pulses = core::array::from_fn(|n| TMR_FIPER.nth(n).on(&bus).get());
         Ok(ppb.filter(|_| runs).map(|ppb| PtpClock { bus, config, ppb, pulses }))
@@ -208,6 +206,11 @@ impl<B: Bus> PtpClock<B> {
             TMR_CNT_H.on(&self.bus).set(high.wrapping_add(1));
         }
     }
+}
+
+/// How it counts, as TMR_CTRL says it.
+fn counting(config: &ClockConfig) -> FieldValue<u32, TmrCtrl::Register> {
+    TmrCtrl::TCLK_PERIOD.val(config.period_ns.into()) + TmrCtrl::CKSEL.val(config.source as u32)
 }
 
 fn check_time(time_ns: u64) -> Result<(), ClockError> {
