@@ -77,6 +77,13 @@ pub fn disable_interrupts() {
     unsafe { asm!("wrteei 0", options(nostack, preserves_flags)) }
 }
 
+/// Takes the interrupts that are waiting, without sleeping; called, and returns, with interrupts
+/// kept out.
+pub fn take_interrupts() {
+    enable_interrupts();
+    disable_interrupts();
+}
+
 /// Lets [`wait`] sleep.
 pub fn allow_doze() {
     let hid0 = mfspr!(1008) | DOZE;

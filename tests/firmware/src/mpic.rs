@@ -70,6 +70,11 @@ impl Input {
         MPIC.write32(EIVPR + STRIDE * self.0, value);
     }
 
+    /// Whether it has interrupted, and nobody has looked at that.
+    pub fn is_pending(self) -> bool {
+        PENDING.load(Ordering::Relaxed) & 1 << self.0 != 0
+    }
+
     /// Interrupts taken from it so far.
     pub fn count(self) -> u32 {
         COUNTS[self.0 as usize].load(Ordering::Relaxed)

@@ -77,6 +77,8 @@ pub struct Summary {
     pub interrupts: u64,
     pub sleeps: u64,
     pub frames_by_interrupt: u64,
+    /// Frames that no interrupt has told of, only a tick.
+    pub frames_by_tick: u64,
     pub overrun: Echoes,
     pub after_overrun: Echoes,
     pub resyncs: u64,
@@ -130,7 +132,7 @@ impl Summary {
 
     /// For people.
     pub fn text(&self) -> String {
-        let Self { interrupts, sleeps, frames_by_interrupt, resyncs, .. } = self;
+        let Self { interrupts, sleeps, frames_by_interrupt, frames_by_tick, resyncs, .. } = self;
         let bursts: Vec<_> = self.bursts.iter().map(u64::to_string).collect();
         let mut lines = vec![
             format!("arp: {}", if self.arp { "answered" } else { "NOT ANSWERED" }),
@@ -142,6 +144,7 @@ impl Summary {
             format!("echo by interrupt, paced: {}", self.by_interrupt.text()),
             format!(
                 "  {interrupts} interrupts, {frames_by_interrupt} frames by them, \
+                 {frames_by_tick} by a tick, \
                  {sleeps} times asleep"
             ),
             format!("overrun of a ring: {}, {resyncs} resynchronised", self.overrun.text()),
@@ -169,6 +172,7 @@ impl Summary {
                 "echoes": self.by_interrupt.json(),
                 "interrupts": self.interrupts,
                 "frames": self.frames_by_interrupt,
+                "frames_by_tick": self.frames_by_tick,
                 "sleeps": self.sleeps,
             },
             "overrun": {

@@ -72,7 +72,7 @@ pub struct Counters {
     pub tx_interrupts: u32,
     pub rx_interrupts: u32,
     pub err_interrupts: u32,
-    /// Frames taken in a turn that an interrupt caused, and in one that the tick caused.
+    /// Frames that interrupted, and those that only a tick has found.
     pub by_interrupt: u64,
     pub by_tick: u64,
     /// How often it went to sleep.
