@@ -30,6 +30,8 @@ struct Shared {
     started: Instant,
     /// Nanoseconds of real time since `started` that the model has been told of.
     told_ns: Mutex<u64>,
+    /// Whether it is told of none.
+    still: AtomicBool,
     kick: Kick,
     stop: AtomicBool,
     input_ended: AtomicBool,
@@ -48,6 +50,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Shared {
     /// Tells the model how much real time has passed.
     fn catch_up(&self) {
+        if self.still.load(Ordering::Acquire) {
+            return;
+        }
         let now = self.started.elapsed().as_nanos() as u64;
         let passed = {
             let mut told = lock(&self.told_ns);
@@ -111,6 +116,7 @@ impl Runner {
             sim,
             started: Instant::now(),
             told_ns: Mutex::new(0),
+            still: AtomicBool::new(false),
             kick: Kick::new()?,
             stop: AtomicBool::new(false),
             input_ended: AtomicBool::new(false),
@@ -173,6 +179,12 @@ impl Runner {
     /// As [`Runner::enable`], for a line of the second group.
     pub fn enable_second(&self, line: Line) {
         self.shared.enable(1, line);
+    }
+
+    /// Lets no real time pass for the model from here on: its time is what [`Sim::advance`] says,
+    /// for tests that must not depend on how fast a machine is.
+    pub fn stand_still(&self) {
+        self.shared.still.store(true, Ordering::Release);
     }
 
     /// Takes out why the wire has failed, if it has. The model runs on, without the direction that

@@ -74,3 +74,11 @@ fn the_page_is_about_scenarios_and_sections_that_exist() {
         }
     }
 }
+
+/// A driver sees no difference between a model in its process and one behind a socket.
+#[test]
+fn a_model_behind_a_socket_shows_the_same() {
+    for scenario in SCENARIOS {
+        assert_eq!(scenario.run_on_remote(), scenario.run_on_sim(), "{}", scenario.name);
+    }
+}

@@ -5,6 +5,7 @@ use core::ptr::NonNull;
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use etsec_core::{BusAddr, Region};
@@ -56,6 +57,31 @@ impl RemoteRegion {
     #[must_use]
     pub fn shared(&self) -> Shared {
         Shared { file: Arc::clone(&self.file), bus: self.bus.raw(), len: self.len as u64 }
+    }
+
+    /// Stores bytes from `offset` on, as a CPU would.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::InvalidInput`] beyond the end; nothing is stored then.
+    pub fn store(&mut self, offset: usize, bytes: &[u8]) -> io::Result<()> {
+        self.check(offset, bytes.len())?;
+        self.file.write_all_at(bytes, offset as u64)
+    }
+
+    /// Loads bytes from `offset` on, as a CPU would.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::InvalidInput`] beyond the end.
+    pub fn load(&self, offset: usize, bytes: &mut [u8]) -> io::Result<()> {
+        self.check(offset, bytes.len())?;
+        self.file.read_exact_at(bytes, offset as u64)
+    }
+
+    fn check(&self, offset: usize, len: usize) -> io::Result<()> {
+        match offset <= self.len && len <= self.len - offset {
+            true => Ok(()),
+            false => Err(io::ErrorKind::InvalidInput.into()),
+        }
     }
 }
 

@@ -158,6 +158,11 @@ impl Server {
         self.hub.runner.sim()
     }
 
+    /// As [`Runner::stand_still`].
+    pub fn stand_still(&self) {
+        self.hub.runner.stand_still();
+    }
+
     /// Takes out why the wire has failed, if it has.
     #[must_use]
     pub fn wire_error(&self) -> Option<WireError> {

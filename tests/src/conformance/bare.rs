@@ -147,3 +147,10 @@ impl<D: Device> Bare<D> {
         self.bus.observe();
     }
 }
+
+impl<D: Device> Drop for Bare<D> {
+    /// Both enables off, before the memory goes.
+    fn drop(&mut self) {
+        self.bus.write(at::MACCFG1, 0);
+    }
+}

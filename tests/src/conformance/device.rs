@@ -50,14 +50,13 @@ impl Simulated {
     /// As the reference says silicon is.
     #[must_use]
     pub fn new() -> Self {
-        Simulated(Sim::default())
+        Simulated::of(Switches::default())
     }
 
-    /// Receiving as QEMU's model does: HW 15.3, 18.8.
+    /// With those switches.
     #[must_use]
-    pub fn with_quirks() -> Self {
-        let switches = Switches { qemu: true, ..Switches::default() };
-        Simulated(Sim::new(SimConfig { switches, ..SimConfig::default() }))
+    pub fn of(switches: Switches) -> Self {
+        Simulated(sim(switches))
     }
 }
 
@@ -67,10 +66,15 @@ impl Default for Simulated {
     }
 }
 
+/// A model with those switches.
+pub(super) fn sim(switches: Switches) -> Sim {
+    Sim::new(SimConfig { switches, ..SimConfig::default() })
+}
+
 /// Below this `Sim::receive` pads, as a sender does.
-const MIN: usize = 60;
+pub(super) const MIN: usize = 60;
 /// Time enough for anything a model does by itself, in nanoseconds.
-const SETTLE_NS: u64 = 1_000_000;
+pub(super) const SETTLE_NS: u64 = 1_000_000;
 
 impl Device for Simulated {
     type Bus = SimBus;

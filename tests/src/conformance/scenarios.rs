@@ -3,10 +3,11 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use etsec_sim::Switches;
 use etsec_sim::qemu::QemuError;
 
 use super::judge::Run;
-use super::{Device, Emulated, Seen, Simulated};
+use super::{Device, Emulated, Remote, Seen, Simulated};
 
 mod controller;
 mod interrupts;
@@ -27,10 +28,12 @@ mod waiting;
 pub struct Scenario {
     /// Its name: a group, a dot and what it asks.
     pub name: &'static str,
-    sim: fn() -> Simulated,
+    /// Whether our model receives as QEMU's does: HW 15.3, 18.8.
+    as_qemu: bool,
     qemu: fn() -> Result<Emulated, QemuError>,
     on_sim: fn(&mut Simulated) -> Seen,
     on_qemu: fn(&mut Emulated) -> Seen,
+    on_remote: fn(&mut Remote) -> Seen,
 }
 
 /// Lists scenarios: the group as it is called, its file, its functions. Those in brackets run once
@@ -43,26 +46,25 @@ macro_rules! scenarios {
     )*) => {
         /// All of them.
         pub const SCENARIOS: &[Scenario] = &[$(
-            $(scenarios!(@ $group, $file, $name, "", Simulated::new, Emulated::new),)*
+            $(scenarios!(@ $group, $file, $name, "", false, Emulated::new),)*
             $($(
-                scenarios!(@ $group, $file, $quirky, "", Simulated::new, Emulated::new),
-                scenarios!(@
-                    $group, $file, $quirky, "_as_qemu", Simulated::with_quirks, Emulated::new
-                ),
+                scenarios!(@ $group, $file, $quirky, "", false, Emulated::new),
+                scenarios!(@ $group, $file, $quirky, "_as_qemu", true, Emulated::new),
             )*)?
             $($(
-                scenarios!(@ $group, $file, $led, "", Simulated::new, Emulated::new),
-                scenarios!(@ $group, $file, $led, "_led", Simulated::new, Emulated::led),
+                scenarios!(@ $group, $file, $led, "", false, Emulated::new),
+                scenarios!(@ $group, $file, $led, "_led", false, Emulated::led),
             )*)?
         )*];
     };
-    (@ $group:literal, $file:ident, $name:ident, $suffix:literal, $sim:path, $qemu:path) => {
+    (@ $group:literal, $file:ident, $name:ident, $suffix:literal, $as_qemu:literal, $qemu:path) => {
         Scenario {
             name: concat!($group, ".", stringify!($name), $suffix),
-            sim: $sim,
+            as_qemu: $as_qemu,
             qemu: $qemu,
             on_sim: $file::$name::<Simulated>,
             on_qemu: $file::$name::<Emulated>,
+            on_remote: $file::$name::<Remote>,
         }
     };
 }
@@ -108,7 +110,16 @@ impl Scenario {
 
     /// Runs it on our own model.
     pub fn run_on_sim(&self) -> Run {
-        run((self.sim)(), self.on_sim)
+        run(Simulated::of(self.switches()), self.on_sim)
+    }
+
+    /// Runs it on our own model behind a socket.
+    pub fn run_on_remote(&self) -> Run {
+        run(Remote::of(self.switches()), self.on_remote)
+    }
+
+    fn switches(&self) -> Switches {
+        Switches { qemu: self.as_qemu, ..Switches::default() }
     }
 
     /// Runs it on a QEMU of its own.
