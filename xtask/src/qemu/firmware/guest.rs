@@ -11,8 +11,9 @@ use crate::qemu::machine::{Machine, Running};
 use crate::qemu::wire::Wire;
 use crate::session::Session;
 
-/// How long anything may take that takes a moment.
-pub const MOMENT: Duration = Duration::from_secs(10);
+/// How long anything may take that takes a moment: on a busy machine a process may stand still for
+/// seconds. It ends what would hang for ever, and judges nothing.
+pub const MOMENT: Duration = Duration::from_secs(60);
 /// The image has megabytes of buffers, and QEMU puts the device tree far behind them.
 const MEMORY_MIB: u32 = 128;
 

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 
 use super::frames::{self, LONGEST, OUR_MAC, SECOND_MAC, SHORTEST};
 use super::guest::{Guest, MOMENT, number};
@@ -15,8 +15,10 @@ const ECHOES: u32 = 10_000;
 /// And of those that see whether all is well again.
 const AFTERWARDS: u32 = 1000;
 const PINGS: u16 = 20;
-/// The wire is silent when nothing has come for that long.
-const SILENCE: Duration = Duration::from_millis(500);
+/// How long an answer is waited for before the question is asked again.
+const AGAIN: Duration = Duration::from_millis(500);
+/// Numbers from here on are of frames that only ask whether all before them is done.
+const MARKERS: u32 = u32::MAX / 2;
 const TX_RINGS: usize = 8;
 /// Frames that overrun the second port's ring: five fit, a sixth in part, three must wait.
 const OVERRUN: u32 = 9;
@@ -56,12 +58,14 @@ pub fn fault(guest: &mut Guest, summary: &mut Summary) -> Result<()> {
 pub fn minimal(guest: &mut Guest, summary: &mut Summary) -> Result<()> {
     let wire = &mut guest.wires[0];
     // It does not say when it is ready.
-    let started = Instant::now();
-    let first = frames::own(frames::MAC, 0, SHORTEST);
-    while exchange(wire, &first, &reversed(&first), SILENCE)? != Answer::Same {
-        ensure!(started.elapsed() < MOMENT, "the minimal image echoes nothing");
-    }
-    silence(wire)?;
+    catch_up(
+        wire,
+        |number| {
+            let frame = frames::own(frames::MAC, number, SHORTEST);
+            Ok([frame.clone(), reversed(&frame)])
+        },
+        |_| Ok(()),
+    )?;
     for (number, len) in (1..).zip(SHORTEST..=LONGEST) {
         let frame = frames::own(frames::MAC, number, len);
         let answer = exchange(wire, &frame, &reversed(&frame), MOMENT)?;
@@ -137,14 +141,18 @@ fn overrun(guest: &mut Guest, summary: &mut Summary) -> Result<()> {
         ensure!(wire.send(frame)?, "a frame of the overrun was lost on the way");
     }
     guest.event("listening")?;
-    let wire = &mut guest.wires[1];
-    let mut came = 0;
-    while let Some(frame) = wire.receive(SILENCE)? {
-        ensure!(sent.iter().any(|sent| sent == frame), "a damaged frame after the overrun");
-        came += 1;
+    let (mut came, mut damaged, started) = (0, 0, Instant::now());
+    while came + damaged < u64::from(OVERRUN) && started.elapsed() < MOMENT {
+        while let Some(frame) = guest.wires[1].receive(AGAIN)? {
+            ensure!(sent.iter().any(|sent| sent == frame), "a damaged frame after the overrun");
+            came += 1;
+        }
+        guest.command("counters")?;
+        damaged = number(&guest.event("scatter")?, "damaged")?;
     }
     summary.overrun.sent = OVERRUN.into();
     summary.overrun.came = came;
+    let wire = &mut guest.wires[1];
     let lens = (SHORTEST..=LONGEST).step_by(10).filter(|len| !spills_fcs(*len));
     for (n, len) in (OVERRUN..).zip(lens) {
         let frame = frames::own(SECOND_MAC, n, len);
@@ -153,7 +161,6 @@ fn overrun(guest: &mut Guest, summary: &mut Summary) -> Result<()> {
     guest.command("counters")?;
     let counters = guest.event("scatter")?;
     summary.resyncs = number(&counters, "resyncs")?;
-    let damaged = number(&counters, "damaged")?;
     ensure!(summary.resyncs > 0, "the ring was not overrun: {counters}");
     ensure!(
         came + damaged == u64::from(OVERRUN),
@@ -168,12 +175,17 @@ fn spills_fcs(len: usize) -> bool {
     (1..=4).contains(&((len + 4) % SECOND_BUFFER))
 }
 
-/// Datagrams one at a time: the next is sent when the last has come back.
+/// Datagrams one at a time: the next is sent when the last has come back. One that does not ends
+/// it, for what came late would be taken for the next one's.
 fn paced(wire: &mut Wire, first: u32, count: u32) -> Result<Echoes> {
     let mut echoes = Echoes::default();
     for n in first..first + count {
         let [ask, answer] = frames::echo(n)?;
-        echoes.count(exchange(wire, &ask, &answer, Duration::from_secs(2))?);
+        let came = exchange(wire, &ask, &answer, MOMENT)?;
+        echoes.count(came);
+        if came == Answer::None {
+            break;
+        }
     }
     Ok(echoes)
 }
@@ -183,7 +195,11 @@ fn unpaced(wire: &mut Wire, first: u32, count: u32) -> Result<Echoes> {
     let mut echoes = Echoes { sent: count.into(), ..Echoes::default() };
     let mut seen = vec![false; count as usize];
     let mut judge = |frame: &[u8]| -> Result<()> {
-        let place = frames::echo_number(frame).and_then(|n| n.checked_sub(first));
+        let number = frames::echo_number(frame);
+        if number.is_some_and(|number| number >= MARKERS) {
+            return Ok(());
+        }
+        let place = number.and_then(|n| n.checked_sub(first));
         let Some(seen) = place.and_then(|at| seen.get_mut(at as usize)) else {
             echoes.different += 1;
             return Ok(());
@@ -203,10 +219,30 @@ fn unpaced(wire: &mut Wire, first: u32, count: u32) -> Result<Echoes> {
             judge(frame)?;
         }
     }
-    while let Some(frame) = wire.receive(SILENCE)? {
-        judge(frame)?;
-    }
+    catch_up(wire, frames::echo, judge)?;
     Ok(echoes)
+}
+
+/// Asks, with a number that grows, until the last question is answered: all that was sent before is
+/// done with then. `judge` is given all else that comes.
+fn catch_up(
+    wire: &mut Wire,
+    make: impl Fn(u32) -> Result<[Vec<u8>; 2]>,
+    mut judge: impl FnMut(&[u8]) -> Result<()>,
+) -> Result<()> {
+    let started = Instant::now();
+    for number in MARKERS.. {
+        let [ask, answer] = make(number)?;
+        wire.send(&ask)?;
+        while let Some(frame) = wire.receive(AGAIN)? {
+            if frame == answer {
+                return Ok(());
+            }
+            judge(frame)?;
+        }
+        ensure!(started.elapsed() < MOMENT, "nothing comes back any more");
+    }
+    Ok(())
 }
 
 /// What came back.
@@ -228,17 +264,6 @@ fn exchange(wire: &mut Wire, ask: &[u8], answer: &[u8], limit: Duration) -> Resu
         Some(frame) if frame == answer => Answer::Same,
         Some(_) => Answer::Different,
     })
-}
-
-/// Takes what is still under way.
-fn silence(wire: &mut Wire) -> Result<()> {
-    let started = Instant::now();
-    while wire.receive(SILENCE)?.is_some() {
-        if started.elapsed() > MOMENT {
-            bail!("the wire does not become silent");
-        }
-    }
-    Ok(())
 }
 
 /// As the minimal image sends it back.

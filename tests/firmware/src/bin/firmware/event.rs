@@ -30,8 +30,8 @@ pub enum Event<'a> {
     Mode { mode: &'static str },
     /// A burst has gone out.
     Burst { ring: usize, staged: usize, sent: u64 },
-    /// The second port is left alone for that time.
-    Deaf { ms: u32 },
+    /// The second port is left alone.
+    Deaf,
     /// And looked after again.
     Listening,
     /// What the first port has counted.

@@ -2,7 +2,7 @@
 //! for a while, so that its ring overruns, and shows how the driver finds back.
 
 use etsec_core::{
-    AddressFilter, Arena, Buf, Config, Error, MacAddr, Pages, Pool, Running, RxQueue, Stopped,
+    AddressFilter, Arena, Buf, Bus, Config, Error, MacAddr, Pages, Pool, Running, RxQueue, Stopped,
     TxQueue,
 };
 use etsec_firmware::clock::Delay;
@@ -14,19 +14,31 @@ use crate::memory::{SCATTER, SCATTER_BUFFERS, SCATTER_RING, SCATTER_SIZE};
 use crate::port::Bell;
 use crate::qemu::Page;
 
-/// How long it is left alone.
-const DEAF_MS: u32 = 500;
+/// How long it is left alone after its ring has overrun, or for want of that.
+const DEAF_MS: u32 = 100;
+const DEAF_AT_MOST_MS: u32 = 60_000;
+/// RSTAT, and QHLT of ring 0: the controller has found no free descriptor (HW 3.7).
+const RSTAT: u16 = 0x304;
+const QHLT0: u32 = 0x0080_0000;
 
 /// The second port, running.
 pub struct Scatter {
+    page: Page,
     running: Running<Page>,
     rx: RxQueue<Bell>,
     tx: TxQueue<Bell>,
     pool: Pool,
-    /// When it was left alone.
-    deaf_ms: Option<u32>,
+    alone: Option<Alone>,
     damaged: u32,
     in_pieces: u32,
+}
+
+/// Since when it is left alone, and until when.
+#[derive(Debug, Clone, Copy)]
+struct Alone {
+    from_ms: u32,
+    for_ms: u32,
+    overrun: bool,
 }
 
 impl Scatter {
@@ -34,7 +46,7 @@ impl Scatter {
     pub fn start(page: Page, mac: MacAddr, delay: &mut Delay) -> Result<Self, &'static str> {
         let filter = AddressFilter::new(mac).map_err(|_| "not a station's address")?;
         let config = Config { buffer_size: SCATTER_SIZE, ..Config::new(filter) };
-        let attached = Stopped::attach(Pages::single(page), config, delay);
+        let attached = Stopped::attach(Pages::single(page.clone()), config, delay);
         let mut stopped = attached.map_err(|_| "no second eTSEC answers")?;
         let memory = SCATTER.take().ok_or("started twice")?;
         let mut arena = Arena::new(memory).map_err(|_| "memory that cannot be used")?;
@@ -46,23 +58,33 @@ impl Scatter {
         rx.fill(&pool);
         rx.commit();
         let running = stopped.start(delay).map_err(|_| "it does not start")?;
-        Ok(Self { running, rx, tx, pool, deaf_ms: None, damaged: 0, in_pieces: 0 })
+        Ok(Self { page, running, rx, tx, pool, alone: None, damaged: 0, in_pieces: 0 })
     }
 
-    /// Leaves the port alone from now on, for half a second.
+    /// Leaves the port alone from now on, until its ring has overrun and some ticks are over.
     pub fn deafen(&mut self, now_ms: u32) {
-        self.deaf_ms = Some(now_ms);
-        say(&Event::Deaf { ms: DEAF_MS });
+        self.alone = Some(Alone { from_ms: now_ms, for_ms: DEAF_AT_MOST_MS, overrun: false });
+        say(&Event::Deaf);
+    }
+
+    /// Whether it is still to be left alone.
+    fn is_alone(&mut self, now_ms: u32) -> bool {
+        let Some(alone) = &mut self.alone else { return false };
+        if !alone.overrun && self.page.read(RSTAT) & QHLT0 != 0 {
+            *alone = Alone { from_ms: now_ms, for_ms: DEAF_MS, overrun: true };
+        }
+        if now_ms.wrapping_sub(alone.from_ms) < alone.for_ms {
+            return true;
+        }
+        self.alone = None;
+        say(&Event::Listening);
+        false
     }
 
     /// Sends back what has come.
     pub fn turn(&mut self, now_ms: u32) {
-        if let Some(since_ms) = self.deaf_ms {
-            if now_ms.wrapping_sub(since_ms) < DEAF_MS {
-                return;
-            }
-            self.deaf_ms = None;
-            say(&Event::Listening);
+        if self.is_alone(now_ms) {
+            return;
         }
         while let Some((frame, _)) = self.rx.next() {
             self.send_back(frame);
