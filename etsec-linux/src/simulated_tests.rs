@@ -12,7 +12,7 @@ use super::*;
 use crate::time::Delay;
 use crate::{Device, Options};
 
-const LIMIT: Duration = Duration::from_secs(10);
+const LIMIT: Duration = Duration::from_secs(60);
 
 fn open(spec: &str) -> Device {
     Device::open(spec, &Options::default()).unwrap()

@@ -129,7 +129,13 @@ fn an_adaptive_budget_grows_with_short_sleeps_and_goes_with_long_ones() {
     // In a strategy as well.
     let mut strategy = Strategy::new(Budget::Adaptive(Budget::MAX));
     let mut parker = Written::default();
-    strategy.wait(&mut parker, 0).unwrap();
+    // On a busy machine a sleep may last longer than it was meant to.
+    for _ in 0..100 {
+        strategy.wait(&mut parker, 0).unwrap();
+        if !strategy.present().is_zero() {
+            break;
+        }
+    }
     assert_eq!(strategy.present(), GROW_FROM);
     parker.sleep = Budget::MAX * 2;
     strategy.wait(&mut parker, 0).unwrap();

@@ -34,8 +34,9 @@ fn a_sleeping_port_is_woken_by_what_was_asked_for() {
     }
     // Ordinary traffic goes on all the time, and wakes it only where that is wanted.
     let script = r#"
-        kinds=$1 sends=$2; shift 2
-        "$@" --quiet --json wol -d sim,wire=tap:tap0 --mac 02:00:00:00:00:07 --on $kinds -t 4 &
+        kinds=$1 sends=$2 seconds=$3; shift 3
+        mac=02:00:00:00:00:07
+        "$@" --quiet --json wol -d sim,wire=tap:tap0 --mac $mac --on $kinds -t $seconds &
         port=$!
         trap 'kill $port 2>/dev/null' EXIT
         for try in $(seq 100); do ip link set tap0 up 2>/dev/null && break; sleep 0.05; done
@@ -58,7 +59,9 @@ fn a_sleeping_port_is_woken_by_what_was_asked_for() {
         ("arp,broadcast", "other", false),
     ] {
         let mut command = Command::new("unshare");
-        command.args(["-Urn", "bash", "-c", script, "bash", kinds, sends]);
+        // Where it must wake, for as long as that takes on a busy machine.
+        let seconds = if woken { "60" } else { "4" };
+        command.args(["-Urn", "bash", "-c", script, "bash", kinds, sends, seconds]);
         let output = command.args(words()).output().unwrap();
         let case = format!("{sends} on {kinds}: {}", said(&output));
         assert_eq!(code(&output), Some(if woken { 0 } else { 1 }), "{case}");

@@ -10,7 +10,7 @@ use etsec_core::{EventPort, Group, Line, Running};
 use etsec_linux::device::{Rx, Tx};
 use etsec_linux::{AnyBus, Device, Lines, Options, Waiter};
 
-const LIMIT: Duration = Duration::from_secs(5);
+const LIMIT: Duration = Duration::from_secs(60);
 /// Rings each way; those with an odd number are in the second group.
 const RINGS: usize = 4;
 /// Frames to each ring.

@@ -20,7 +20,7 @@ const LENGTH: usize = 4;
 /// How much is read at a time.
 const READ: usize = 65536;
 /// How long a station that reads nothing is waited for. It is gone then.
-const PATIENCE: Duration = Duration::from_secs(1);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A socket that one station at a time connects to.
 ///

@@ -34,7 +34,7 @@ use crate::{Line, Sim};
 /// How long a call of [`Server::run`] may overlook that it is to end.
 const LOOK: Duration = Duration::from_millis(200);
 /// How long a client that has hung up may take to be gone: as long as what it asked for last.
-const FAREWELL: Duration = Duration::from_secs(2);
+const FAREWELL: Duration = Duration::from_secs(30);
 /// More than this no client gets: all of it is filled with a pattern.
 const MOST_MEMORY: u64 = 256 << 20;
 

@@ -24,9 +24,9 @@ use crate::session::Session;
 /// The longest life of a process from its start on, its beginnings in which it takes over included.
 const LIFE: Duration = Duration::from_millis(60);
 /// How long a program may take to start or to stop, and the last frames to come back.
-const LIMIT: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_secs(60);
 /// Nothing has come back for this long: nothing will.
-const STILL: Duration = Duration::from_millis(500);
+const STILL: Duration = Duration::from_secs(10);
 
 /// Kills `kills` processes at random instants; what became of the frames.
 ///
@@ -64,7 +64,8 @@ pub fn run(session: &mut Session, log: &mut Log, kills: u64, seed: u64) -> Resul
     Ok(ledger.sums(accepted))
 }
 
-/// Waits until nothing comes back any more; how many frames the hardware has counted.
+/// Waits until the last frame has come back, for rings keep the order, or nothing does any more;
+/// how many frames the hardware has counted.
 fn settled(bed: &Bed, traffic: &Traffic) -> Result<u64> {
     let started = Instant::now();
     let (mut out, mut moved) = (traffic.out(), Instant::now());
@@ -74,7 +75,7 @@ fn settled(bed: &Bed, traffic: &Traffic) -> Result<u64> {
         if traffic.out() > out {
             (out, moved) = (traffic.out(), Instant::now());
         }
-        if moved.elapsed() >= STILL {
+        if traffic.next() == traffic.sent() || moved.elapsed() >= STILL {
             let accepted = bed.accepted()?;
             if accepted == traffic.sent() {
                 return Ok(accepted);

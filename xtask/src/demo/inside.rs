@@ -103,6 +103,8 @@ fn make_tap(log: &mut Log) -> Result<()> {
 fn ping(log: &mut Log) -> Result<u32> {
     let mut ping = run::tied("ping");
     ping.env("LC_ALL", "C").args(["-n", "-i", "0.05", "-c"]).arg(PINGS.to_string());
+    // It ends with the last reply, and on a busy machine that may take a while.
+    ping.args(["-w", "60"]);
     ping.arg(DRIVER.to_string());
     run::limited(ping, log, &mut Progress::new(), Some(STEP_LIMIT))?;
     Ok(replies(&log.text()?))

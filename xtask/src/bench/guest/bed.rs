@@ -21,8 +21,13 @@ use crate::session::Session;
 pub const MACS: [[u8; 6]; 2] = [[2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2]];
 /// Where our program for the kernel's driver is in the guest.
 pub const PEER: &str = "/bin/etsec-peer";
+/// A configuration file with which ports are looked after every 10 s only, and what is in it: that
+/// happens by the clock, and not for any packet.
+pub const NAPS: &str = "/naps.toml";
+const NAPS_TEXT: &str =
+    "[port.eth0.wait]\nnap-msecs = 10000\n[port.eth1.wait]\nnap-msecs = 10000\n";
 /// How long anything that the guest does may take; it takes milliseconds.
-pub const LIMIT: Duration = Duration::from_secs(20);
+pub const LIMIT: Duration = Duration::from_secs(60);
 /// How long the guest is left alone before a snapshot, so that all that is under way is through.
 const PAUSE: Duration = Duration::from_millis(30);
 /// How long an idle guest is looked at, to see what a tick of its timer costs.
@@ -204,7 +209,10 @@ fn boot(
         append: "hugepagesz=4M hugepages=8".to_owned(),
         modules: &modules,
         own_module: None,
-        files: vec![(PEER[1..].to_owned(), Some(peer))],
+        files: vec![
+            (PEER[1..].to_owned(), Some(peer)),
+            (NAPS[1..].to_owned(), Some(NAPS_TEXT.into())),
+        ],
     };
     Guest::boot(session, log, boot)
 }

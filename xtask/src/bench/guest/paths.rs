@@ -4,7 +4,7 @@
 use anyhow::{Context, Result, bail, ensure};
 use rustix::process::Signal;
 
-use super::bed::{Bed, Cost, Driver, FRAME, INTERRUPT, LIMIT, MACS, PEER};
+use super::bed::{Bed, Cost, Driver, FRAME, INTERRUPT, LIMIT, MACS, NAPS, PEER};
 use super::snapshot::Snapshot;
 use super::wire;
 use crate::guest::{Finished, Program};
@@ -140,7 +140,7 @@ fn received(bed: &mut Bed, path: Path, size: u64) -> Result<(Cost, Snapshot)> {
 }
 
 /// The command of ours, and how it is to speak.
-const ETSEC: [&str; 4] = ["/bin/etsec", "--quiet", "--json", "-v"];
+const ETSEC: [&str; 6] = ["/bin/etsec", "--quiet", "--json", "-v", "--config", NAPS];
 
 /// Starts what moves the frames, and waits until it is ready; none where the kernel does it.
 fn start(bed: &mut Bed, path: Path) -> Result<Option<Program>> {

@@ -1,12 +1,12 @@
 //! The project's own kernel module on QEMU's device tree as it is: the ethernet nodes become UIO
 //! devices with all that a port needs, and traffic flows through them.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
-use super::rig::Rig;
+use super::rig::{LIMIT, Rig};
 use super::{echo, quiet};
 use crate::guest::kernel::UIO;
 use crate::guest::kmod::MODULE;
@@ -65,11 +65,11 @@ pub fn interrupts(rig: &mut Rig) -> Result<String> {
     let (program, _) = rig.start_port(&format!("echo --quiet --device uio:{}", PORTS[1]))?;
     std::thread::sleep(PAUSE);
     let before = counts(rig)?;
-    for _ in 0..SINGLE {
+    let mut after = before;
+    for n in 1..=SINGLE {
         rig.wires[1].send(&[0xff; 60])?;
-        std::thread::sleep(PAUSE);
+        after = counted(rig, before[1] + n)?;
     }
-    let after = counts(rig)?;
     let [tx, rx, err] = [0, 1, 2].map(|line| after[line] - before[line]);
     // That a frame has been sent is told while the echo is still at work; let through with the
     // rest before it has been looked at, a line fires once more.
@@ -119,6 +119,22 @@ fn maps(found: &Value, name: &str) -> Vec<String> {
     let maps = devices.filter(|device| device["name"] == name).map(|device| &device["maps"]);
     let maps = maps.flat_map(|maps| maps.as_array().into_iter().flatten());
     maps.filter_map(|map| Some(map.as_str()?.to_owned())).collect()
+}
+
+/// Waits until the receive line of the second port has fired `rx` times, and until no line fires
+/// any more: a frame that came earlier would be seen to together with the one before.
+fn counted(rig: &mut Rig, rx: u64) -> Result<[u64; 3]> {
+    let until = Instant::now() + LIMIT;
+    let mut before = counts(rig)?;
+    loop {
+        std::thread::sleep(PAUSE);
+        let now = counts(rig)?;
+        if now == before && now[1] >= rx {
+            return Ok(now);
+        }
+        ensure!(Instant::now() < until, "tx, rx and err have fired {now:?} times, rx not {rx}");
+        before = now;
+    }
 }
 
 /// How often the lines of the second port have fired: tx, rx, err.

@@ -16,7 +16,7 @@ pub fn unbound(rig: &mut Rig) -> Result<String> {
     let (program, address) = rig.start_port("echo --quiet --device uio:eth0")?;
     let before = rig.guest.memory(address, PAGE_BYTES)?;
     send(rig, 0)?;
-    ensure!(rig.guest.memory(address, PAGE_BYTES)? != before, "no frame had arrived while it ran");
+    ensure!(rig.changes(address, &before)?, "no frame has arrived while it ran");
     rig.guest.write(&format!("{DRIVER}/unbind"), DEVICE)?;
     let ended = rig.guest.finish(program, LIMIT).context("after the device was removed")?;
     ensure!(ended.status == Some(1), "status {:?}: {}", ended.status, ended.err());

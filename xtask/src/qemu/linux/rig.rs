@@ -3,7 +3,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use rustix::process::Signal;
@@ -49,8 +49,11 @@ pub const PAGE_BYTES: usize = 4 << 20;
 const POOL: &str = "/sys/kernel/mm/hugepages/hugepages-4096kB";
 /// Where hugetlbfs is mounted.
 pub const HUGETLBFS: &str = "/dev/hugepages";
-/// How long a command may take to start or to stop; it takes a moment.
-pub const LIMIT: Duration = Duration::from_secs(20);
+/// How long anything may take that takes a moment: on a busy machine a process may stand still for
+/// seconds. It ends what would hang for ever, and judges nothing.
+pub const LIMIT: Duration = Duration::from_secs(60);
+/// Between two looks at memory.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// What differs between the machines that are booted.
 #[derive(Debug)]
@@ -220,6 +223,18 @@ impl Rig {
         let values = said.values();
         let named = |value: Value| Some((value["name"].as_str()?.to_owned(), value));
         Ok(values.into_iter().filter_map(named).collect())
+    }
+
+    /// Waits until memory from `address` on is not as it was `before`; whether that came about.
+    pub fn changes(&mut self, address: u64, before: &[u8]) -> Result<bool> {
+        let until = Instant::now() + LIMIT;
+        while self.guest.memory(address, before.len())? == before {
+            if Instant::now() >= until {
+                return Ok(false);
+            }
+            std::thread::sleep(LOOK);
+        }
+        Ok(true)
     }
 
     /// How many interrupts the kernel has counted for a line, by its name.
