@@ -3,6 +3,8 @@
 //!
 //! It puts the other files and the core together in the order that is safe. It knows no register.
 
+use std::time::Duration;
+
 use etsec_core::arena::ring_bytes;
 use etsec_core::errata::{Errata, Part};
 use etsec_core::event::Event;
@@ -91,6 +93,9 @@ impl Reception {
 
 /// How long a receiver that was found deaf is left alone.
 const REST_MS: u32 = 10_000;
+/// How often UIO is asked whether the device is gone, when its registers are, and how long between.
+const REMOVAL_LOOKS: u32 = 20;
+const REMOVAL_PAUSE: Duration = Duration::from_millis(10);
 
 /// A port that was found: everything that differs between silicon and model.
 pub(crate) struct Found {
@@ -254,11 +259,11 @@ impl Device<Running<AnyBus>> {
     /// milliseconds that may wrap. A new link is told to the controller.
     ///
     /// # Errors
-    /// [`Error::Device`] if the controller no longer answers.
+    /// [`Error::Device`] if the controller no longer answers, [`Error::Removed`] if that is because
+    /// the kernel has taken it away.
     pub fn service(&mut self, now_ms: u32) -> Result<Service, Error> {
-        let name = self.name.clone();
-        let error = |source| Error::Device { name: name.clone(), source };
-        let events = self.port.tick(now_ms, &mut Delay).map_err(error)?;
+        let ticked = self.port.tick(now_ms, &mut Delay);
+        let events = ticked.map_err(|source| self.failed(source))?;
         let rests = |reception: &Reception| {
             let left = |again: u32| again.wrapping_sub(now_ms) as i32 > 0;
             reception.again_ms.is_some_and(left)
@@ -276,9 +281,24 @@ impl Device<Running<AnyBus>> {
         if let Ok(Some(LinkChange::Up(link))) = link
             && self.port.config().link != link
         {
-            self.port.set_link(link, &mut Delay).map_err(error)?;
+            let set = self.port.set_link(link, &mut Delay);
+            set.map_err(|source| self.failed(source))?;
         }
         Ok(Service { events, link })
+    }
+
+    /// Why the controller does not answer. Registers are taken out of a process a moment before UIO
+    /// knows that the device is gone, so that is asked again.
+    fn failed(&self, source: etsec_core::Error) -> Error {
+        if source == etsec_core::Error::Gone {
+            for _ in 0..REMOVAL_LOOKS {
+                if let Err(removed) = self.waiter.look_for() {
+                    return removed;
+                }
+                std::thread::sleep(REMOVAL_PAUSE);
+            }
+        }
+        Error::Device { name: self.name.clone(), source }
     }
 
     /// Stops the controller. Frames still in descriptors stay there.

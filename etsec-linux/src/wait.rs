@@ -413,6 +413,17 @@ impl Waiter {
         Ok(())
     }
 
+    /// Whether the devices are still there.
+    ///
+    /// # Errors
+    /// [`Error::Removed`] if one has been taken away.
+    pub fn look_for(&self) -> Result<(), Error> {
+        self.sources.iter().try_for_each(|source| match &source.from {
+            Origin::Uio(uio) => uio.check(),
+            Origin::Event { .. } => Ok(()),
+        })
+    }
+
     /// Takes the beat, without which the timer would not go on; false if there was none.
     fn take_beat(&mut self) -> Result<bool, Error> {
         let Some(beat) = &mut self.beat else { return Ok(false) };

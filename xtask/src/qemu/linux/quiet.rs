@@ -10,9 +10,10 @@ use super::rig::{HUGETLBFS, LIMIT, PAGE_BYTES, PAGES, PEER, Rig, SERVER};
 use super::serve::{download, ping};
 use crate::capture;
 
-/// Frames that are sent at once. A ring has 256 descriptors, and two times this many must fit into
-/// it: QEMU may die when it finds a ring full (HW 15.3).
-pub const FRAMES: usize = 120;
+/// Frames that are sent at once. A ring has 256 descriptors; two times this many must fit into it,
+/// beside the 32 that its owner may have in its hands: QEMU may die when it finds a ring full (HW
+/// 15.3).
+pub const FRAMES: usize = 100;
 /// How long they are given to do harm.
 const WAIT: Duration = Duration::from_millis(200);
 
