@@ -91,7 +91,7 @@ fn sent(bed: &mut Bed, size: u64) -> Result<(Cost, Snapshot)> {
             return succeeded(bed.guest.run(&[PEER, "send", "eth0", &size, &number])?).map(drop);
         }
         let words = ["send", "--device", "uio:eth0", "--size", &size, "--count", &number];
-        let said = succeeded(bed.guest.run(&[&ETSEC[..], &words].concat())?)?;
+        let said = succeeded(bed.guest.run(&[&ETSEC[..], &words, &LAZY].concat())?)?;
         ensure!(counted(&said, 0, "tx")? == count, "not all frames were sent: {}", said.out());
         Ok(())
     })
@@ -140,7 +140,9 @@ fn received(bed: &mut Bed, path: Path, size: u64) -> Result<(Cost, Snapshot)> {
 }
 
 /// The command of ours, and how it is to speak.
-const ETSEC: [&str; 6] = ["/bin/etsec", "--quiet", "--json", "-v", "--config", NAPS];
+const ETSEC: [&str; 4] = ["/bin/etsec", "--quiet", "--json", "-v"];
+/// And when it is to look after its ports.
+const LAZY: [&str; 2] = ["--config", NAPS];
 
 /// Starts what moves the frames, and waits until it is ready; none where the kernel does it.
 fn start(bed: &mut Bed, path: Path) -> Result<Option<Program>> {
@@ -150,7 +152,7 @@ fn start(bed: &mut Bed, path: Path) -> Result<Option<Program>> {
             Path::Forward => (&["forward", "uio:eth0", "uio:eth1"], 2),
             Path::Rx | Path::Tx => (&["receive", "--device", "uio:eth0"], 1),
         };
-        let program = bed.guest.start(&[&ETSEC[..], words].concat())?;
+        let program = bed.guest.start(&[&ETSEC[..], words, &LAZY].concat())?;
         let mut started = 0;
         bed.guest.line(&program, "a running port", LIMIT, |line| {
             started += u32::from(line.text.contains(": started, station address "));
