@@ -140,8 +140,10 @@ impl Strategy {
         P::Woken: Wakes,
     {
         let idle = std::mem::replace(&mut self.done, done) == done;
-        if idle && self.ended == Ended::Woken {
-            self.counters.spurious += 1;
+        match self.ended {
+            Ended::Woken if idle => self.counters.spurious += 1,
+            Ended::Otherwise if !idle && self.counters.slept > 0 => self.counters.unheard += 1,
+            _ => {}
         }
         if idle && self.ended == Ended::Found {
             // What is found cannot be taken now: no reason to be awake.

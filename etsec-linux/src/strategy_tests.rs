@@ -170,3 +170,20 @@ fn only_what_came_while_somebody_slept_is_late() {
     strategy.note_late(after, after + Duration::from_micros(100));
     assert_eq!(strategy.counters.latency.rows().collect::<Vec<_>>(), [(Some(128), 1)]);
 }
+
+#[test]
+fn what_the_end_of_a_nap_finds_was_not_heard_of() {
+    let mut strategy = Strategy::new(Budget::Off);
+    // The end of a nap, the end of another one with something to do, and a frame's interrupt.
+    let sleeps = [(false, 0), (false, 0), (true, 1), (true, 2)];
+    for (by_frame, done) in sleeps {
+        let mut parker = Written { by_frame, ..Written::default() };
+        strategy.wait(&mut parker, done).unwrap();
+    }
+    let WaitCounters { slept, woken, unheard, .. } = strategy.counters;
+    assert_eq!((slept, woken, unheard), (4, 2, 1));
+    // What was done before the first sleep was not waited for.
+    let mut strategy = Strategy::new(Budget::Off);
+    strategy.wait(&mut Written::default(), 7).unwrap();
+    assert_eq!(strategy.counters.unheard, 0);
+}

@@ -170,6 +170,20 @@ impl Waiter {
     /// # Errors
     /// What the system says; [`Error::OutOfRange`] for a number above 31.
     pub fn also(&mut self, fd: impl AsFd, number: u32) -> Result<(), Error> {
+        self.add(fd, number, epoll::EventFlags::IN)
+    }
+
+    /// As [`Waiter::also`], but once for each time that something new comes, whether or not the
+    /// last was taken: a listener whose clients cannot be let in for now does not keep anybody
+    /// awake. Nothing that comes between two waits is missed.
+    ///
+    /// # Errors
+    /// As [`Waiter::also`].
+    pub fn also_news(&mut self, fd: impl AsFd, number: u32) -> Result<(), Error> {
+        self.add(fd, number, epoll::EventFlags::IN | epoll::EventFlags::ET)
+    }
+
+    fn add(&self, fd: impl AsFd, number: u32, flags: epoll::EventFlags) -> Result<(), Error> {
         if number >= u32::BITS {
             return Err(Error::OutOfRange {
                 what: "number of a descriptor to wait for",
@@ -178,8 +192,7 @@ impl Waiter {
             });
         }
         let data = epoll::EventData::new_u64(ALSO | u64::from(number) << 8);
-        epoll::add(&self.epoll, fd, data, epoll::EventFlags::IN)
-            .map_err(system("poll another descriptor"))
+        epoll::add(&self.epoll, fd, data, flags).map_err(system("poll another descriptor"))
     }
 
     /// Takes out those devices that stand for any of `lines`, for a thread of its own that waits

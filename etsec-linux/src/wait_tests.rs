@@ -163,6 +163,19 @@ fn another_descriptor_ends_waits_while_it_is_readable() {
 }
 
 #[test]
+fn another_descriptor_ends_one_wait_for_each_news_of_it() {
+    let (mut waiter, ..) = bell();
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    waiter.also_news(&reader, 3).unwrap();
+    for _ in 0..3 {
+        // Nobody takes it, and it comes before the wait.
+        writer.write_all(&[1]).unwrap();
+        assert_eq!(waiter.wait(LONG).unwrap(), Woken { also: 1 << 3, ..Woken::default() });
+        assert_eq!(waiter.wait(SHORT).unwrap(), Woken::default());
+    }
+}
+
+#[test]
 fn beside_a_line_are_those_that_share_its_interrupt() {
     let (all, _kernel) = interrupt(0);
     let one = Waiter::uio(vec![(all, Lines::ALL)]).unwrap();

@@ -19,6 +19,9 @@ pub struct WaitCounters {
     pub woken: u64,
     /// Of those: there was nothing to do.
     pub spurious: u64,
+    /// Something else ended a sleep, and there was something to do all the same: as chance will
+    /// have it now and then. If it was so each time, interrupts would not arrive.
+    pub unheard: u64,
     /// How late the thread was back from its sleep.
     pub latency: Latency,
 }

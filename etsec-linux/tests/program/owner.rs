@@ -37,7 +37,11 @@ pub struct Owner {
 impl Owner {
     /// A device of its own, so that tests beside this one do not meet it.
     pub fn start(dir: &Path, words: &[&str]) -> Self {
-        let device = format!("sim,wire=pcap:,{}/sent.pcap", dir.display());
+        Self::start_on(format!("sim,wire=pcap:,{}/sent.pcap", dir.display()), words)
+    }
+
+    /// A device that no other test has.
+    pub fn start_on(device: String, words: &[&str]) -> Self {
         let words = [&["-v", "echo", "--device", &device], words].concat();
         let mut child = etsec(&words).spawn().unwrap();
         let mut said = BufReader::new(child.stderr.take().unwrap()).lines();

@@ -47,7 +47,7 @@ pub struct Waits {
 impl Waits {
     /// What a strategy has counted.
     pub fn of(strategy: &Strategy) -> Self {
-        let WaitCounters { polled, in_time, slept, woken, spurious, latency, .. } =
+        let WaitCounters { polled, in_time, slept, woken, spurious, unheard, latency, .. } =
             strategy.counters();
         let counts = [
             ("polled", *polled),
@@ -55,6 +55,7 @@ impl Waits {
             ("slept", *slept),
             ("woken", *woken),
             ("spurious", *spurious),
+            ("unheard", *unheard),
         ];
         let bound = |end: Option<u64>| end.map_or("more".to_owned(), |end| end.to_string());
         let late_usecs = latency.rows().map(|(end, count)| (bound(end), count)).collect();

@@ -20,6 +20,7 @@ use crate::counters::{PortCounters, Waits};
 use crate::naps::{Events, Naps};
 use crate::observe::registers;
 use crate::settings::{Live, Settings};
+use crate::signals::Stop;
 
 /// How often a device is looked after.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -28,9 +29,10 @@ const FINDS_A_LOOK: u32 = 16;
 /// Longest sleep while somebody is about to ask.
 const ASKED: Duration = Duration::from_millis(20);
 /// The numbers of descriptors that end waits: those who come to ask about this device, and about
-/// the one it is paired with.
+/// the one it is paired with; and the user who wants to end.
 const OURS: u32 = 0;
 const OTHERS: u32 = 1;
+const STOP: u32 = 2;
 
 /// A running device without its queues.
 pub struct Keeper {
@@ -55,12 +57,14 @@ pub struct Keeper {
 }
 
 impl Keeper {
-    /// Keeps a device that has just been started; what is left of it besides its queues.
+    /// Keeps a device that has just been started; what is left of it besides its queues. Its waits
+    /// end when `stop` is asked for.
     pub fn new(
         name: String,
         mut device: Device<Running<AnyBus>>,
         clock_1588: Option<PtpClock<AnyBus>>,
         mut settings: Settings,
+        stop: &Stop,
     ) -> Result<Self> {
         settings.mac = device.config.station;
         // Commands sleep for as long as nothing happens; this is how the port is looked after.
@@ -82,8 +86,12 @@ impl Keeper {
         };
         beats?;
         keeper.control = listen(&keeper.name);
-        if let (Some(device), Some(control)) = (&mut keeper.device, &keeper.control) {
-            device.waiter.also(control, OURS)?;
+        if let Some(Device { waiter, .. }) = &mut keeper.device {
+            stop.wake(waiter, STOP)?;
+            if let Some(control) = &keeper.control {
+                // Who cannot be let in for now is no reason to stay awake.
+                waiter.also_news(control, OURS)?;
+            }
         }
         // Not the wire: if that has failed already, the run is what tells, with its counters.
         keeper.service(now)?;
@@ -190,7 +198,7 @@ impl Keeper {
         if let (Some(one), Some(other)) = (&mut self.device, &other.device) {
             one.waiter.include(&other.waiter)?;
             if let Some(control) = theirs {
-                one.waiter.also(control, OTHERS)?;
+                one.waiter.also_news(control, OTHERS)?;
             }
         }
         Ok(())

@@ -71,7 +71,7 @@ impl Station {
         let opened = setup.open(&context.tracer)?;
         // Now, so that threads of the simulator stay free to run elsewhere.
         context.pin()?;
-        Self::start(setup, opened)
+        Self::start(setup, opened, &context.stop)
     }
 
     /// Opens and starts two devices that hold each other's buffers.
@@ -79,13 +79,13 @@ impl Station {
         let mut opened = Setup::open_all(&[a, b], &context.tracer)?.into_iter();
         context.pin()?;
         let mut start = |setup| match opened.next() {
-            Some(opened) => Self::start(setup, opened),
+            Some(opened) => Self::start(setup, opened, &context.stop),
             None => bail!("no device was opened"),
         };
         Ok([start(a)?, start(b)?])
     }
 
-    fn start(setup: &Setup, mut opened: Opened) -> Result<Self> {
+    fn start(setup: &Setup, mut opened: Opened, stop: &Stop) -> Result<Self> {
         let (name, mtu) = (setup.device.to_string(), fit(setup.settings.mtu));
         let clock = opened.clock.take();
         let mut device = opened.start()?;
@@ -99,7 +99,7 @@ impl Station {
         let pool = device.pool.clone();
         // Of a ring that was taken over, some may be on their way.
         let level = rx.pending().max(setup.lent()?);
-        let keeper = Keeper::new(name, device, clock, setup.settings.clone())?;
+        let keeper = Keeper::new(name, device, clock, setup.settings.clone(), stop)?;
         let Settings { vlan, ptp, .. } = setup.settings;
         if ptp.tx_stamps {
             tx.permit_stamps(keeper.clock());

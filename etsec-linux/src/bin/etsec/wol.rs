@@ -116,6 +116,7 @@ fn watch(
 ) -> Result<bool> {
     let started = Instant::now();
     let mut notify = Notify::ready();
+    context.stop.wake(waiter, 0)?;
     while !context.stop.asked() && args.duration.is_none_or(|limit| started.elapsed() < limit) {
         waiter.enable(Lines::ALL)?;
         waiter.wait(Some(NAP))?;

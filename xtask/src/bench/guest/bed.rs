@@ -21,11 +21,10 @@ use crate::session::Session;
 pub const MACS: [[u8; 6]; 2] = [[2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2]];
 /// Where our program for the kernel's driver is in the guest.
 pub const PEER: &str = "/bin/etsec-peer";
-/// A configuration file with which ports are looked after every 10 s only, and what is in it: that
-/// happens by the clock, and not for any packet.
+/// A configuration file with which ports are looked after every second only, and what is in it:
+/// that happens by the clock, and not for any packet.
 pub const NAPS: &str = "/naps.toml";
-const NAPS_TEXT: &str =
-    "[port.eth0.wait]\nnap-msecs = 10000\n[port.eth1.wait]\nnap-msecs = 10000\n";
+const NAPS_TEXT: &str = "[port.eth0.wait]\nnap-msecs = 1000\n[port.eth1.wait]\nnap-msecs = 1000\n";
 /// How long anything that the guest does may take; it takes milliseconds.
 pub const LIMIT: Duration = Duration::from_secs(60);
 /// How long the guest is left alone before a snapshot, so that all that is under way is through.

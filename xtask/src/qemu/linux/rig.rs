@@ -33,10 +33,10 @@ pub const MACS: [&str; 2] = ["02:00:00:00:00:01", "02:00:00:00:00:02"];
 pub const WWW: &str = "/srv";
 /// The file in it.
 pub const FILE: &str = "download.bin";
-/// A configuration file with which a port is looked after every 10 s only.
+/// A configuration file with which a port is looked after every second only.
 pub const NAPS: &str = "/naps.toml";
 /// What is in it.
-const NAPS_TEXT: &str = "[port.eth1.wait]\nnap-msecs = 10000\n";
+const NAPS_TEXT: &str = "[port.eth1.wait]\nnap-msecs = 1000\n";
 /// The length of the file that can be downloaded.
 const FILE_BYTES: usize = 4 << 20;
 /// Makes `uio_pdrv_genirq` take every node that is meant for it.

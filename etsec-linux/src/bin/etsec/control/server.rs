@@ -14,7 +14,7 @@ use etsec_linux::Roots;
 
 use super::{Answer, Request, path};
 
-/// Who may ask at a time.
+/// Who may be about to ask at a time, and how many are let in at a time.
 const CLIENTS: usize = 64;
 /// The longest request in bytes.
 const REQUEST: usize = 1 << 16;
@@ -68,11 +68,12 @@ impl Server {
         !self.clients.is_empty()
     }
 
-    /// Answers all who have asked, and waits for nobody.
+    /// Answers all who have asked, and waits for nobody. Who finds no place gets that of the one
+    /// who has been silent for longest; who cannot be let in, for want of descriptors for example,
+    /// is tried again the next time.
     pub fn serve(&mut self, mut answer: impl FnMut(Request) -> Answer) {
-        while self.clients.len() < CLIENTS
-            && let Ok((stream, _)) = self.listener.accept()
-        {
+        for _ in 0..CLIENTS {
+            let Ok((stream, _)) = self.listener.accept() else { break };
             if stream.set_nonblocking(true).is_ok() {
                 self.clients.push(Client { stream, request: Vec::new(), since: Instant::now() });
             }
@@ -85,6 +86,9 @@ impl Server {
                 false
             }
         });
+        // Those who have asked have been answered by now: the others are silent.
+        let many = self.clients.len().saturating_sub(CLIENTS);
+        self.clients.drain(..many);
     }
 }
 
@@ -176,6 +180,34 @@ mod tests {
         assert_eq!(ask(&roots, "uio:eth0", &set, &stop).unwrap_err().to_string(), "uio:eth0: no x");
         thread.join().unwrap();
         assert!(ask(&roots, "uio:eth0", &Request::Show, &stop).is_err(), "the socket has gone");
+    }
+
+    #[test]
+    fn those_who_come_and_say_nothing_keep_nobody_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut server = Server::open(&Roots::below(dir.path()), "uio:eth0").unwrap();
+        let silent: Vec<_> = (0..3 * CLIENTS)
+            .map(|n| {
+                let stream = UnixStream::connect(&server.path).unwrap();
+                if n % CLIENTS == CLIENTS - 1 {
+                    server.serve(|_| unreachable!("nobody has asked"));
+                }
+                stream
+            })
+            .collect();
+        assert_eq!(server.clients.len(), CLIENTS);
+        let mut asks = UnixStream::connect(&server.path).unwrap();
+        asks.write_all(b"\"show\"\n").unwrap();
+        server.serve(|_| Answer::Done(json!(7)));
+        let mut answer = String::new();
+        asks.read_to_string(&mut answer).unwrap();
+        assert_eq!(answer, "{\"done\":7}\n");
+        // The first ones have been sent away, the last ones may still ask.
+        let is_open = |mut stream: &UnixStream| {
+            stream.set_nonblocking(true).unwrap();
+            stream.read(&mut [0]).is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
+        };
+        assert!(!is_open(&silent[0]) && is_open(silent.last().unwrap()));
     }
 
     #[test]

@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 use super::{Live, Section, Settings, Wrong, fit};
 use crate::run::NAP;
 
-/// Milliseconds of the longest sleep, from and to.
-const NAPS: (i64, i64) = (10, 10_000);
+/// Milliseconds of the longest sleep, from and to. A controller has to be looked after at least
+/// once a second, or hangs and errors are not ended in time.
+const NAPS: (i64, i64) = (10, 1000);
 
 /// Waiting for frames.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
