@@ -129,6 +129,14 @@ impl<B: Bus> EventPort<B> {
         self.bus.observe();
     }
 
+    /// Whether there is anything for [`EventPort::recover`]: for who is woken by one interrupt for
+    /// all lines, and need not look after the controller for each frame. It reads one register, and
+    /// acknowledges nothing. A bus without a device has always something: the tick tells of it.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        IEVENT.on(&self.bus).peek().intersects(RECOVERED)
+    }
+
     /// As [`EventPort::mend`], and counts the events by cause. What failed before is seen in the
     /// rings from here on.
     pub fn recover(&mut self) -> Event {

@@ -172,6 +172,27 @@ fn several_ports_of_one_controller_share_the_errors_between_them() {
     live.finish();
 }
 
+/// Who is woken by one interrupt for all lines tells an error from a frame by that.
+#[test]
+fn whether_something_has_failed_is_seen_and_nothing_acknowledged() {
+    let mut live = Live::new();
+    live.send(0, &frame(PEER, STATION, 60, 0));
+    live.sim.receive(&frame(STATION, PEER, 60, 0));
+    let mut port = live.port.events();
+    assert!(!port.has_failed(), "frames alone");
+    live.sim.inject(Fault::Parity);
+    let before = events(&live);
+    assert!(port.has_failed());
+    assert_eq!(events(&live), before);
+    assert_eq!(port.recover(), Event::DPE);
+    assert!(!port.has_failed());
+    live.sim.inject(Fault::BusDead);
+    assert!(port.has_failed(), "the tick has to tell of that");
+    live.sim.mend(Fault::BusDead);
+    live.reap();
+    live.finish();
+}
+
 #[test]
 fn a_device_that_is_gone_has_no_events() {
     let live = Live::new();

@@ -15,7 +15,7 @@ const WHAT: &str = "--package etsec-core --package etsec-sim --package etsec-lin
     --package etsec-tests --all-features --no-fail-fast --lib --bins --tests";
 
 /// Tests that cannot be had under user-mode emulation, and what judges the same thing elsewhere.
-const NOT_EMULATED: [(&str, &str); 13] = [
+const NOT_EMULATED: [(&str, &str); 14] = [
     // The page map in /proc is of the host's addresses, not of the emulated program's.
     ("pagemap::tests::this_process_sees_its_own_pages", "suite guest: a real page map"),
     ("hugepage::tests::the_record_is_locked", "suite guest: real huge pages"),
@@ -24,6 +24,7 @@ const NOT_EMULATED: [(&str, &str); 13] = [
     ("wait::tests::bells_are_taken", "suite tests; bells are of simulated devices only"),
     ("two_threads_are_woken_by_the_rings", "suite tests; bells are of simulated devices only"),
     ("another_descriptor_ends", "suite tests; bells are of simulated devices only"),
+    ("frames_behind_one_interrupt", "suite tests; bells are of simulated devices only"),
     ("who_looks_too_early", "suite tests; bells are of simulated devices only"),
     ("no_wake_up_is_lost_by", "suite tests; bells are of simulated devices only"),
     ("two_waiters_on_one_device", "suite tests; bells are of simulated devices only"),

@@ -45,8 +45,8 @@ pub struct Waits {
 }
 
 impl Waits {
-    /// What a strategy has counted.
-    pub fn of(strategy: &Strategy) -> Self {
+    /// What a strategy has counted, and how often the port was looked after.
+    pub fn of(strategy: &Strategy, services: u64) -> Self {
         let WaitCounters { polled, in_time, slept, woken, spurious, unheard, latency, .. } =
             strategy.counters();
         let counts = [
@@ -56,6 +56,7 @@ impl Waits {
             ("woken", *woken),
             ("spurious", *spurious),
             ("unheard", *unheard),
+            ("services", services),
         ];
         let bound = |end: Option<u64>| end.map_or("more".to_owned(), |end| end.to_string());
         let late_usecs = latency.rows().map(|(end, count)| (bound(end), count)).collect();
@@ -106,7 +107,7 @@ impl PortCounters {
 
     /// The same with how its waits have ended, if there were any.
     pub fn with_waits(self, waits: Waits) -> Self {
-        let any = waits.counts.values().any(|count| *count > 0);
+        let any = waits.counts.iter().any(|(name, count)| *name != "services" && *count > 0);
         PortCounters { wait: any.then_some(waits), ..self }
     }
 
@@ -261,13 +262,13 @@ sim, after 2.5 s:
     fn waits_are_shown_if_there_were_any() {
         use std::time::Instant;
         let mut strategy = Strategy::new(etsec_linux::Budget::Off);
-        let none = counters().ports.remove(0).with_waits(Waits::of(&strategy));
+        let none = counters().ports.remove(0).with_waits(Waits::of(&strategy, 0));
         assert!(none.wait.is_none());
         let due = Instant::now();
         for micros in [3, 700, 3] {
             strategy.note_late(due, due + Duration::from_micros(micros));
         }
-        let mut waits = Waits::of(&strategy);
+        let mut waits = Waits::of(&strategy, 0);
         waits.counts.insert("slept", 3);
         let port = counters().ports.remove(0).with_waits(waits);
         let json = serde_json::to_value(&port).unwrap();

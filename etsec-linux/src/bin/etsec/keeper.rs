@@ -17,7 +17,7 @@ use etsec_sim::ends::WireError;
 
 use crate::control::{Answer, Request, Server, State};
 use crate::counters::{PortCounters, Waits};
-use crate::naps::{Events, Naps};
+use crate::naps::{Events, Naps, sift};
 use crate::observe::registers;
 use crate::settings::{Live, Settings};
 use crate::signals::Stop;
@@ -48,6 +48,8 @@ pub struct Keeper {
     name: String,
     clock: Clock,
     looked: Instant,
+    /// How often it was looked after.
+    services: u64,
     /// What the port is set to at this moment.
     settings: Settings,
     /// Where others ask for that, and change it.
@@ -79,6 +81,7 @@ impl Keeper {
             device: Some(device),
             clock: Clock::start(),
             looked: now,
+            services: 0,
             settings,
             control: None,
             clock_1588,
@@ -151,6 +154,7 @@ impl Keeper {
 
     fn service(&mut self, now: Instant) -> Result<()> {
         self.looked = now;
+        self.services += 1;
         let Some(device) = &mut self.device else { return Ok(()) };
         let service = device.service(self.clock.now_ms())?;
         if !service.events.is_empty() {
@@ -166,7 +170,7 @@ impl Keeper {
             let (settings, clock) = (&mut self.settings, &mut self.clock_1588);
             let Device { port, link, config, .. } = device;
             let mut live = Live { port, link, clock, config };
-            let waits = Waits::of(&self.strategy);
+            let waits = Waits::of(&self.strategy, self.services);
             control.serve(|request| answer(request, settings, &mut live, &waits));
             self.strategy.set_budget(settings.wait.budget());
         }
@@ -189,6 +193,7 @@ impl Keeper {
         let acknowledge = |line| self.events.take(line);
         let mut nap = Nap { waiter, lines, limit, acknowledge, look };
         let woken = self.strategy.wait(&mut nap, done)?;
+        let woken = woken.map(|woken| sift(woken, &self.events, None));
         Ok(self.is_look_due(woken.as_ref()))
     }
 
@@ -221,6 +226,7 @@ impl Keeper {
         let waiters = [&mut one.waiter, &mut two.waiter];
         let mut naps = Naps { waiters, events: [&self.events, &other.events], lines, limit, look };
         let woken = self.strategy.wait(&mut naps, done)?;
+        let woken = woken.map(|woken| sift(woken, &self.events, Some(&other.events)));
         if woken.is_some_and(|woken| woken.included.err || woken.also & 1 << OTHERS != 0) {
             other.hurry();
         }
@@ -268,7 +274,7 @@ impl Keeper {
         let faults = *device.port.faults();
         let name = self.name.clone();
         let counters = PortCounters::new(name, rx, tx, &faults, &mib);
-        let counters = counters.with_waits(Waits::of(&self.strategy));
+        let counters = counters.with_waits(Waits::of(&self.strategy, self.services));
         let device = device.stop().map_err(|(_, error)| error.into());
         Ok(End { counters, device, name: self.name.clone() })
     }
@@ -362,3 +368,6 @@ impl std::fmt::Debug for Keeper {
 fn wire_failure(error: WireError, device: &str) -> anyhow::Error {
     anyhow::Error::new(error).context(format!("{device}: the wire has failed"))
 }
+
+#[cfg(test)]
+mod tests;

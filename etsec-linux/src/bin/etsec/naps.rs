@@ -1,5 +1,5 @@
-//! Waiting for one of two devices at once, and acknowledging what was waited for. It knows lines
-//! and events, no frame.
+//! Waiting for one of two devices at once, acknowledging what was waited for, and telling errors
+//! from it. It knows lines and events, no frame.
 
 use std::time::Duration;
 
@@ -31,6 +31,19 @@ impl Events {
             second.take(line);
         }
     }
+
+    /// Whether there are any that the device has to be looked after for.
+    fn have_failed(&self) -> bool {
+        self.first.has_failed() || self.second.as_ref().is_some_and(EventPort::has_failed)
+    }
+}
+
+/// Sees of a wake-up whether something has failed. Where there is one interrupt for all lines, each
+/// frame comes with the error line, and a look at a register tells whether that is for a reason.
+pub fn sift(mut woken: Woken, ours: &Events, others: Option<&Events>) -> Woken {
+    woken.lines.err = woken.lines.err && ours.have_failed();
+    woken.included.err = woken.included.err && others.is_some_and(Events::have_failed);
+    woken
 }
 
 /// Who sleeps for two devices, the second of which is [included](Waiter::include) by the first.
