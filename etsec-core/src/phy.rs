@@ -22,11 +22,13 @@ mod ability;
 mod clause22;
 mod error;
 mod fixed;
+mod setting;
 mod status;
 
 pub use ability::{Abilities, Advertisement};
 pub use error::PhyError;
 pub use fixed::FixedLink;
+pub use setting::PhySetting;
 pub use status::PhyStatus;
 
 use clause22::{Configured, read, write};

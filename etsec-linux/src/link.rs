@@ -4,7 +4,7 @@
 //! the change.
 
 use etsec_core::link::{FlowControl, Interface, Link, Pause, Speed};
-use etsec_core::phy::{self, Advertisement, FixedLink, LinkChange, Phy, PhyError};
+use etsec_core::phy::{self, Advertisement, FixedLink, LinkChange, Phy, PhyError, PhySetting};
 
 use crate::config::PortConfig;
 use crate::error::Error;
@@ -26,9 +26,11 @@ pub struct LinkMonitor {
     source: LinkSource,
     mdio: SharedMdio,
     interface: Interface,
-    /// Whether the PHY negotiates, and not just does as it was told.
-    negotiates: bool,
+    /// The link that the PHY was given; `None`: it negotiates.
+    forced: Option<Link>,
     flow_control: FlowControl,
+    /// What the PHY was set to when it had last been told something; `None`: not looked at yet.
+    setting: Option<PhySetting>,
 }
 
 impl LinkMonitor {
@@ -54,8 +56,9 @@ impl LinkMonitor {
             source,
             mdio,
             interface,
-            negotiates: forced.is_none(),
+            forced,
             flow_control,
+            setting: None,
         };
         let link_error = |source| Error::Link { name: name.into(), source };
         if let Some(link) = forced {
@@ -107,8 +110,9 @@ impl LinkMonitor {
                     source: LinkSource::Phy(Phy::new(phy.address())),
                     mdio,
                     interface,
-                    negotiates: forced.is_none(),
+                    forced,
                     flow_control: options.flow_control,
+                    setting: None,
                 }));
             }
         }
@@ -117,11 +121,15 @@ impl LinkMonitor {
     }
 
     /// Tells what has changed since the last call; to be called a few times a second with a clock
-    /// of milliseconds.
+    /// of milliseconds. A PHY that turns out to have been reset, or set by somebody else, when its
+    /// link is lost is set as it was to be once more.
     ///
     /// # Errors
-    /// As [`Phy::poll`]; the next call tries again.
+    /// As [`Phy::poll`], [`Phy::autonegotiate`] and [`Phy::force`]; the next call tries again.
     pub fn poll(&mut self, now_ms: u32) -> Result<Option<LinkChange>, PhyError> {
+        if self.link().is_none() {
+            self.keep_setting()?;
+        }
         let change = match &mut self.source {
             LinkSource::Phy(phy) => phy.poll(&mut self.mdio, now_ms)?,
             LinkSource::Fixed(fixed) => fixed.poll(),
@@ -132,6 +140,20 @@ impl LinkMonitor {
         })
     }
 
+    /// Looks whether a PHY without a link is still set to what it was, and tells it again if not.
+    fn keep_setting(&mut self) -> Result<(), PhyError> {
+        let LinkSource::Phy(phy) = &mut self.source else { return Ok(()) };
+        // One that resets itself is looked at the next time.
+        let Some(now) = phy.setting(&mut self.mdio)? else { return Ok(()) };
+        if *self.setting.get_or_insert(now) == now {
+            return Ok(());
+        }
+        log::warn!("somebody else has set PHY {}, or reset it: it is set again", phy.address());
+        tell(phy, &mut self.mdio, self.interface, self.forced, self.flow_control)?;
+        self.setting = None;
+        Ok(())
+    }
+
     /// Changes where flow control comes from. Returns a link that is up and stays up, to be told to
     /// the controller; one that has to be negotiated anew is told of by [`LinkMonitor::poll`].
     ///
@@ -140,11 +162,11 @@ impl LinkMonitor {
     pub fn set_flow_control(&mut self, wanted: FlowControl) -> Result<Option<Link>, PhyError> {
         let offered = wanted.offered() != self.flow_control.offered();
         if let LinkSource::Phy(phy) = &mut self.source
-            && self.negotiates
+            && self.forced.is_none()
             && offered
         {
-            let offer = Advertisement::for_interface(self.interface, wanted.offered());
-            phy.autonegotiate(&mut self.mdio, offer)?;
+            tell(phy, &mut self.mdio, self.interface, None, wanted)?;
+            self.setting = None;
         }
         self.flow_control = wanted;
         Ok(self.link())
@@ -180,6 +202,7 @@ fn find(mdio: &mut SharedMdio, config: &PortConfig) -> Result<Option<Phy>, PhyEr
     }
 }
 
+/// Gets the link of a PHY going, unless it is as it should be.
 fn begin(
     mut phy: Phy,
     mdio: &mut SharedMdio,
@@ -187,17 +210,30 @@ fn begin(
     forced: Option<Link>,
     flow_control: FlowControl,
 ) -> Result<Phy, PhyError> {
-    if let Some(link) = forced {
-        phy.force(mdio, link)?;
-        return Ok(phy);
-    }
-    let offered = flow_control.offered();
-    if offered == Pause::BOTH
+    if forced.is_none()
+        && flow_control.offered() == Pause::BOTH
         && phy.poll(mdio, 0).is_ok_and(|change| matches!(change, Some(LinkChange::Up(_))))
     {
         // Asked afresh, so that the first poll of the caller tells of it.
         return Ok(Phy::new(phy.address()));
     }
-    phy.autonegotiate(mdio, Advertisement::for_interface(interface, offered))?;
+    tell(&mut phy, mdio, interface, forced, flow_control)?;
     Ok(phy)
+}
+
+/// Tells a PHY what link it is to have, or to negotiate one.
+fn tell(
+    phy: &mut Phy,
+    mdio: &mut SharedMdio,
+    interface: Interface,
+    forced: Option<Link>,
+    flow_control: FlowControl,
+) -> Result<(), PhyError> {
+    match forced {
+        Some(link) => phy.force(mdio, link),
+        None => {
+            let offer = Advertisement::for_interface(interface, flow_control.offered());
+            phy.autonegotiate(mdio, offer).map(drop)
+        }
+    }
 }

@@ -3,12 +3,14 @@
 use std::time::{Duration, Instant};
 
 use etsec_core::errata::{Part, Revision};
-use etsec_core::link::{Duplex, Link, Speed};
+use etsec_core::link::{Duplex, FlowControl, Link, Pause, Speed};
+use etsec_core::mdio::MdioBus;
 use etsec_core::mib::Counter;
 use etsec_core::phy::LinkChange;
 use etsec_core::{Buf, Running};
 
 use super::*;
+use crate::link::LinkSource;
 use crate::time::Delay;
 use crate::{Device, Options};
 
@@ -216,4 +218,30 @@ fn memory_at_a_place_is_carved_used_and_given_back() {
     assert!(bufs.iter().zip(0..).all(|(buf, n)| **buf == [n; 100]));
     drop((bufs, pool));
     assert!(arena.retire().is_ok());
+}
+
+#[test]
+fn a_phy_that_somebody_else_has_reset_offers_again_what_it_was_told() {
+    let flow_control = FlowControl::Negotiated(Pause { rx: true, tx: false });
+    let options = Options { flow_control, ..Options::default() };
+    let device = Device::open("sim", &options).unwrap();
+    let mut device = device.start().map_err(|(_, error)| error).unwrap();
+    let LinkSource::Phy(phy) = device.link.source() else { panic!("no PHY") };
+    let phy = phy.address();
+    // HW 8.10: the pause bits of ANAR, which no reset sets.
+    let offer = |device: &mut Device<_>| device.link.mdio().read(phy, 4).unwrap() & 0x0C00;
+    let told = offer(&mut device);
+    assert_ne!(told, 0);
+    let (mut now_ms, mut changes) = (0, Vec::new());
+    for reset in 0..3 {
+        // Until the link is up, which takes the model some seconds at most.
+        while changes.iter().filter(|change| matches!(change, LinkChange::Up(_))).count() <= reset {
+            now_ms += 10;
+            changes.extend(device.service(now_ms).unwrap().link.unwrap());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        assert_eq!(offer(&mut device), told);
+        device.memory.simulated().unwrap().sim().reset_phy();
+    }
+    stop(device);
 }

@@ -444,3 +444,39 @@ fn messages_name_the_phy_and_a_cure() {
     assert_eq!(LinkChange::Down.to_string(), "link down");
     assert!(LinkChange::NegotiationTimeout.to_string().contains("cable"));
 }
+
+#[test]
+fn a_phy_that_somebody_else_has_set_shows_another_setting() {
+    let (mut phy, mut bus) = up();
+    let told = phy.setting(&mut bus).unwrap().unwrap();
+    // What negotiation leaves in it is no setting of anybody's.
+    for (reg, bits) in [(0, 0x2000), (0, 0x0200), (4, 0x4000), (9, 0x8000)] {
+        bus.phy(AT).regs[reg] ^= bits;
+        assert_eq!(phy.setting(&mut bus), Ok(Some(told)), "register {reg}, {bits:#06x}");
+    }
+    for (reg, bits) in
+        [(0, 0x1000), (0, 0x0800), (0, 0x0400), (4, 0x0400), (4, 0x0100), (9, 0x0200)]
+    {
+        bus.phy(AT).regs[reg] ^= bits;
+        assert_ne!(phy.setting(&mut bus), Ok(Some(told)), "register {reg}, {bits:#06x}");
+        bus.phy(AT).regs[reg] ^= bits;
+    }
+    assert_eq!(phy.setting(&mut bus), Ok(Some(told)));
+    // Where nothing is negotiated, speed and duplex are.
+    phy.force(&mut bus, "100/full".parse().unwrap()).unwrap();
+    let told = phy.setting(&mut bus).unwrap().unwrap();
+    bus.phy(AT).regs[0] ^= 0x0100;
+    assert_ne!(phy.setting(&mut bus), Ok(Some(told)));
+    bus.phy(AT).resetting = 1;
+    assert_eq!(phy.setting(&mut bus), Ok(None), "while it resets itself");
+    bus.phys[usize::from(AT)] = None;
+    assert_eq!(phy.setting(&mut bus), Ok(None), "nobody answers");
+}
+
+#[test]
+fn a_loss_that_only_a_look_at_the_setting_has_seen_is_told() {
+    let (mut phy, mut bus) = up();
+    bus.phy(AT).restart();
+    phy.setting(&mut bus).unwrap();
+    assert_eq!(phy.poll(&mut bus, 1), Ok(Some(LinkChange::Down)));
+}
