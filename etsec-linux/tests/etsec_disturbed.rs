@@ -1,12 +1,13 @@
 //! A command under traffic whose surroundings are disturbed: its cable is pulled, its PHY reset,
-//! the process stopped and continued, asked to end. The simulated controller is in this process,
-//! the command in another.
+//! its service manager stands still, the process is stopped and continued, asked to end. The
+//! simulated controller is in this process, the command in another.
 #![cfg(feature = "cli")]
 
 mod program;
 
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Output};
+use std::os::unix::net::UnixDatagram;
+use std::process::{Child, Command, Output};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
@@ -45,6 +46,11 @@ struct Bench {
 
 impl Bench {
     fn start() -> Bench {
+        Self::start_with(&[], |_| ())
+    }
+
+    /// With these options of the command, and what `prepare` does to it.
+    fn start_with(options: &[&str], prepare: impl FnOnce(&mut Command)) -> Bench {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("socket");
         let (wire, far) = cable().unwrap();
@@ -56,7 +62,9 @@ impl Bench {
         };
         let device = format!("sim:{}", path.display());
         let words = ["-v", "--json", "echo", "--promiscuous", "--device", &device];
-        let mut echo = etsec(&words).spawn().unwrap();
+        let mut command = etsec(&[&words, options].concat());
+        prepare(&mut command);
+        let mut echo = command.spawn().unwrap();
         let (speaker, said) = channel();
         let lines = BufReader::new(echo.stderr.take().unwrap()).lines();
         thread::spawn(move || {
@@ -64,21 +72,27 @@ impl Bench {
         });
         let bench =
             Bench { folder, server, stop, serving, wire, echo, said, next: 0, seen: 0, back: 0 };
-        bench.hear("link up");
-        bench.hear(": started");
+        // A negotiated link is up before it has started, a given one later.
+        bench.hear_all(&["link up", ": started"]);
         bench
     }
 
     /// Waits until the command says `what`.
     fn hear(&self, what: &str) {
-        let mut heard = String::new();
+        self.hear_all(&[what]);
+    }
+
+    /// Waits until the command has said all of this, in whatever order.
+    fn hear_all(&self, what: &[&str]) {
+        let (mut heard, mut left) = (String::new(), what.to_vec());
         while let Ok(line) = self.said.recv_timeout(LONG) {
-            if line.contains(what) {
+            left.retain(|what| !line.contains(what));
+            if left.is_empty() {
                 return;
             }
             heard = heard + &line + "\n";
         }
-        panic!("never said: {what}\n{heard}");
+        panic!("never said: {left:?}\n{heard}");
     }
 
     /// Sends a frame, whatever becomes of it.
@@ -230,6 +244,24 @@ fn a_phy_that_is_reset() {
     bench.end().check();
 }
 
+/// What the PHY was told at the start is not what it is set to after a reset.
+#[test]
+fn a_phy_that_is_reset_is_told_again() {
+    for (link, up) in [("100/full", "link up, 100/full"), ("10/full", "link up, 10/full")] {
+        let mut bench = Bench::start_with(&["--link", link], |_| ());
+        for _ in 0..2 {
+            bench.pass(100);
+            bench.server.sim().reset_phy();
+            bench.hear("link down");
+            bench.hear("it is set again");
+            bench.hear(up);
+        }
+        bench.pass(100);
+        bench.signal(Signal::INT);
+        bench.end().check();
+    }
+}
+
 #[test]
 fn a_process_that_is_stopped_and_continued() {
     let mut bench = Bench::start();
@@ -243,6 +275,35 @@ fn a_process_that_is_stopped_and_continued() {
         // What found room comes back, the rest was dropped and counted.
         bench.settle();
         bench.pass(1000);
+    }
+    bench.signal(Signal::TERM);
+    bench.end().check();
+}
+
+/// As one that was stopped: it has heard so much that nothing more finds room.
+#[test]
+fn a_service_manager_that_stands_still_stops_no_frame() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("manager");
+    let manager = UnixDatagram::bind(&path).unwrap();
+    let others = UnixDatagram::unbound().unwrap();
+    others.set_nonblocking(true).unwrap();
+    while others.send_to(b"STATUS=", &path).is_ok() {}
+    let mut bench = Bench::start_with(&[], |command| {
+        command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "80000");
+    });
+    // For several times as long as it may be silent.
+    let since = Instant::now();
+    while since.elapsed() < Duration::from_millis(400) {
+        bench.pass(WINDOW);
+    }
+    // Continued, it hears what it was not told before.
+    manager.set_read_timeout(Some(LONG)).unwrap();
+    for word in ["READY=1\n", "WATCHDOG=1\n"] {
+        let mut message = [0; 64];
+        while !message.starts_with(word.as_bytes()) {
+            manager.recv(&mut message).unwrap_or_else(|_| panic!("no {word}"));
+        }
     }
     bench.signal(Signal::TERM);
     bench.end().check();

@@ -10,7 +10,7 @@ use etsec_linux::{Roots, Spec, port, uio};
 use sd_notify::NotifyState::{FdName, FdStore, FdStoreRemove, Status, Stopping};
 
 use crate::args::DeviceName;
-use crate::notify::{Notify, tell};
+use crate::notify::{Notify, tell, tell_with};
 
 /// The device files of all ports, held open: a kernel driver that stops a device on its last close
 /// does not while a command is started again.
@@ -52,10 +52,7 @@ impl Manager {
         }
         for (name, file) in &held.files {
             tell(&[FdStoreRemove, FdName(name)]);
-            let stored = sd_notify::notify_with_fds(&[FdStore, FdName(name)], &[file.as_fd()]);
-            if let Err(error) = stored {
-                log::debug!("the service manager does not keep {name}: {error}");
-            }
+            tell_with(&[FdStore, FdName(name)], &[file.as_fd()]);
         }
         let names = held.files.iter().map(|(name, _)| name.clone()).collect();
         Manager { notify: None, names }
