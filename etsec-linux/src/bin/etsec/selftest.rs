@@ -155,10 +155,11 @@ impl SelfTest {
             self.client_station.look_after()?;
             return self.server.station().look_after();
         }
-        let nap = self.server.nap(self.run.nap().unwrap_or(NAP));
+        let most = self.run.nap().unwrap_or(NAP);
         let delay = self.client.delay(now(self.started));
-        let nap = delay.map_or(nap, |delay| nap.min(Duration::from_micros(delay.total_micros())));
-        NetStation::wait_for_either(&mut self.client_station, self.server.station(), nap)
+        let delay = delay.map(|delay| Duration::from_micros(delay.total_micros()));
+        let delays = [delay, self.server.delay()];
+        NetStation::wait_for_either(&mut self.client_station, self.server.station(), most, delays)
     }
 }
 

@@ -81,6 +81,8 @@ pub struct Server {
     services: Services,
     station: NetStation,
     started: Clock,
+    /// Turns of the stack.
+    turns: u64,
 }
 
 impl Server {
@@ -100,7 +102,7 @@ impl Server {
             seed: random_seed(),
         };
         let services = Services::new(settings, &mut station.port, Instant::ZERO);
-        Ok(Server { services, station, started: Clock::now() })
+        Ok(Server { services, station, started: Clock::now(), turns: 0 })
     }
 
     fn serve(&mut self, out: Output, run: &mut Run) -> Result<()> {
@@ -112,8 +114,8 @@ impl Server {
             if moved {
                 self.station.look_after()?;
             } else {
-                let nap = self.nap(run.nap().unwrap_or(NAP));
-                self.station.wait(nap)?;
+                let delay = self.delay();
+                self.station.wait(run.nap().unwrap_or(NAP), delay)?;
             }
         }
         Ok(())
@@ -121,13 +123,14 @@ impl Server {
 
     /// One turn of the stack. Returns whether there may be more to do at once.
     pub fn turn(&mut self) -> bool {
+        self.turns += 1;
         self.services.turn(now(self.started), &mut self.station.port)
     }
 
-    /// How long the stack can be left alone, `most` at most.
-    pub fn nap(&mut self, most: Duration) -> Duration {
+    /// How long the stack can be left alone if nothing arrives; `None`: for ever.
+    pub fn delay(&mut self) -> Option<Duration> {
         let delay = self.services.delay(now(self.started));
-        delay.map_or(most, |delay| most.min(Duration::from_micros(delay.total_micros())))
+        delay.map(|delay| Duration::from_micros(delay.total_micros()))
     }
 
     /// Tells the user of an address that came or went.
@@ -159,6 +162,7 @@ impl Server {
     pub fn finish(self, out: Output, elapsed: Duration) -> Result<()> {
         let services = self.services.counters();
         let (port, closed) = self.station.stop()?;
+        log::debug!("the stack had {} turns", self.turns);
         let shown = Counters::new(elapsed, vec![port]).with_services(services).show(out);
         closed.and(shown)
     }
@@ -181,3 +185,6 @@ struct Ready {
 struct Lost {
     event: &'static str,
 }
+
+#[cfg(test)]
+mod tests;

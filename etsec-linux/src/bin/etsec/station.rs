@@ -1,5 +1,7 @@
 //! A running device as the commands use it: one queue each way at a time, a pool, and an orderly
-//! end whatever happens.
+//! end whatever happens. In the file below it, the same for a TCP/IP stack.
+
+mod net;
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::{Duration, Instant};
@@ -10,6 +12,7 @@ use etsec_core::{Buf, MacAddr, PageBell, Pool, RxCounters, TxCounters};
 use etsec_linux::device::{Rx, Tx, check_exchange};
 use etsec_linux::{AnyBus, Lines};
 
+pub use self::net::NetStation;
 use crate::counters::{Counters, PortCounters};
 use crate::keeper::Keeper;
 use crate::meter::Totals;
@@ -55,14 +58,6 @@ pub struct Station {
     stamps: Option<SentStamps>,
     /// Empty between two calls.
     bufs: Vec<Buf>,
-}
-
-/// A running device whose queues are in the hands of smoltcp.
-#[derive(Debug)]
-pub struct NetStation {
-    keeper: Keeper,
-    /// The queues and the pool.
-    pub port: SmoltcpPort<Bell>,
 }
 
 impl Station {
@@ -119,7 +114,7 @@ impl Station {
         );
         let mut port = SmoltcpPort::new(rx, tx, pool, mtu)?;
         port.set_vlan(vlan.tag());
-        Ok(NetStation { keeper, port })
+        Ok(NetStation::new(keeper, port))
     }
 
     /// The station address.
@@ -272,7 +267,7 @@ impl Station {
 
     /// As [`Station::wait`]; with `room`, that a frame has been sent is something to say, too.
     pub fn wait_for_room(&mut self, room: bool, limit: Option<Duration>) -> Result<bool> {
-        let (done, lines) = (self.done(), self.lines(room || self.rx.pending() < self.level));
+        let (done, lines) = (self.done(), self.lines(room || self.wants_buffers()));
         let Station { keeper, rx, others, tx, .. } = self;
         keeper.wait(lines, limit, done, || have_something(rx, others, tx, lines))
     }
@@ -282,6 +277,12 @@ impl Station {
         let others = self.others.iter().map(|rx| rx.counters().frames);
         let received = others.fold(self.rx.counters().frames, u64::wrapping_add);
         received.wrapping_add(self.tx.counters().frames)
+    }
+
+    /// Whether one of the receive rings has room for buffers that are elsewhere.
+    fn wants_buffers(&self) -> bool {
+        let wants = |rx: &Rx| rx.pending() < self.level;
+        wants(&self.rx) || self.others.iter().any(wants)
     }
 
     /// The lines worth waiting for. What has been sent is of interest only to those who need its
@@ -310,7 +311,7 @@ impl Station {
         limit: Option<Duration>,
     ) -> Result<bool> {
         // What one has sent, the other has received.
-        let wants = [&*b, &*a].map(|other| all || other.rx.pending() < other.level);
+        let wants = [&*b, &*a].map(|other| all || other.wants_buffers());
         let lines = [a.lines(wants[0]), b.lines(wants[1])];
         let done = a.done().wrapping_add(b.done());
         let Station { keeper, rx, others, tx, .. } = a;
@@ -394,67 +395,6 @@ fn have_something(rx: &Rx, others: &[Rx], tx: &Tx, lines: Lines) -> bool {
     rx.has_arrived() || others.iter().any(Rx::has_arrived) || lines.tx && tx.has_sent()
 }
 
-impl NetStation {
-    /// The station address.
-    pub fn mac(&self) -> MacAddr {
-        self.keeper.mac()
-    }
-
-    /// The device, as the user named it.
-    pub fn name(&self) -> &str {
-        self.keeper.name()
-    }
-
-    /// Sleeps until the device has something to say; `limit` at most, and never longer than a nap.
-    pub fn wait(&mut self, limit: Duration) -> Result<()> {
-        let (done, port) = (self.done(), &self.port);
-        self.keeper.wait(Lines::ALL, Some(limit), done, || port.rx().has_arrived())?;
-        self.look_after()
-    }
-
-    /// A number that changes when a frame is taken, or reaped.
-    fn done(&self) -> u64 {
-        self.port.rx().counters().frames.wrapping_add(self.port.tx().counters().frames)
-    }
-
-    /// Makes two devices ready for [`NetStation::wait_for_either`].
-    pub fn pair(a: &mut NetStation, b: &mut NetStation) -> Result<()> {
-        a.keeper.pair(&b.keeper)
-    }
-
-    /// As [`NetStation::wait`], for one of a [pair](NetStation::pair).
-    pub fn wait_for_either(a: &mut NetStation, b: &mut NetStation, limit: Duration) -> Result<()> {
-        let done = a.done().wrapping_add(b.done());
-        let look = || [&a.port, &b.port].into_iter().any(|port| port.rx().has_arrived());
-        a.keeper.wait_for_either(&mut b.keeper, [Lines::ALL; 2], Some(limit), done, look)?;
-        a.look_after()?;
-        b.look_after()
-    }
-
-    /// Looks after the device if it is time.
-    pub fn look_after(&mut self) -> Result<()> {
-        self.keeper.look_after(Instant::now())
-    }
-
-    /// What has passed so far.
-    pub fn totals(&self) -> Totals {
-        totals(self.port.rx().counters(), self.port.tx().counters())
-    }
-
-    /// Stops the device and gives everything back; returns what was counted, and whether it worked.
-    ///
-    /// # Errors
-    /// If there is nothing left to count.
-    pub fn stop(self) -> Result<(PortCounters, Result<()>)> {
-        let NetStation { keeper, port } = self;
-        let end = keeper.stop(port.rx().counters(), port.tx().counters())?;
-        let stack = *port.counters();
-        drop(port);
-        let (counters, closed) = end.close();
-        Ok((counters.with_stack(&stack), closed))
-    }
-}
-
 fn totals(rx: &RxCounters, tx: &TxCounters) -> Totals {
     Totals {
         rx_frames: rx.frames,
@@ -470,3 +410,6 @@ pub fn random_seed() -> u64 {
     // The standard library keys its hash tables from the system's random numbers.
     RandomState::new().build_hasher().finish()
 }
+
+#[cfg(test)]
+mod tests;
