@@ -65,11 +65,12 @@ impl Running {
     }
 }
 
-/// Numbers of the frames of a capture file, in order.
+/// Numbers of the frames of a capture file, in order. The last one may be written at this moment: a
+/// frame that is cut off is not there yet.
 fn numbers(path: &Path) -> Vec<u64> {
     let mut reader = CaptureReader::open(path).unwrap();
     let mut found = Vec::new();
-    while let Some(frame) = reader.next_frame().unwrap() {
+    while let Ok(Some(frame)) = reader.next_frame() {
         // A pattern begins with a sequence number, behind the header.
         found.push(u32::from_be_bytes(frame.data[14..18].try_into().unwrap()).into());
     }
