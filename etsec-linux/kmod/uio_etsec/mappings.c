@@ -5,10 +5,9 @@
  * Both may be mapped when the driver lets go of the device. Its registers are
  * taken out of all processes then, for whoever could still write to them could
  * start DMA again; reads say all ones from then on, as of a device that is gone.
- * The memory stays until its last mapping goes.
+ * The memory stays until its last mapping goes at least (see memory.c).
  */
 #include <linux/dma-mapping.h>
-#include <linux/slab.h>
 
 #include "uio_etsec.h"
 
@@ -21,67 +20,6 @@ static void vm_flags_set(struct vm_area_struct *vma, vm_flags_t flags)
 	vma->vm_flags |= flags;
 }
 #endif
-
-static void etsec_free(struct kref *ref)
-{
-	struct etsec *etsec = container_of(ref, struct etsec, ref);
-
-	if (etsec->dma)
-		dma_free_coherent(etsec->dev, etsec->dma_size, etsec->dma,
-				  etsec->dma_addr);
-	if (etsec->blank)
-		__free_page(etsec->blank);
-	put_device(etsec->dev);
-	kfree(etsec);
-}
-
-void etsec_put(struct etsec *etsec)
-{
-	kref_put(&etsec->ref, etsec_free);
-}
-
-/**
- * etsec_alloc - get the DMA memory and make a map of it
- * @etsec:	the controller, with all its other maps
- * @size:	bytes of it
- *
- * The memory is zeroed. It is freed with @etsec.
- *
- * Return: 0, or a negative error code.
- */
-int etsec_alloc(struct etsec *etsec, size_t size)
-{
-	struct device *dev = etsec->dev;
-	struct uio_mem *map;
-	int ret;
-
-	etsec->blank = alloc_page(GFP_KERNEL);
-	if (!etsec->blank)
-		return -ENOMEM;
-	memset(page_address(etsec->blank), 0xff, PAGE_SIZE);
-
-	/*
-	 * The device can form 36 bits, but one register holds the upper ones of
-	 * all its rings: one window of 4 GiB is all there is (HW 4.5).
-	 */
-	ret = dma_set_mask_and_coherent(dev, DMA_BIT_MASK(32));
-	if (ret)
-		return dev_err_probe(dev, ret, "no DMA below 4 GiB\n");
-	etsec->dma_size = PAGE_ALIGN(size);
-	etsec->dma = dma_alloc_coherent(dev, etsec->dma_size, &etsec->dma_addr,
-					GFP_KERNEL | __GFP_NOWARN);
-	if (!etsec->dma) {
-		dev_err(dev, "no %zu KiB of contiguous memory (parameter dma_kib)\n",
-			etsec->dma_size / SZ_1K);
-		return -ENOMEM;
-	}
-
-	map = etsec_add_map(etsec, "dma", etsec->dma_addr, etsec->dma_size);
-	if (!map)
-		return -ENOSPC;
-	map->memtype = UIO_MEM_IOVA;
-	return 0;
-}
 
 static void etsec_vma_open(struct vm_area_struct *vma)
 {

@@ -33,6 +33,7 @@ static int etsec_open(struct uio_info *info, struct inode *inode)
 		if (!etsec->kept)
 			memset(etsec->dma, 0, etsec->dma_size);
 		etsec->kept = false;
+		etsec_runs(etsec);
 	} else if (etsec->inode != inode) {
 		/* Mappings are found by the file they are of: there is one. */
 		ret = -EBUSY;
@@ -47,7 +48,8 @@ static int etsec_open(struct uio_info *info, struct inode *inode)
 static void etsec_rest(struct etsec *etsec)
 {
 	etsec->kept = false;
-	etsec_stop(etsec);
+	if (!etsec_stop(etsec))
+		etsec_rests(etsec);
 	etsec_disarm(etsec);
 }
 
@@ -131,7 +133,9 @@ static void etsec_undo_start(void *data)
 	if (etsec_stop(etsec)) {
 		dev_err(etsec->dev, "its DMA memory is not given back\n");
 		kref_get(&etsec->ref);
+		return;
 	}
+	etsec_rests(etsec);
 }
 
 /* The first: no line fires any more, and no page is mapped. */
@@ -160,6 +164,7 @@ static int etsec_probe(struct platform_device *pdev)
 	if (!etsec)
 		return -ENOMEM;
 	kref_init(&etsec->ref);
+	INIT_LIST_HEAD(&etsec->runs);
 	spin_lock_init(&etsec->irq_lock);
 	mutex_init(&etsec->lock);
 	etsec->dev = get_device(dev);

@@ -12,6 +12,7 @@
 #include <linux/io.h>
 #include <linux/irqreturn.h>
 #include <linux/kref.h>
+#include <linux/list.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
 #include <linux/platform_device.h>
@@ -62,6 +63,10 @@ struct etsec_line {
  * @dma_addr:	its address for the device
  * @dma_size:	its length
  * @blank:	a page that says all ones, for mappings that outlive the device
+ * @runs:	in the list of those that may do DMA
+ * @began:	which it was to begin
+ * @waits:	in the list of those whose memory others may still reach
+ * @until:	the last one that may, by @began
  * @lock:	protects the members below
  * @inode:	the device file by which it is open
  * @users:	how often it is open
@@ -82,6 +87,10 @@ struct etsec {
 	dma_addr_t dma_addr;
 	size_t dma_size;
 	struct page *blank;
+	struct list_head runs;
+	u64 began;
+	struct list_head waits;
+	u64 until;
 	struct mutex lock; /* what follows */
 	struct inode *inode;
 	unsigned int users;
@@ -103,11 +112,15 @@ int etsec_request_lines(struct etsec *etsec);
 int etsec_irqcontrol(struct uio_info *info, s32 on);
 void etsec_disarm(struct etsec *etsec);
 
-/* mappings.c */
+/* memory.c */
 int etsec_alloc(struct etsec *etsec, size_t size);
+void etsec_runs(struct etsec *etsec);
+void etsec_rests(struct etsec *etsec);
+void etsec_put(struct etsec *etsec);
+
+/* mappings.c */
 int etsec_mmap(struct uio_info *info, struct vm_area_struct *vma);
 void etsec_revoke(struct etsec *etsec);
-void etsec_put(struct etsec *etsec);
 
 /* stop.c */
 int etsec_stop(struct etsec *etsec);
