@@ -223,11 +223,12 @@ impl Record {
     /// The length the file has, which must be whole pages.
     fn length(&self, page_size: usize) -> Result<usize, Error> {
         let length = self.file.metadata().map_err(io("examine", &self.path))?.len();
-        let whole = usize::try_from(length).ok().filter(|length| length % page_size == 0);
+        let whole = |length: &usize| *length > 0 && length.is_multiple_of(page_size);
+        let whole = usize::try_from(length).ok().filter(whole);
         whole.ok_or_else(|| Error::OutOfRange {
             what: "length of memory in a file in bytes",
             value: length.to_string(),
-            range: format!("a multiple of {page_size}"),
+            range: format!("a multiple of {page_size} and more than 0"),
         })
     }
 }

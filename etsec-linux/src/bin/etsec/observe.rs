@@ -147,7 +147,8 @@ impl Observer {
         })
     }
 
-    /// Looks again, where what is seen is not the device itself.
+    /// Looks again: at what the owner tells by now, where what is seen is not the device itself;
+    /// and whether it is still there.
     ///
     /// # Errors
     /// As [`Observer::open`]; that the owner has ended.
@@ -159,7 +160,7 @@ impl Observer {
             self.page = page.recorded(self.recorder.as_ref(), trace::Page::Group0);
             self.state = Some(state);
         }
-        Ok(())
+        self.check().with_context(|| device.to_string())
     }
 
     /// Looks at the port called `name`.
