@@ -4,7 +4,8 @@
 //!
 //! Called with arguments it is a small tool instead: `run-without CAPABILITY PROGRAM ARGUMENT…`
 //! gives up the capability for good and becomes the program; `counts DEVICE TIMES` reads a device
-//! that blocks, and prints what comes.
+//! that blocks, and prints what comes; `signal PROCESS NUMBER` signals a process that another one
+//! has started.
 
 mod address;
 mod answer;
@@ -57,6 +58,7 @@ fn tool(words: &[&str]) -> Result<()> {
             Err(without::run(capability, program, arguments))
         }
         ["counts", device, times] => counts::run(device, times),
+        ["signal", process, number] => programs::signal(process, number),
         _ => bail!("{words:?} is nothing that can be done here"),
     }
 }

@@ -52,10 +52,7 @@ impl Programs {
     /// Where there is no such program, or no such signal.
     pub fn signal(&self, to: u64, number: i32) -> Result<()> {
         let pid = self.started.get(&to);
-        let pid = *pid.with_context(|| format!("request {to} has started no program"))?;
-        let signal = Signal::from_named_raw(number);
-        let signal = signal.with_context(|| format!("there is no signal {number}"))?;
-        kill_process(pid, signal).with_context(|| format!("cannot signal {pid:?}"))
+        send(*pid.with_context(|| format!("request {to} has started no program"))?, number)
     }
 
     fn tell_lines(
@@ -71,6 +68,22 @@ impl Programs {
             }
         })
     }
+}
+
+/// Sends a signal to any process, by its number.
+///
+/// # Errors
+/// Where there is no such process, or no such signal.
+pub fn signal(process: &str, number: &str) -> Result<()> {
+    let named = || format!("{process:?} and {number:?} are no process and signal");
+    let pid = Pid::from_raw(process.parse().with_context(named)?).with_context(named)?;
+    send(pid, number.parse().with_context(named)?)
+}
+
+fn send(pid: Pid, number: i32) -> Result<()> {
+    let signal = Signal::from_named_raw(number);
+    let signal = signal.with_context(|| format!("there is no signal {number}"))?;
+    kill_process(pid, signal).with_context(|| format!("cannot signal {pid:?}"))
 }
 
 /// Tells the end of a program, after all it has said.

@@ -48,6 +48,8 @@ pub struct Sums {
     pub repeated: u64,
     /// Missing, and in the hands of processes that were killed.
     pub in_hands: u64,
+    /// Kills that met any.
+    pub met: u64,
 }
 
 impl Ledger {
@@ -81,7 +83,7 @@ impl Ledger {
 
     /// The sums, `sent` numbers from 0 on having been accepted.
     pub fn sums(&self, sent: u64) -> Sums {
-        let (mut lost, mut in_hands) = (0, 0);
+        let (mut lost, mut in_hands, mut met) = (0, 0, 0);
         let mut deaths = self.deaths.iter().peekable();
         // What the present death may still account for, and up to where.
         let (mut left, mut end) = (0, 0);
@@ -95,6 +97,7 @@ impl Ledger {
                 while deaths.next_if(|death| death.to <= number).is_some() {}
                 if let Some(death) = deaths.next_if(|death| death.from <= number) {
                     (left, end) = (BURST, death.to);
+                    met += 1;
                 }
             }
             if left > 0 {
@@ -106,7 +109,7 @@ impl Ledger {
         }
         let kills = self.deaths.len() as u64;
         let (frames_out, repeated) = (self.out, self.repeated);
-        Sums { kills, frames_in: sent, frames_out, lost, repeated, in_hands }
+        Sums { kills, frames_in: sent, frames_out, lost, repeated, in_hands, met }
     }
 
     fn has(&self, number: u64) -> bool {
@@ -118,7 +121,7 @@ impl Ledger {
 impl Sums {
     /// Nothing has happened.
     pub const NONE: Sums =
-        Sums { kills: 0, frames_in: 0, frames_out: 0, lost: 0, repeated: 0, in_hands: 0 };
+        Sums { kills: 0, frames_in: 0, frames_out: 0, lost: 0, repeated: 0, in_hands: 0, met: 0 };
 
     /// Those of two runs.
     pub fn plus(self, other: Sums) -> Sums {
@@ -129,6 +132,7 @@ impl Sums {
             lost: self.lost + other.lost,
             repeated: self.repeated + other.repeated,
             in_hands: self.in_hands + other.in_hands,
+            met: self.met + other.met,
         }
     }
 
@@ -143,11 +147,17 @@ impl Sums {
 
     /// In one line.
     pub fn render(&self) -> String {
-        let Sums { kills, frames_in, frames_out, lost, repeated, in_hands } = self;
+        let Sums { kills, frames_in, frames_out, lost, repeated, in_hands, .. } = self;
         format!(
             "{kills} kills: frames in {frames_in} = out {frames_out} + in dead hands {in_hands} + \
              lost {lost} - repeated {repeated}"
         )
+    }
+
+    /// How many kills have met a frame in a process's hands: without any, little is proven of
+    /// those.
+    pub fn met(&self) -> String {
+        format!("{} of {} killed processes had frames in their hands", self.met, self.kills)
     }
 
     /// As an object.
@@ -157,6 +167,7 @@ impl Sums {
             "frames_in": self.frames_in,
             "frames_out": self.frames_out,
             "in_hands": self.in_hands,
+            "met": self.met,
             "lost": self.lost,
             "repeated": self.repeated,
         })
@@ -181,6 +192,7 @@ mod tests {
         ledger.died(5, 30);
         let sums = ledger.sums(100);
         assert_eq!((sums.lost, sums.in_hands, sums.frames_out, sums.kills), (0, 10, 90, 1));
+        assert_eq!(sums.met, 1);
         assert!(sums.ok());
         assert_eq!(ledger.sums(101).lost, 1, "one that was sent and never came");
     }

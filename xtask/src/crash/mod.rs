@@ -18,7 +18,7 @@ pub use traffic::{frame, number};
 use crate::Common;
 use crate::guest::kernel::Version;
 use crate::log::Log;
-use crate::qemu::linux;
+use crate::qemu::linux::{self, Way};
 use crate::report::Verdict;
 use crate::session::Session;
 
@@ -48,6 +48,9 @@ pub struct Options {
     /// With --guest: only on this kernel.
     #[arg(long, value_enum, requires = "guest")]
     kernel: Option<Version>,
+    /// With --guest: over the project's own kernel module and its memory.
+    #[arg(long, requires = "guest")]
+    kmod: bool,
     /// Prints the sums as one JSON object in the last line.
     #[arg(long)]
     json: bool,
@@ -64,7 +67,8 @@ pub fn run(options: &Options) -> Result<bool> {
     say!("seed {seed}");
     let sums = if options.guest {
         let versions = options.kernel.map_or(Version::ALL.to_vec(), |version| vec![version]);
-        match linux::crash(&mut session, &mut log, &versions, options.kills, seed)? {
+        let way = if options.kmod { Way::Module } else { Way::HugePages };
+        match linux::crash(&mut session, &mut log, &versions, way, (options.kills, seed))? {
             Ok(sums) => sums,
             Err(missing) => {
                 say!("not run: {missing}");
@@ -74,6 +78,7 @@ pub fn run(options: &Options) -> Result<bool> {
     } else {
         host::run(&mut session, &mut log, options.kills, seed)?
     };
+    say!("{}", sums.met());
     say!("{}", sums.render());
     if options.json {
         say!("{}", json!({ "crash": sums.json() }));

@@ -1,6 +1,6 @@
 //! `cargo xtask qemu`: what we built, on a machine that others wrote: QEMU's `ppce500` with its own
-//! eTSEC. Each guest is a file beside this one; `machine`, `console`, `wire`, `packet`, `peer` are
-//! for all of them.
+//! eTSEC. Each guest is a file beside this one; `machine`, `console`, `wire`, `packet`, `peer`,
+//! `qtest` are for all of them.
 
 pub mod console;
 pub mod firmware;
@@ -8,6 +8,7 @@ pub mod linux;
 pub mod machine;
 mod packet;
 mod peer;
+mod qtest;
 mod wire;
 
 use anyhow::Result;

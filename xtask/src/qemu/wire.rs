@@ -40,6 +40,15 @@ impl Wire {
         Ok((Self { socket, frame: vec![0; FRAME_BYTES] }, netdev))
     }
 
+    /// The same end once more, for another thread: who receives a frame has it alone.
+    ///
+    /// # Errors
+    /// Where there are no more descriptors.
+    pub fn another(&self) -> Result<Self> {
+        let socket = self.socket.try_clone().context("a second hand at a wire")?;
+        Ok(Self { socket, frame: vec![0; FRAME_BYTES] })
+    }
+
     /// Sends a frame; false when it was lost at once, for want of room or of a machine.
     ///
     /// # Errors

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
-use super::rig::{LIMIT, Rig};
-use super::{echo, quiet};
+use super::rig::{LIMIT, NAPS, Rig};
+use super::{echo, flow, quiet};
+use crate::guest::Program;
 use crate::guest::kernel::UIO;
 use crate::guest::kmod::MODULE;
 
@@ -17,8 +18,10 @@ pub const PORTS: [&str; 2] = ["ethernet@f00000000", "ethernet@f00001000"];
 pub const MEMORY_BYTES: usize = 4 << 20;
 /// Frames that are sent one by one.
 const SINGLE: u64 = 10;
-/// In between, whoever waits for them falls asleep.
-const PAUSE: Duration = Duration::from_millis(50);
+/// How often that is tried.
+const SERIES: u32 = 3;
+/// The silence behind them.
+const SILENCE: Duration = Duration::from_millis(300);
 
 /// Loads the module, and UIO's core if it is not there.
 pub fn load(rig: &mut Rig, options: &str) -> Result<()> {
@@ -60,51 +63,71 @@ pub fn echo(rig: &mut Rig) -> Result<String> {
     Ok(format!("{count}/{count} frames of 60 to 1514 bytes came back identical; then {words}"))
 }
 
-/// Interrupts are counted by line, as the kernel counts them, and an idle port has none.
+/// Interrupts are counted by line, as the kernel counts them: one for each frame that arrives in
+/// silence, and none in silence.
+///
+/// That is so where nothing but a frame wakes the command. A wake-up of any other kind ends in a
+/// write that lets all lines through, also one that has not fired: a frame that comes shortly
+/// before that write rings its line, and, not being acknowledged yet, rings it again. It costs an
+/// interrupt and loses nothing. Of 400 frames sent at random moments it happened to one where the
+/// command looked after its port every 50 ms, as it does unless it is told otherwise, and to none
+/// where it did so every 10 s. Here it does every second, so that of a few series the first is
+/// exact, or the second.
+///
+/// That a frame has been sent is told while the echo is still at work, and again when all lines are
+/// let through before that has been looked at: two of TX for each frame.
 pub fn interrupts(rig: &mut Rig) -> Result<String> {
-    let (program, _) = rig.start_port(&format!("echo --quiet --device uio:{}", PORTS[1]))?;
-    std::thread::sleep(PAUSE);
-    let before = counts(rig)?;
-    let mut after = before;
-    for n in 1..=SINGLE {
-        rig.wires[1].send(&[0xff; 60])?;
-        after = counted(rig, before[1] + n)?;
-    }
-    let [tx, rx, err] = [0, 1, 2].map(|line| after[line] - before[line]);
-    // That a frame has been sent is told while the echo is still at work; let through with the
-    // rest before it has been looked at, a line fires once more.
-    let told =
-        format!("interrupts for {SINGLE} frames one by one: {rx} of rx, {tx} of tx, {err} of err");
-    ensure!((SINGLE..=2 * SINGLE).contains(&rx) && err == 0, "{told}");
-    ensure!((1..=2 * SINGLE).contains(&tx), "{told}");
+    let echo = format!("echo --quiet --device uio:{} --config {NAPS}", PORTS[1]);
+    let (program, _) = rig.start_port(&echo)?;
+    flow::empty(&mut rig.wires[1])?;
+    let mut series = 1;
+    let (tx, rx, after) = loop {
+        let ([tx, rx, err], after) = one_by_one(rig, &program)?;
+        let told = format!("for {SINGLE} frames one by one {rx} of rx, {tx} of tx, {err} of err");
+        let twice = SINGLE..=2 * SINGLE;
+        ensure!(twice.contains(&rx) && twice.contains(&tx) && err == 0, "{told}");
+        if rx == SINGLE {
+            break (tx, rx, after);
+        }
+        series += 1;
+        ensure!(series <= SERIES, "in each of {SERIES} series more than one, at last {told}");
+    };
     for (line, count) in ["tx0", "rx0", "err0"].iter().zip(after) {
         let kernel = rig.interrupts(&format!("{}-{line}", PORTS[1]))?;
         ensure!(kernel == count, "{line}: /proc/interrupts says {kernel}, the module {count}");
     }
-    std::thread::sleep(6 * PAUSE);
+    std::thread::sleep(SILENCE);
     ensure!(counts(rig)? == after, "interrupts while nothing arrives");
     rig.stop(program)?;
     Ok(format!("{rx} of rx and {tx} of tx for {SINGLE} frames one by one, none in silence"))
 }
 
-/// A node with two groups, an MDIO bus and a TBI elsewhere is one device with all of them.
-pub fn groups(rig: &mut Rig) -> Result<String> {
-    let found = found(rig)?;
-    let maps = maps(&found, "eth5");
-    let [first @ .., dma] = &maps[..] else { anyhow::bail!("no maps: {found}") };
-    let expected = [
-        "regs 0xf00000000+0x1000",
-        "group1 0xf00001000+0x1000",
-        "mdio 0xf00004000+0x1000",
-        "tbi 0xf00005000+0x1000",
-    ];
-    ensure!(first == expected && dma.starts_with("dma "), "maps: {maps:?}");
-    let lines = rig.guest.list("/sys/class/uio/uio0/device/interrupts")?;
-    ensure!(lines == ["err0", "err1", "rx0", "rx1", "tx0", "tx1"], "lines: {lines:?}");
-    for line in &lines {
-        rig.interrupts(&format!("eth5-{line}"))?;
+/// Sends frames one by one, each when the command sleeps; how often the lines have fired for them,
+/// and in all: tx, rx, err.
+fn one_by_one(rig: &mut Rig, program: &Program) -> Result<([u64; 3], [u64; 3])> {
+    asleep(rig, program)?;
+    let before = counts(rig)?;
+    for n in 0..SINGLE {
+        rig.wires[1].send(&[0xff; 60])?;
+        ensure!(rig.wires[1].receive(LIMIT)?.is_some(), "frame {n} does not come back");
+        asleep(rig, program)?;
     }
-    Ok(format!("eth5 has {} maps and {} lines", maps.len(), lines.len()))
+    let after = counts(rig)?;
+    Ok(([0, 1, 2].map(|line| after[line] - before[line]), after))
+}
+
+/// Waits until a program sleeps: whoever waits for interrupts has let them through by then.
+fn asleep(rig: &mut Rig, program: &Program) -> Result<()> {
+    let until = Instant::now() + LIMIT;
+    loop {
+        let stat = rig.guest.text(&format!("/proc/{}/stat", program.pid))?;
+        // The state is behind the name in parentheses.
+        let state = stat.rsplit_once(") ").and_then(|(_, fields)| fields.split(' ').next());
+        if state == Some("S") {
+            return Ok(());
+        }
+        ensure!(Instant::now() < until, "it never sleeps: {stat:?}");
+    }
 }
 
 /// What `etsec probe` finds.
@@ -114,27 +137,11 @@ pub fn found(rig: &mut Rig) -> Result<Value> {
 }
 
 /// The maps of the UIO device called `name`.
-fn maps(found: &Value, name: &str) -> Vec<String> {
+pub fn maps(found: &Value, name: &str) -> Vec<String> {
     let devices = found["uio"].as_array().into_iter().flatten();
     let maps = devices.filter(|device| device["name"] == name).map(|device| &device["maps"]);
     let maps = maps.flat_map(|maps| maps.as_array().into_iter().flatten());
     maps.filter_map(|map| Some(map.as_str()?.to_owned())).collect()
-}
-
-/// Waits until the receive line of the second port has fired `rx` times, and until no line fires
-/// any more: a frame that came earlier would be seen to together with the one before.
-fn counted(rig: &mut Rig, rx: u64) -> Result<[u64; 3]> {
-    let until = Instant::now() + LIMIT;
-    let mut before = counts(rig)?;
-    loop {
-        std::thread::sleep(PAUSE);
-        let now = counts(rig)?;
-        if now == before && now[1] >= rx {
-            return Ok(now);
-        }
-        ensure!(Instant::now() < until, "tx, rx and err have fired {now:?} times, rx not {rx}");
-        before = now;
-    }
 }
 
 /// How often the lines of the second port have fired: tx, rx, err.

@@ -22,11 +22,12 @@ const WAIT: Duration = Duration::from_millis(200);
 /// How often a port is killed, each time after more frames.
 const KILLS: usize = 5;
 /// Where the kernel takes devices from the module, and gives them to it.
-const DRIVER: &str = "/sys/bus/platform/drivers/uio_etsec";
+pub const DRIVER: &str = "/sys/bus/platform/drivers/uio_etsec";
 /// The same of its own driver.
 const GIANFAR: &str = "/sys/bus/platform/drivers/fsl-gianfar";
 /// The kernel's names of the ports' devices.
-const DEVICES: [&str; 2] = ["platform@f00000000:ethernet@0", "platform@f00000000:ethernet@1000"];
+pub const DEVICES: [&str; 2] =
+    ["platform@f00000000:ethernet@0", "platform@f00000000:ethernet@1000"];
 
 /// Killed under traffic, the port writes nothing any more and interrupts nobody, before anybody has
 /// opened it again; who does finds it stopped, and memory without a trace of the dead.
@@ -242,7 +243,8 @@ fn few(rig: &mut Rig) -> Result<()> {
     Ok(())
 }
 
-fn unchanged(before: &[u8], after: &[u8]) -> Result<()> {
+/// Sees that memory is as it was.
+pub fn unchanged(before: &[u8], after: &[u8]) -> Result<()> {
     let changed = before.iter().zip(after).filter(|(a, b)| a != b).count();
     ensure!(changed == 0, "{changed} bytes of its memory have changed");
     Ok(())

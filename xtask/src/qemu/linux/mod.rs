@@ -1,24 +1,32 @@
 //! `cargo xtask qemu linux`: the `etsec` command on Linux, over UIO and huge pages, on a machine
-//! and an eTSEC that others wrote. Each scenario is a function in a file beside this one; here is
-//! the list of them, and who prepares what they need.
+//! and an eTSEC that others wrote. Each scenario is a function in a file beside this one, and
+//! `machines` is the list of them; here is who prepares what they need, and runs them.
 
 mod capture;
 mod crash;
+mod disturbed;
 mod echo;
 mod flow;
 mod forward;
 mod handover;
 mod kmod;
 mod kmod_end;
+mod kmod_gone;
+mod kmod_tree;
 mod lacking;
+mod left;
 mod look;
+mod machines;
+mod numbered;
 mod outcome;
 mod quiet;
 mod removed;
 mod rig;
 mod serve;
+mod supervised;
 mod trees;
 mod waiting;
+mod way;
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -37,8 +45,10 @@ use crate::log::Log;
 use crate::report::Verdict;
 use crate::session::Session;
 use crate::tools::{DTC, SETPRIV};
+use machines::{MACHINES, Scenario, TREE_AS_IT_IS, WHOLE_TREE, names};
 use outcome::Outcomes;
 use rig::{ALL_NODES, Description, Rig};
+pub use way::Way;
 
 /// Options of `qemu linux`.
 #[derive(Debug, Args)]
@@ -58,116 +68,6 @@ pub struct Options {
     /// Print the outcomes as one JSON object in the last line.
     #[arg(long)]
     json: bool,
-}
-
-/// One thing that is tried: it says in a few words what was seen, or why it failed.
-struct Scenario {
-    name: &'static str,
-    run: fn(&mut Rig) -> Result<String>,
-}
-
-/// Two eTSECs, handed to UIO as they should be.
-const WHOLE_TREE: Description = Description {
-    name: "whole",
-    overlays: &["etsec-linux/dts/qemu-ppce500-eth0.dtso", "etsec-linux/dts/qemu-ppce500-eth1.dtso"],
-    prepare: |_| Ok(()),
-};
-/// Eth0 for the kernel and for UIO in turn.
-const TREE_FOR_BOTH: Description = Description {
-    name: "both",
-    overlays: &["etsec-linux/dts/qemu-ppce500-eth0.dtso", "tests/guest/dts/both.dtso"],
-    prepare: Rig::mount_huge_pages,
-};
-/// A device tree full of mistakes.
-const WRONG_TREE: Description = Description {
-    name: "wrong tree",
-    overlays: &["tests/guest/dts/wrong.dtso"],
-    prepare: |rig| {
-        rig.load_uio(ALL_NODES)?;
-        rig.mount_huge_pages()
-    },
-};
-
-/// QEMU's own tree, as it is, for the project's own kernel module.
-const TREE_AS_IT_IS: Description =
-    Description { name: "kmod", overlays: &[], prepare: |rig| kmod::load(rig, "") };
-/// The same with a port of two interrupt groups, as a P1020 has them.
-const TREE_OF_GROUPS: Description = Description {
-    name: "kmod groups",
-    overlays: &["tests/guest/dts/groups.dtso"],
-    prepare: |rig| kmod::load(rig, ""),
-};
-
-/// On a machine that has all it needs, in this order: each leaves the guest as the next wants it.
-const WHOLE: [Scenario; 19] = [
-    Scenario { name: "no UIO module", run: lacking::no_module },
-    Scenario { name: "no hugetlbfs", run: lacking::no_hugetlbfs },
-    Scenario { name: "no huge pages", run: lacking::no_pages },
-    Scenario { name: "no CAP_SYS_ADMIN", run: lacking::no_capability },
-    Scenario { name: "probe", run: look::probe },
-    Scenario { name: "huge page and its address", run: look::memory },
-    Scenario { name: "ping and download", run: serve::ping_and_download },
-    Scenario { name: "interrupts and sleep", run: serve::interrupts },
-    Scenario { name: "blocking read", run: serve::blocking_read },
-    Scenario { name: "second opener", run: serve::second_opener },
-    Scenario { name: "capture", run: capture::every_size },
-    Scenario { name: "echo", run: echo::every_size },
-    Scenario { name: "forward", run: forward::both_ways },
-    Scenario { name: "idle, and one frame", run: waiting::idle },
-    Scenario { name: "random arrivals", run: waiting::random_arrivals },
-    Scenario { name: "two at one UIO device", run: waiting::two_at_one_device },
-    Scenario { name: "Ctrl-C", run: quiet::interrupted },
-    Scenario { name: "kill -9", run: quiet::killed },
-    Scenario { name: "device removed", run: removed::unbound },
-];
-
-/// On a machine whose device tree offers a port to the kernel as well.
-const FOR_BOTH: [Scenario; 6] = [
-    Scenario { name: "gianfar's at first", run: handover::booted },
-    Scenario { name: "bind refused", run: handover::refused },
-    Scenario { name: "bind", run: handover::taken },
-    Scenario { name: "unbind after kill -9", run: handover::given_back },
-    Scenario { name: "bind --force", run: handover::by_force },
-    Scenario { name: "two drivers", run: handover::both },
-];
-
-/// On a machine whose device tree is wrong.
-const WRONG: [Scenario; 5] = [
-    Scenario { name: "tree: one line of three", run: trees::one_line },
-    Scenario { name: "tree: no uio-name", run: trees::no_name },
-    Scenario { name: "tree: no reg", run: trees::no_registers },
-    Scenario { name: "tree: wrong reg", run: trees::wrong_registers },
-    Scenario { name: "tree: no interrupts", run: trees::no_interrupts },
-];
-
-/// With the project's own kernel module, without huge pages.
-const WITH_KMOD: [Scenario; 9] = [
-    Scenario { name: "kmod: probe", run: kmod::probe },
-    Scenario { name: "kmod: echo beside observers", run: kmod::echo },
-    Scenario { name: "kmod: interrupts", run: kmod::interrupts },
-    Scenario { name: "kmod: kill -9", run: kmod_end::killed },
-    Scenario { name: "kmod: kill -9, kept", run: kmod_end::kept },
-    Scenario { name: "kmod: rmmod", run: kmod_end::unloaded },
-    Scenario { name: "kmod: unbind", run: kmod_end::unbound },
-    Scenario { name: "kmod: gianfar in turn", run: kmod_end::in_turn },
-    Scenario { name: "kmod: kill -9, stuck", run: kmod_end::stuck },
-];
-
-/// With a port of two groups.
-const OF_GROUPS: [Scenario; 1] = [Scenario { name: "kmod: two groups", run: kmod::groups }];
-
-/// What is tried on which machine.
-const MACHINES: [(Description, &[Scenario]); 5] = [
-    (WHOLE_TREE, &WHOLE),
-    (TREE_FOR_BOTH, &FOR_BOTH),
-    (WRONG_TREE, &WRONG),
-    (TREE_AS_IT_IS, &WITH_KMOD),
-    (TREE_OF_GROUPS, &OF_GROUPS),
-];
-
-/// The names that `--machine` takes.
-fn names() -> Vec<&'static str> {
-    MACHINES.map(|(machine, _)| machine.name).to_vec()
 }
 
 /// Runs the scenarios; true when all passed.
@@ -217,8 +117,8 @@ pub fn crash(
     session: &mut Session,
     log: &mut Log,
     versions: &[Version],
-    kills: u64,
-    seed: u64,
+    way: Way,
+    (kills, seed): (u64, u64),
 ) -> Result<Result<Sums, String>> {
     let needed = match prepare(session, log, versions)? {
         Ok(needed) => needed,
@@ -228,12 +128,18 @@ pub fn crash(
     for (kernel, module) in &needed.kernels {
         let name = kernel.version().name();
         session.progress.start(&format!("guest with Linux {name}"));
-        let mut rig = Rig::boot(session, log, (kernel, module), &needed.programs, &WHOLE_TREE)?;
-        rig.load_uio(ALL_NODES)?;
-        rig.mount_huge_pages()?;
-        let sums = crash::kill(&mut rig, kills, seed)?;
+        let machine = match way {
+            Way::HugePages => &WHOLE_TREE,
+            Way::Module => &TREE_AS_IT_IS,
+        };
+        let mut rig = Rig::boot(session, log, (kernel, module), &needed.programs, machine)?;
+        if way == Way::HugePages {
+            rig.load_uio(ALL_NODES)?;
+            rig.mount_huge_pages()?;
+        }
+        let sums = crash::kill(&mut rig, way, kills, seed)?;
         rig.power_off()?;
-        session.progress.say(&format!("Linux {name}: {}", sums.render()));
+        session.progress.say(&format!("Linux {name}: {}; {}", sums.met(), sums.render()));
         all = all.plus(sums);
     }
     session.progress.finish();

@@ -16,6 +16,7 @@ use crate::log::Log;
 use crate::qemu::machine::{Machine, Netdev};
 use crate::qemu::packet::Host;
 use crate::qemu::peer::Peer;
+use crate::qemu::qtest::{self, Qtest};
 use crate::qemu::wire::Wire;
 use crate::session::Session;
 
@@ -33,10 +34,15 @@ pub const MACS: [&str; 2] = ["02:00:00:00:00:01", "02:00:00:00:00:02"];
 pub const WWW: &str = "/srv";
 /// The file in it.
 pub const FILE: &str = "download.bin";
-/// A configuration file with which a port is looked after every second only.
+/// A configuration file with which the second port is looked after every second only.
 pub const NAPS: &str = "/naps.toml";
 /// What is in it.
-const NAPS_TEXT: &str = "[port.eth1.wait]\nnap-msecs = 1000\n";
+const NAPS_TEXT: &str = "\
+[port.eth1.wait]
+nap-msecs = 1000
+[port.\"ethernet@f00001000\".wait]
+nap-msecs = 1000
+";
 /// The length of the file that can be downloaded.
 const FILE_BYTES: usize = 4 << 20;
 /// Makes `uio_pdrv_genirq` take every node that is meant for it.
@@ -64,6 +70,8 @@ pub struct Description {
     pub overlays: &'static [&'static str],
     /// What is done before the first scenario.
     pub prepare: fn(&mut Rig) -> Result<()>,
+    /// Whether its registers are to be reached from outside.
+    pub qtest: bool,
 }
 
 /// A guest and its surroundings.
@@ -79,6 +87,8 @@ pub struct Rig {
     pub file: Vec<u8>,
     /// What its kernel has said.
     pub kernel_log: PathBuf,
+    /// Its bus from outside, on a machine that is made for that.
+    pub qtest: Option<Qtest>,
 }
 
 impl Rig {
@@ -95,9 +105,16 @@ impl Rig {
         let user = format!("ipv6=off,hostfwd=tcp:{http}-{SERVER}:80");
         let (first, first_end) = Wire::new()?;
         let (second, second_end) = Wire::new()?;
-        let qemu = Machine::new(linux.vmlinux())
+        let mut qemu = Machine::new(linux.vmlinux())
             .etsec_on_hub(vec![first_end, Netdev::User(user)], MACS[0])
             .etsec(second_end, MACS[1]);
+        // Names of sockets are short.
+        let folder = tempfile::tempdir()?;
+        let mut line = None;
+        if machine.qtest {
+            let (added, with) = qtest::Line::add(qemu, &folder.path().join("qtest"))?;
+            (line, qemu) = (Some(added), with);
+        }
         let overlays = machine.overlays.iter().map(|name| session.root.join(name)).collect();
         let name = format!("linux-{}-{}", linux.version().name(), machine.name.replace(' ', "-"));
         let kernel_log = session.target.join(format!("xtask/{name}-kernel.log"));
@@ -118,7 +135,9 @@ impl Rig {
             ],
         };
         let guest = Guest::boot(session, log, boot)?;
-        let mut rig = Self { guest, wires: vec![first, second], http, file, kernel_log };
+        let qtest = line.map(|line| line.machine()).transpose()?;
+        let wires = vec![first, second];
+        let mut rig = Self { guest, wires, http, file, kernel_log, qtest };
         (machine.prepare)(&mut rig)?;
         Ok(rig)
     }
@@ -245,6 +264,16 @@ impl Rig {
         count.with_context(|| format!("/proc/interrupts has no {line}"))
     }
 
+    /// Kills a process, whoever has started it, by a program that is started for it. Until that
+    /// comes to it both are at work in turn, so that the other one may be anywhere: who is asked by
+    /// the serial line finds it asleep.
+    pub fn kill_from_beside(&mut self, pid: u32) -> Result<()> {
+        let signal = Signal::KILL.as_raw().to_string();
+        let killed = self.guest.run(&["/init", "signal", &pid.to_string(), &signal])?;
+        ensure!(killed.status == Some(0), "{}", killed.err());
+        Ok(())
+    }
+
     /// Ends all that a scenario has left running.
     pub fn clear(&mut self) {
         // A guest that is gone makes the next scenario fail, with a reason.
@@ -275,7 +304,7 @@ fn words(arguments: &str) -> Vec<&str> {
 }
 
 /// The address in `info: eth0: memory: 4194304 bytes at 0x003000000, pages of 4194304`.
-fn memory_address(line: &str) -> Option<u64> {
+pub fn memory_address(line: &str) -> Option<u64> {
     let rest = line.split_once(": memory: ")?.1.split_once(" bytes at 0x")?.1;
     let (address, _) = rest.split_once(',')?;
     u64::from_str_radix(address, 16).ok()
