@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
@@ -106,7 +106,7 @@ impl Device for Remote {
 struct Desk {
     frames: Mutex<VecDeque<Vec<u8>>>,
     /// How often the thread has come by.
-    rounds: AtomicU64,
+    rounds: AtomicU32,
     /// Makes it come.
     bell: OwnedFd,
 }
@@ -115,7 +115,7 @@ impl Desk {
     fn new() -> Self {
         let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
         let bell = eventfd(0, flags).expect("an event descriptor");
-        Desk { frames: Mutex::default(), rounds: AtomicU64::new(0), bell }
+        Desk { frames: Mutex::default(), rounds: AtomicU32::new(0), bell }
     }
 
     fn next(&self) -> Option<Vec<u8>> {
@@ -127,7 +127,7 @@ impl Desk {
     /// them here.
     fn take(&self) -> Option<Vec<u8>> {
         let rounds = self.rounds.load(Ordering::Acquire);
-        while self.rounds.load(Ordering::Acquire) < rounds + 2 {
+        while self.rounds.load(Ordering::Acquire).wrapping_sub(rounds) < 2 {
             if let Some(frame) = self.next() {
                 return Some(frame);
             }
