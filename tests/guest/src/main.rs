@@ -5,11 +5,12 @@
 //! Called with arguments it is a small tool instead: `run-without CAPABILITY PROGRAM ARGUMENT…`
 //! gives up the capability for good and becomes the program; `counts DEVICE TIMES` reads a device
 //! that blocks, and prints what comes; `signal PROCESS NUMBER` signals a process that another one
-//! has started.
+//! has started, and `die-after PROCESS STEPS` kills one after so many of its instructions.
 
 mod address;
 mod answer;
 mod counts;
+mod death;
 mod mounts;
 mod programs;
 mod request;
@@ -59,6 +60,7 @@ fn tool(words: &[&str]) -> Result<()> {
         }
         ["counts", device, times] => counts::run(device, times),
         ["signal", process, number] => programs::signal(process, number),
+        ["die-after", process, steps] => death::run(process, steps),
         _ => bail!("{words:?} is nothing that can be done here"),
     }
 }

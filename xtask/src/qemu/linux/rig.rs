@@ -274,6 +274,14 @@ impl Rig {
         Ok(())
     }
 
+    /// Kills a process, whoever has started it, after so many instructions of its own program.
+    pub fn kill_after(&mut self, pid: u32, steps: u64) -> Result<()> {
+        let killed =
+            self.guest.run(&["/init", "die-after", &pid.to_string(), &steps.to_string()])?;
+        ensure!(killed.status == Some(0), "{}", killed.err());
+        Ok(())
+    }
+
     /// Ends all that a scenario has left running.
     pub fn clear(&mut self) {
         // A guest that is gone makes the next scenario fail, with a reason.
