@@ -54,6 +54,23 @@ pub struct Stopped<B>(Owner<B>);
 /// ends it orderly.
 pub struct Running<B>(Owner<B>);
 
+/// A port without rings over a controller. A call, even one that is inlined, would be another copy
+/// of it all in the smallest image.
+macro_rules! without_rings {
+    ($controller:ident) => {{
+        let page = $controller.pages.group0.clone();
+        let events = EventPort::new(page, Tstat::empty(), Rstat::empty());
+        Stopped(Owner {
+            port: Port::new($controller),
+            events,
+            watch: Watch::default(),
+            recover_groups: None,
+            halted: false,
+            broken_off: false,
+        })
+    }};
+}
+
 impl<B: Bus + Clone> Stopped<B> {
     /// Takes a controller from an unknown state to a programmed, stopped one (HW 8.1).
     ///
@@ -64,35 +81,13 @@ impl<B: Bus + Clone> Stopped<B> {
         config.check()?;
         let controller = Controller::new(pages, config);
         controller.bring_up(delay)?;
-        // Written out once more in `of`: a call, even one that is inlined, is another copy of it
-        // all in the smallest image.
-        let events =
-            EventPort::new(controller.pages.group0.clone(), Tstat::empty(), Rstat::empty());
-        let port = Port::new(controller);
-        Ok(Stopped(Owner {
-            port,
-            events,
-            watch: Watch::default(),
-            recover_groups: None,
-            halted: false,
-            broken_off: false,
-        }))
+        Ok(without_rings!(controller))
     }
 
     /// A port without rings over a controller in whatever state.
     #[cfg(feature = "adopt")]
     pub(crate) fn of(controller: Controller<B>) -> Self {
-        let events =
-            EventPort::new(controller.pages.group0.clone(), Tstat::empty(), Rstat::empty());
-        let port = Port::new(controller);
-        Stopped(Owner {
-            port,
-            events,
-            watch: Watch::default(),
-            recover_groups: None,
-            halted: false,
-            broken_off: false,
-        })
+        without_rings!(controller)
     }
 
     /// The same port, once its controller has been taken over as it runs.
