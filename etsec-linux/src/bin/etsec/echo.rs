@@ -1,6 +1,7 @@
 //! `etsec echo`: every frame goes back to where it came from, in the buffer it came in.
 
 use anyhow::Result;
+use etsec_core::rx::RxMeta;
 
 use crate::args::Echo;
 use crate::files::Files;
@@ -60,6 +61,18 @@ fn turn(station: &mut Station, most: u64) -> Turn {
     if station.takes_tags() {
         return tagged_turn(station, most);
     }
+    turn_with(station, most, |_| None)
+}
+
+/// The same where the controller takes tags out of frames: they are put in again.
+#[cold]
+#[inline(never)]
+fn tagged_turn(station: &mut Station, most: u64) -> Turn {
+    turn_with(station, most, RxMeta::tag)
+}
+
+#[inline(always)]
+fn turn_with(station: &mut Station, most: u64, tag: impl Fn(&RxMeta) -> Option<u16>) -> Turn {
     let own = station.mac().0;
     let Station { rx, tx, .. } = &mut *station;
     let most = usize::try_from(most).unwrap_or(usize::MAX);
@@ -69,33 +82,11 @@ fn turn(station: &mut Station, most: u64) -> Turn {
     let room = found.min(place);
     let (mut taken, mut refused) = (0, 0);
     let mut stager = tx.stager();
-    for (mut frame, _) in rx.arrived().take(room) {
-        taken += 1;
-        turn_round(&mut frame, own);
-        // A frame that is refused goes back to the pool; the queue counts it.
-        refused += usize::from(stager.stage(frame).is_err());
-    }
-    stager.commit();
-    station.recycle();
-    let idle = !station.rx.has_arrived() || station.tx.space() == 0;
-    Turn { frames: (taken - refused) as u64, idle }
-}
-
-/// The same where the controller takes tags out of frames: they are put in again.
-#[cold]
-#[inline(never)]
-fn tagged_turn(station: &mut Station, most: u64) -> Turn {
-    let own = station.mac().0;
-    let Station { rx, tx, .. } = &mut *station;
-    let most = usize::try_from(most).unwrap_or(usize::MAX);
-    let (found, place) = (rx.look(), most.min(tx.space()));
-    let room = found.min(place);
-    let (mut taken, mut refused) = (0, 0);
-    let mut stager = tx.stager();
     for (mut frame, meta) in rx.arrived().take(room) {
         taken += 1;
         turn_round(&mut frame, own);
-        refused += usize::from(pass_on(&mut stager, frame, meta.tag()).is_err());
+        // A frame that is refused goes back to the pool; the queue counts it.
+        refused += usize::from(pass_on(&mut stager, frame, tag(&meta)).is_err());
     }
     stager.commit();
     station.recycle();

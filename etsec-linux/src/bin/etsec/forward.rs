@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
+use etsec_core::rx::RxMeta;
 use etsec_core::tx::Stager;
 use etsec_core::{Buf, Reason, Refused};
 
@@ -179,20 +180,11 @@ impl Direction {
         }
         // Frames that there is no place for stay where they are.
         let room = if self.held.is_some() { taken } else { most.min(stager.space() + taken) };
-        if from.takes_tags() {
-            let (more, left) = self.move_tagged(from, &mut stager, room - taken);
-            (taken, kept) = (taken + more, kept + left);
-        } else {
-            for (frame, _) in from.rx.arrived().take(room - taken) {
-                taken += 1;
-                if let Err(refused) = stager.stage(frame) {
-                    kept += self.keep(refused, None);
-                    if self.held.is_some() {
-                        break;
-                    }
-                }
-            }
-        }
+        let moved = match from.takes_tags() {
+            true => self.move_tagged(from, &mut stager, room - taken),
+            false => self.move_frames(from, &mut stager, room - taken, |_| None),
+        };
+        (taken, kept) = (taken + moved.0, kept + moved.1);
         stager.commit();
         let frames = (taken - kept) as u64;
         self.frames += frames;
@@ -205,8 +197,31 @@ impl Direction {
         Turn { moved: reaped || frames > 0, idle: from.end_turn(idle) }
     }
 
-    /// Moves up to `room` frames whose tags the controller has taken out, and puts them in again.
-    /// Returns how many were taken, and how many of those did not go on.
+    /// Moves up to `room` frames, each with its tag if it has one. Returns how many were taken, and
+    /// how many of those did not go on.
+    #[inline(always)]
+    fn move_frames(
+        &mut self,
+        from: &mut Station,
+        stager: &mut Stager<'_, Bell>,
+        room: usize,
+        tag: impl Fn(&RxMeta) -> Option<u16>,
+    ) -> (usize, usize) {
+        let (mut taken, mut kept) = (0, 0);
+        for (frame, meta) in from.rx.arrived().take(room) {
+            taken += 1;
+            let tag = tag(&meta);
+            if let Err(refused) = pass_on(stager, frame, tag) {
+                kept += self.keep(refused, tag);
+                if self.held.is_some() {
+                    break;
+                }
+            }
+        }
+        (taken, kept)
+    }
+
+    /// The same for frames whose tags the controller has taken out: they are put in again.
     #[cold]
     #[inline(never)]
     fn move_tagged(
@@ -215,17 +230,7 @@ impl Direction {
         stager: &mut Stager<'_, Bell>,
         room: usize,
     ) -> (usize, usize) {
-        let (mut taken, mut kept) = (0, 0);
-        for (frame, meta) in from.rx.arrived().take(room) {
-            taken += 1;
-            if let Err(refused) = pass_on(stager, frame, meta.tag()) {
-                kept += self.keep(refused, meta.tag());
-                if self.held.is_some() {
-                    break;
-                }
-            }
-        }
-        (taken, kept)
+        self.move_frames(from, stager, room, RxMeta::tag)
     }
 
     /// Keeps a frame that there was no place for. Returns how many frames did not go on: one.
