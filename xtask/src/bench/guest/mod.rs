@@ -35,7 +35,10 @@ const TOP: usize = 30;
 /// What a packet of 60 bytes may cost etsec in bursts of 32: instructions of program and kernel.
 /// That a frame outlives the process, and a wake-up is never lost, is in it: some 12 of each.
 const LIMITS: [(Path, f64); 4] =
-    [(Path::Tx, 150.0), (Path::Rx, 280.0), (Path::Echo, 330.0), (Path::Forward, 345.0)];
+    [(Path::Tx, 110.0), (Path::Rx, 255.0), (Path::Echo, 312.0), (Path::Forward, 330.0)];
+/// How often a way is measured whose limit is not kept. What is done by the clock, such as looking
+/// after a port, falls into one measurement and not into another: the least is what packets cost.
+const TRIES: u32 = 4;
 
 /// What a packet costs, by way and size.
 pub type Costs = BTreeMap<(Path, u64), Cost>;
@@ -110,7 +113,13 @@ pub fn suite(session: &mut Session, log: &mut Log) -> Result<Verdict> {
     let (mut passed, mut bad) = (0, Vec::new());
     for (path, limit) in LIMITS {
         session.progress.start(path.name());
-        let (cost, _) = paths::measure(&mut bed, path, SIZES[0])?;
+        let (mut cost, _) = paths::measure(&mut bed, path, SIZES[0])?;
+        for _ in 1..TRIES {
+            if cost.all() > limit {
+                let (again, _) = paths::measure(&mut bed, path, SIZES[0])?;
+                cost = if again.all() < cost.all() { again } else { cost };
+            }
+        }
         let (name, all, misses) = (path.name(), cost.all(), cost.misses);
         log.line(&format!("{name}: {all:.1} instructions a packet, {misses:.4} TLB misses"))?;
         if all > limit {
