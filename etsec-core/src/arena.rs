@@ -36,7 +36,7 @@ pub(crate) struct ArenaHeader {
 
 const MAGIC: u32 = 0x6554_5345; // "eTSE"
 /// Of what lies in a region: another one is not taken over.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 /// A count that reached the top stays there: the region is never given back.
 const PINNED: u32 = u32::MAX;
 

@@ -119,6 +119,8 @@ impl<D: Doorbell> TxQueue<D> {
         if self.staged == 0 {
             return 0;
         }
+        #[cfg(feature = "adopt")]
+        self.mark_staged();
         // Pointers, lengths and the frames' bytes before any R.
         if !mutant!("tx-publish-before-ready") {
             self.bell.publish();

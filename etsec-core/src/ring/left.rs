@@ -15,7 +15,8 @@ use super::{
 #[derive(Default)]
 pub(super) struct Left {
     /// Of a receive ring: the first descriptor that was not taken in the high half, and how many
-    /// from there on were lent in the low.
+    /// from there on were lent in the low. Of a transmit ring: the first one of the burst that was
+    /// handed over last, or was about to be, and how many it has.
     mark: Word,
     /// Which ring of a controller it is, its number plus 1, transmit rings 8 more; 0: of none.
     role: Word,
@@ -25,7 +26,8 @@ pub(super) struct Left {
 
 /// What is left for a process that takes the ring over. Without the feature `adopt`, nothing is.
 impl RingMemory {
-    /// Notes that `count` descriptors from `at` on are lent, and those before taken.
+    /// Notes that `count` descriptors from `at` on are lent, and, of a receive ring, those before
+    /// taken.
     #[inline(always)]
     pub(crate) fn mark(&self, at: u32, count: u32) {
         #[cfg(feature = "adopt")]

@@ -1,9 +1,13 @@
 //! Taking a transmit ring over from a process that is no more, while the device goes on sending.
 //!
 //! What has R is the device's, and its buffers stay where they are. R is set from the last
-//! descriptor of a burst back to its first, and the device waits for the first: so if there is R
-//! behind a gap, the process has died in between, and the burst is handed over to its end. Whether
-//! a frame without R was sent or never committed makes no difference: it is not sent again.
+//! descriptor of a burst back to its first, and the device waits for the first. The mark says which
+//! burst that was: so if the first ones of it have no R and all others do, the process has died in
+//! between, and it is handed over to its end. Whether a frame without R was sent or never committed
+//! makes no difference: it is not sent again.
+//!
+//! Behind the marked burst nothing was handed over. What has R there the hardware has left behind a
+//! lap ago, and its status never came (HW 8.6): that is not sent again either.
 
 use embedded_hal::delay::DelayNs;
 
@@ -20,17 +24,21 @@ use crate::watch::SETTLE_US;
 /// How often the hardware may move on while it is looked at.
 const LOOKS: u32 = 16;
 
-/// What the device owns, from where it stands on: a run of descriptors, then a gap of those that
-/// were to follow, then the others of that burst.
+/// What the device owns, from where it stands on, and what only looks as if it did.
 #[derive(Debug, Clone, Copy)]
 struct Lent {
     /// Where the hardware stands.
     from: u32,
+    /// How many are ready from there on.
     first: u32,
+    /// How many behind those are not, up to where the marked burst ends or to others that are.
     gap: u32,
+    /// How many of the marked burst are ready behind them.
     second: u32,
-    /// Whether there are still others, behind a second gap.
-    more: bool,
+    /// How many are ready that were left behind.
+    stray: u32,
+    /// Whether the gap is none that a process leaves.
+    odd: bool,
     /// Whether the first run ends with a frame.
     whole: bool,
 }
@@ -40,9 +48,20 @@ impl Lent {
     fn count(&self) -> u32 {
         if self.second == 0 { self.first } else { self.first + self.gap + self.second }
     }
+
+    /// Whether one look is enough: nothing is there that the device could just be changing.
+    fn is_plain(&self) -> bool {
+        self.second == 0 && self.stray == 0 && self.whole
+    }
 }
 
 impl<D: Doorbell> TxQueue<D> {
+    /// Notes which descriptors are about to be handed over, before any of them is.
+    #[inline(always)]
+    pub(super) fn mark_staged(&self) {
+        self.ring.mark(self.ring.back(self.tail, self.staged), self.staged);
+    }
+
     /// For a port that takes a running controller over: the ring in memory.
     pub(crate) fn memory(&self) -> &RingMemory {
         &self.ring
@@ -65,23 +84,44 @@ impl<D: Doorbell> TxQueue<D> {
         while left > 0 {
             left -= self.take_frame(pools, left)?;
         }
+        if lent.stray > 0 {
+            self.clear_stray(&lent);
+        }
         if lent.second > 0 {
-            // The frames that were never handed over begin where the device waits, or will.
-            self.bell.publish();
-            let gap = lent.first..lent.first + lent.gap;
-            gap.rev().for_each(|n| self.ring.bd(self.place(lent.from, n)).give());
+            self.give_gap(&lent);
         }
         self.bell.publish();
         self.bell.ring();
         Ok(lent.count())
     }
 
+    /// Takes R away from what the hardware has left behind, before it comes around to it.
+    fn clear_stray(&self, lent: &Lent) {
+        for n in lent.count()..self.ring.len() as u32 {
+            let at = self.place(lent.from, n);
+            if self.ring.bd(at).is_owned() {
+                self.ring.bd(at).clear(self.ring.is_last(at));
+            }
+        }
+    }
+
+    /// Hands over the descriptors that the process has not come to. They begin where the device
+    /// waits, or will: so the first is the last, as in a commit.
+    fn give_gap(&self, lent: &Lent) {
+        let give = |n: u32| self.ring.bd(self.place(lent.from, n)).give();
+        self.bell.publish();
+        (lent.first + 1..lent.first + lent.gap).rev().for_each(give);
+        self.bell.publish();
+        give(lent.first);
+    }
+
     fn place(&self, from: u32, n: u32) -> u32 {
         (from + n) % self.ring.len() as u32
     }
 
-    /// What the device owns. A gap is one only if it is still there a moment later, and so is a
-    /// frame without its end: the device may just have closed those descriptors, and goes on.
+    /// What the device owns. Anything but a run of whole frames is believed only if it is still
+    /// there a moment later: the device may just have closed descriptors, and goes on, or be late
+    /// with a status.
     fn lent(
         &self,
         position: &dyn Fn() -> Option<u32>,
@@ -89,14 +129,16 @@ impl<D: Doorbell> TxQueue<D> {
     ) -> Result<Lent, RingFault> {
         let mut before = self.look(position)?;
         for _ in 0..LOOKS {
-            if before.second == 0 && !before.more && before.whole {
+            if before.is_plain() {
                 return Ok(before);
             }
             delay.delay_us(SETTLE_US);
             let after = self.look(position)?;
-            let gap = |lent: &Lent| (self.place(lent.from, lent.first), lent.gap, lent.second);
-            if gap(&after) == gap(&before) && after.more == before.more {
-                return if after.more { Err(RingFault::Mark) } else { Ok(after) };
+            let seen = |lent: &Lent| {
+                (self.place(lent.from, lent.first), lent.gap, lent.second, lent.stray, lent.odd)
+            };
+            if seen(&after) == seen(&before) {
+                return if after.odd { Err(RingFault::Mark) } else { Ok(after) };
             }
             before = after;
         }
@@ -104,22 +146,33 @@ impl<D: Doorbell> TxQueue<D> {
     }
 
     fn look(&self, position: &dyn Fn() -> Option<u32>) -> Result<Lent, RingFault> {
+        let (len, (start, count)) = (self.ring.len() as u32, self.ring.marked());
+        // A burst that fills a ring of 65,536 its mark cannot tell.
+        if start >= len || count > len || len > u16::MAX.into() {
+            return Err(RingFault::Mark);
+        }
         let from = position().ok_or(RingFault::Position)?;
         // What the device has closed before it went there.
         self.bell.observe();
-        let len = self.ring.len() as u32;
+        let ready = |n: u32| self.ring.bd(self.place(from, n)).is_owned();
+        // Where the marked burst ends, so does all that was handed over.
+        let end = match self.ring.back(self.place(start, count), from) {
+            0 if ready(0) => len,
+            end => end,
+        };
         let run = |start: u32, owned: bool| {
-            let same = |n: &u32| self.ring.bd(self.place(from, *n)).is_owned() == owned;
-            (start..len).take_while(same).count() as u32
+            (start..end).take_while(|n| ready(*n) == owned).count() as u32
         };
         let first = run(0, true);
         let gap = run(first, false);
         let second = run(first + gap, true);
-        let end = first + gap + second;
-        let more = run(end, false) != len - end;
+        // Of a burst that fills the ring it could be the end that was left behind: then none of it
+        // is handed over.
+        let is_rest = first + gap + second == end && first + count == end && count < len;
+        let stray = (end..len).filter(|n| ready(*n)).count() as u32;
         let last = first.checked_sub(1).map(|n| self.ring.bd(self.place(from, n)).control());
         let whole = last.is_none_or(|control| control.tx_flags().contains(TxFlags::L));
-        Ok(Lent { from, first, gap, second, more, whole })
+        Ok(Lent { from, first, gap, second, stray, odd: second > 0 && !is_rest, whole })
     }
 
     /// Takes the frame at the tail over, of at most `most` descriptors; returns how many it has.
