@@ -8,7 +8,7 @@
 mod found;
 
 use core::array;
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 use core::fmt;
 
 use embedded_hal::delay::DelayNs;
@@ -20,6 +20,7 @@ use crate::bus::{Bus, PageBell, Pages};
 use crate::config::Config;
 use crate::controller::Controller;
 use crate::device::{Running, Stopped};
+use crate::dma::BusAddr;
 use crate::error::{Error, Side};
 use crate::link::{Duplex, Link, Pause, Speed};
 use crate::pool::Pool;
@@ -30,15 +31,15 @@ use crate::regs::hash::{GADDR, IGADDR};
 use crate::regs::mac::{
     MACADDR1, MACADDR2, MACCFG1, MACCFG2, MACSTNADDR1, MACSTNADDR2, Maccfg1, Maccfg2,
 };
-use crate::regs::receive::{RBASE, RBPTR, RCTRL, RQUEUE};
-use crate::regs::transmit::{TBASE, TBPTR, TQUEUE};
+use crate::regs::receive::{RBASE, RBASEH, RBDBPH, RBPTR, RCTRL, RQUEUE};
+use crate::regs::transmit::{TBASE, TBASEH, TBDBPH, TBPTR, TQUEUE};
 use crate::regs::{Readable, RegArray, RegisterLongName, Rw};
 use crate::ring::{RingMemory, RingView};
 use crate::rx::RxQueue;
 use crate::tx::TxQueue;
 
 /// More registers than are programmed.
-const MOST: usize = 128;
+const MOST: usize = 160;
 
 /// What is wrong with a ring that was left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +74,10 @@ pub enum AdoptError {
         /// What it would hold.
         wanted: u32,
     },
+    /// Buffers of the pool there may be in its rings, and are in nobody's who takes it over.
+    Partner(BusAddr),
+    /// More registers are set than can be compared, this one among them.
+    NotCompared(u16),
     /// A ring.
     Ring(Side, usize, RingFault),
 }
@@ -95,6 +100,15 @@ impl fmt::Display for AdoptError {
             Self::Still => f.write_str("the controller does not run"),
             Self::Register { at, found, wanted } => {
                 write!(f, "register {at:#05x} holds {found:#010x}, not {wanted:#010x}")
+            }
+            Self::Partner(pool) => {
+                write!(
+                    f,
+                    "buffers of the pool at {pool} may be in its rings, and the other way round"
+                )
+            }
+            Self::NotCompared(at) => {
+                write!(f, "more registers are set than can be compared: {at:#05x} among them")
             }
             Self::Ring(side, n, fault) => write!(f, "{side} ring {n}: {fault}"),
         }
@@ -164,8 +178,9 @@ impl<B: Bus + Clone> Stopped<B> {
     }
 
     /// Takes the running controller over. `rx` and `tx` are all queues, made of the rings that were
-    /// left; `pools` all pools whose buffers may be in them. Then
-    /// [reclaim](crate::Pool::reclaim) what is in no ring.
+    /// left; `pools` all pools whose buffers may be in them, those they are
+    /// [paired](crate::Pool::pair) with among them. Then [reclaim](crate::Pool::reclaim) what is in
+    /// no ring.
     ///
     /// Nothing but what is left undone by the dead process is written.
     ///
@@ -199,6 +214,11 @@ impl<B: Bus + Clone> Stopped<B> {
             return Err(AdoptError::Still);
         }
         port.compare()?;
+        for partner in pools.iter().flat_map(|pool| pool.partners()) {
+            if !pools.iter().any(|pool| pool.place() == partner.pool) {
+                return Err(AdoptError::Partner(partner.pool));
+            }
+        }
         // A ring that nobody takes over has buffers that would count as free.
         let has_rx = |n| rx.iter().any(|queue| queue.number() == n);
         let has_tx = |n| tx.iter().any(|queue| queue.number() == n);
@@ -241,7 +261,7 @@ fn part_of<'a>(view: &'a Option<RingView>, ring: &RingMemory) -> Option<&'a Ring
 impl<B: Bus> Port<B> {
     /// Whether the controller holds what this port would have programmed, its rings among it.
     fn compare(&self) -> Result<(), AdoptError> {
-        let wanted = Wanted { real: self.bus(), values: RefCell::default() };
+        let wanted = Wanted::of(self.bus());
         self.controller.program_on(&wanted);
         let config = &self.controller.config;
         let maccfg1 = Maccfg1::LOOP_BACK.val(u32::from(config.loopback)) + config.link.maccfg1();
@@ -250,6 +270,9 @@ impl<B: Bus> Port<B> {
         wanted
             .write(RQUEUE.offset(), wanted.read(RQUEUE.offset()) & !0xFF | self.enabled(Side::Rx));
         wanted.write(TQUEUE.offset(), self.enabled(Side::Tx) << 8);
+        for high in [TBASEH.offset(), TBDBPH.offset(), RBASEH.offset(), RBDBPH.offset()] {
+            wanted.write(high, self.window.unwrap_or(0));
+        }
         for (n, view) in self.rx().iter().enumerate() {
             wanted.base(RBASE, n, view);
         }
@@ -264,6 +287,8 @@ impl<B: Bus> Port<B> {
 struct Wanted<'a, B> {
     real: &'a B,
     values: RefCell<Vec<(u16, u32), MOST>>,
+    /// A register that found no place.
+    dropped: Cell<Option<u16>>,
 }
 
 impl<B: Bus> Bus for Wanted<'_, B> {
@@ -278,8 +303,10 @@ impl<B: Bus> Bus for Wanted<'_, B> {
         if let Some((_, old)) = values.iter_mut().find(|(there, _)| *there == at) {
             *old = value;
         } else {
-            let pushed = values.push((at, value));
-            debug_assert!(pushed.is_ok(), "more registers than there are");
+            // It is not taken for one that is as it should be.
+            if values.push((at, value)).is_err() {
+                self.dropped.set(Some(at));
+            }
         }
     }
 
@@ -287,7 +314,11 @@ impl<B: Bus> Bus for Wanted<'_, B> {
     fn observe(&self) {}
 }
 
-impl<B: Bus> Wanted<'_, B> {
+impl<'a, B: Bus> Wanted<'a, B> {
+    fn of(real: &'a B) -> Self {
+        Wanted { real, values: RefCell::default(), dropped: Cell::new(None) }
+    }
+
     fn base<L: RegisterLongName>(&self, base: RegArray<L, Rw>, n: usize, view: &Option<RingView>) {
         if let Some(view) = view {
             self.write(base.nth(n).offset(), view.bus().low());
@@ -296,6 +327,9 @@ impl<B: Bus> Wanted<'_, B> {
 
     /// The first register that holds something else.
     fn difference(&self) -> Result<(), AdoptError> {
+        if let Some(at) = self.dropped.get() {
+            return Err(AdoptError::NotCompared(at));
+        }
         for &(at, wanted) in self.values.borrow().iter() {
             let found = self.real.read(at);
             // HW 2.6: parts without groups have nothing there.

@@ -7,13 +7,17 @@
 
 #[cfg(feature = "adopt")]
 mod adopt;
+#[cfg(feature = "adopt")]
+mod partners;
 
 use core::fmt;
 use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
 
 #[cfg(feature = "adopt")]
-pub use self::adopt::{Adopted, LeftError, LeftRing};
+pub use self::adopt::{Adopted, LeftError, LeftRing, partners};
+#[cfg(feature = "adopt")]
+pub use self::partners::{MOST_PARTNERS, NAME_BYTES, Partner, PartnerError, Partners};
 use crate::dma::{BusAddr, Region};
 #[cfg(feature = "adopt")]
 use crate::mib::{self, KeptCounters};
@@ -295,6 +299,8 @@ impl<R: Region> Arena<R> {
             return Err(self);
         }
         let mut this = ManuallyDrop::new(self);
+        #[cfg(feature = "adopt")]
+        adopt::disown(&*this.region);
         // SAFETY: `this` is never used again, so the region is taken out once.
         Ok(unsafe { ManuallyDrop::take(&mut this.region) })
     }
@@ -330,6 +336,8 @@ impl<R: Region> Arena<R> {
 impl<R: Region> Drop for Arena<R> {
     fn drop(&mut self) {
         if self.is_quiet() {
+            #[cfg(feature = "adopt")]
+            adopt::disown(&*self.region);
             // SAFETY: dropped once, here; nothing refers to the region.
             unsafe { ManuallyDrop::drop(&mut self.region) };
         }

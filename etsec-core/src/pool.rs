@@ -190,7 +190,8 @@ const fn next_tag(head: u32) -> u32 {
 #[derive(Clone)]
 pub struct Pool {
     pool: PoolRef,
-    _region: Handle,
+    #[cfg_attr(not(feature = "adopt"), allow(dead_code, reason = "it is kept to be dropped"))]
+    region: Handle,
 }
 
 // SAFETY: the pool's shared state is atomic; buffers are owned by whoever took them.
@@ -224,7 +225,7 @@ impl Pool {
         };
         // SAFETY: the place is ours and large enough.
         unsafe { header.write(fresh) };
-        Pool { pool: PoolRef(header), _region: region }
+        Pool { pool: PoolRef(header), region }
     }
 
     pub(crate) fn header(&self) -> NonNull<PoolHeader> {

@@ -3,7 +3,7 @@
 use etsec_core::adopt::{AdoptError, RingFault};
 use etsec_core::arena::LeftError;
 use etsec_core::error::Side;
-use etsec_core::{Arena, Pages, Stopped};
+use etsec_core::{Arena, Bus, Pages, Stopped};
 use etsec_tests::adopting::{adopt, die, plan};
 use etsec_tests::rig::{Plan, Rig};
 
@@ -29,6 +29,24 @@ fn what_is_another_is_refused_and_comes_up_by_a_reset() {
     let sim = stopped.sim.clone();
     std::mem::forget(stopped);
     assert_eq!(adopt(&sim, &usual).map(drop).unwrap_err(), AdoptError::Still);
+}
+
+#[test]
+fn all_addresses_of_rings_and_buffers_are_compared() {
+    let usual = plan(16, 16);
+    // Upper halves: of transmit buffers and rings, of receive buffers and rings; and bases.
+    for at in [0x180, 0x200, 0x380, 0x400, 0x204, 0x404] {
+        let sim = die(Rig::new(&usual).start());
+        let bus = sim.bus();
+        let wanted = bus.read(at);
+        let positions = [0x184, 0x384].map(|at| (at, bus.read(at)));
+        bus.write(at, wanted ^ 8);
+        positions.iter().for_each(|(at, value)| bus.write(*at, *value));
+        let found = bus.read(at);
+        assert_ne!(found, wanted, "{at:#x}");
+        let error = adopt(&sim, &usual).map(drop).unwrap_err();
+        assert_eq!(error, AdoptError::Register { at, found, wanted });
+    }
 }
 
 #[test]
@@ -63,6 +81,9 @@ fn foreign_and_broken_regions_are_refused() {
     }
     for wrong in [1, 3, 0xFFFF_FFC0, 1 << 20] {
         assert_eq!(with(32, wrong), LeftError::Counters, "{wrong:#x}");
+    }
+    for wrong in [0, 3, u32::MAX] {
+        assert_eq!(with(36, wrong), LeftError::Rings(wrong), "{wrong:#x}");
     }
     // Of the versions before this one.
     assert_eq!([with(4, 1), with(4, 2)], [1, 2].map(LeftError::Version));

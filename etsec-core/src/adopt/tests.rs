@@ -203,6 +203,54 @@ fn a_transmit_ring_that_cannot_be_is_refused() {
 }
 
 #[test]
+fn a_gap_is_one_only_at_the_start_of_the_marked_burst() {
+    // Five in descriptors 0 to 4, of which some have lost R; or are said to be another burst.
+    let five = [&[1; 60][..], &[2; 61], &[3; 62], &[4; 63], &[5; 64]];
+    let clear = |ring: &RingMemory, which: core::ops::Range<u32>| {
+        which.for_each(|at| {
+            let control = ring.bd(at).control();
+            let flags = control.tx_flags().difference(TxFlags::R);
+            ring.bd(at).set_control(Control::tx(flags, control.len()));
+        });
+    };
+    let with = |position: u32, mark: (u32, u32), cleared: core::ops::Range<u32>| {
+        transmit(&five, &|| Some(position), |ring| {
+            clear(ring, cleared.clone());
+            ring.mark(mark.0, mark.1);
+        })
+    };
+    assert_eq!(with(0, (0, 5), 0..3), Ok(5), "half handed over");
+    assert_eq!(with(0, (2, 3), 2..4), Ok(5), "behind two in flight");
+    assert_eq!(with(0, (1, 4), 0..3), Err(RingFault::Mark), "more than the burst");
+    assert_eq!(with(0, (1, 4), 2..4), Err(RingFault::Mark), "not from its start");
+    assert_eq!(with(0, (2, 2), 2..3), Ok(4), "and one that was left behind");
+    assert_eq!(with(2, (0, 2), 2..3), Ok(0), "all but one were left behind");
+    assert_eq!(with(5, (0, 5), 0..2), Ok(0), "the statuses of three were lost");
+    for (start, count) in [(8, 0), (0, 9), (0xFFFF, 1)] {
+        assert_eq!(with(0, (start, count), 0..0), Err(RingFault::Mark), "{start}, {count}");
+    }
+}
+
+#[test]
+fn registers_that_find_no_place_are_not_taken_for_right() {
+    struct Same;
+    impl Bus for Same {
+        fn read(&self, at: u16) -> u32 {
+            at.into()
+        }
+        fn write(&self, _: u16, _: u32) {}
+        fn publish(&self) {}
+        fn observe(&self) {}
+    }
+    let wanted = Wanted::of(&Same);
+    let fill = |count: u16| (0..count).for_each(|n| wanted.write(4 * n, (4 * n).into()));
+    fill(MOST as u16);
+    assert_eq!(wanted.difference(), Ok(()));
+    fill(MOST as u16 + 1);
+    assert_eq!(wanted.difference(), Err(AdoptError::NotCompared(4 * MOST as u16)));
+}
+
+#[test]
 fn a_hardware_that_never_stands_still_is_not_waited_for_without_end() {
     let looks = Cell::new(0);
     let position = || {

@@ -6,12 +6,14 @@
 
 use core::fmt;
 use core::mem::ManuallyDrop;
+use core::ops::Range;
 
 use heapless::Vec;
 
+use super::partners::{PartnerError, Partners, Table};
 use super::{Arena, ArenaHeader, Handle, MAGIC, MemoryError, Place, VERSION, check};
 use crate::barrier;
-use crate::dma::Region;
+use crate::dma::{BusAddr, Region};
 use crate::mib::KeptCounters;
 use crate::pool::{self, Pool};
 use crate::ring::{self, RingMemory};
@@ -34,6 +36,10 @@ pub(super) struct Contents {
     pool: Word,
     /// To the totals of counters; 0: there are none.
     counters: Word,
+    /// How many rings were carved.
+    rings: Word,
+    /// Whose buffers may be in them.
+    partners: Table,
 }
 
 impl Contents {
@@ -45,6 +51,8 @@ impl Contents {
             last_ring: Word::new(0),
             pool: Word::new(0),
             counters: Word::new(0),
+            rings: Word::new(0),
+            partners: Table::new(),
         }
     }
 }
@@ -102,10 +110,14 @@ pub enum LeftError {
     Length(u32),
     /// What it says of its pool cannot be.
     Pool,
-    /// What it says of a ring, at this offset, cannot be.
+    /// What it says of a ring, at this offset, cannot be: or it is where something else is.
     Ring(u32),
+    /// It says to have so many rings, and they are not found.
+    Rings(u32),
     /// What it says of the totals of counters cannot be.
     Counters,
+    /// What it says of others whose buffers may be in its rings cannot be.
+    Partners,
 }
 
 impl fmt::Display for LeftError {
@@ -119,7 +131,11 @@ impl fmt::Display for LeftError {
             Self::Length(said) => write!(f, "the memory says to be {said} bytes long, and is not"),
             Self::Pool => f.write_str("the memory has no pool where it says"),
             Self::Ring(at) => write!(f, "the memory has no ring at {at:#x}, where it says"),
+            Self::Rings(said) => {
+                write!(f, "the memory says to have {said} rings, and they are not found")
+            }
             Self::Counters => f.write_str("the memory has no counters where it says"),
+            Self::Partners => f.write_str("the memory names others that cannot be"),
         }
     }
 }
@@ -130,23 +146,25 @@ impl<R: Region> Arena<R> {
     /// Notes a ring that was just carved.
     pub(super) fn note_ring(&self, ring: &RingMemory, bytes: usize) {
         let contents = self.contents();
+        // In this order, so that the region is whole after each of them.
+        contents.used.store(self.used as u32);
         ring.set_previous(contents.last_ring.load());
         contents.last_ring.store((self.used - bytes) as u32);
-        contents.used.store(self.used as u32);
+        contents.rings.store(contents.rings.load() + 1);
     }
 
     /// Notes the pool that was just carved.
     pub(super) fn note_pool(&self, bytes: usize) {
         let contents = self.contents();
-        contents.pool.store((self.used - bytes) as u32);
         contents.used.store(self.used as u32);
+        contents.pool.store((self.used - bytes) as u32);
     }
 
     /// Notes the place for counters that was just carved.
     pub(super) fn note_counters(&self, bytes: usize) {
         let contents = self.contents();
-        contents.counters.store((self.used - bytes) as u32);
         contents.used.store(self.used as u32);
+        contents.counters.store((self.used - bytes) as u32);
     }
 
     /// Whether there is such a place.
@@ -188,14 +206,47 @@ impl<R: Region> Adopted<R> {
         rings.iter().for_each(|ring| ring.memory.view().set_live(false));
         drop((pool, rings, counters));
         let mut arena = ManuallyDrop::new(arena);
+        disown(&*arena.region);
         // SAFETY: `arena` is never used again, so the region is taken out once; nothing refers to
         // it, for no buffer was claimed and all handles are gone.
         unsafe { ManuallyDrop::take(&mut arena.region) }
     }
 }
 
+impl Handle {
+    fn partners(&self) -> &Table {
+        // SAFETY: this handle keeps the region mapped.
+        unsafe { &self.0.as_ref().contents.partners }
+    }
+
+    pub(crate) fn set_name(&self, name: &str) -> Result<(), PartnerError> {
+        self.partners().set_name(name)
+    }
+
+    /// Notes in this region that buffers of the pool at `pool`, in the region of `other`, may be in
+    /// rings of this one.
+    pub(crate) fn note_partner(&self, other: &Handle, pool: BusAddr) -> Result<(), PartnerError> {
+        self.partners().add(pool, other.partners())
+    }
+
+    /// What is noted.
+    pub(crate) fn partner_list(&self) -> Option<Partners> {
+        self.partners().list()
+    }
+}
+
+/// Whose buffers may be in rings of a region that a process has left, and the other way round. It
+/// only looks: nothing is taken over.
+///
+/// # Errors
+/// [`LeftError`], if it is no such region.
+pub fn partners(region: &impl Region) -> Result<Partners, LeftError> {
+    header_of(region)?.contents.partners.list().ok_or(LeftError::Partners)
+}
+
 /// What a process before has left in a region is no more, before anything of it changes: so nobody
-/// takes for a whole what is neither its nor ours. `check` has found room for a header.
+/// takes for a whole what is neither its nor ours. And in the end, when it is given back: it has no
+/// partners any more. `check` has found room for a header.
 pub(super) fn disown(region: &impl Region) {
     // SAFETY: there is room, aligned, and any bits are a header.
     unsafe { region.cpu().cast::<ArenaHeader>().as_ref() }.magic.store(0);
@@ -217,7 +268,8 @@ struct Found {
     counters: Option<usize>,
 }
 
-fn find(region: &impl Region) -> Result<Found, LeftError> {
+/// The header of a region, if this version of the driver has written it there.
+fn header_of(region: &impl Region) -> Result<&ArenaHeader, LeftError> {
     check(region).map_err(LeftError::Memory)?;
     // SAFETY: `check` found room and alignment, and any bits are a header.
     let header = unsafe { region.cpu().cast::<ArenaHeader>().as_ref() };
@@ -232,6 +284,15 @@ fn find(region: &impl Region) -> Result<Found, LeftError> {
     if len as usize != region.len() || used > region.len() {
         return Err(LeftError::Length(len));
     }
+    Ok(header)
+}
+
+fn find(region: &impl Region) -> Result<Found, LeftError> {
+    let contents = &header_of(region)?.contents;
+    if contents.partners.list().is_none() {
+        return Err(LeftError::Partners);
+    }
+    let used = contents.used.load() as usize;
     let place = |at: usize| Place {
         // SAFETY: the callers have seen that it is inside the region.
         cpu: unsafe { region.cpu().add(at) },
@@ -251,11 +312,15 @@ fn find(region: &impl Region) -> Result<Found, LeftError> {
     if !fits(pool, bytes) {
         return Err(LeftError::Pool);
     }
-    let counters = contents.counters.load() as usize;
-    if counters != 0 && !fits(counters, super::COUNTERS_BYTES) {
-        return Err(LeftError::Counters);
+    let mut taken = Taken { used, pool: pool..pool + bytes, counters: 0..0 };
+    let at = contents.counters.load() as usize;
+    if at != 0 {
+        let counters = at..at.saturating_add(super::COUNTERS_BYTES);
+        if !fits(at, super::COUNTERS_BYTES) || overlap(&counters, &taken.pool) {
+            return Err(LeftError::Counters);
+        }
+        taken.counters = counters;
     }
-    let counters = (counters != 0).then_some(counters);
     let mut rings = Vec::new();
     let mut at = contents.last_ring.load();
     while at != 0 {
@@ -265,18 +330,45 @@ fn find(region: &impl Region) -> Result<Found, LeftError> {
         }
         // SAFETY: a control block fits there, mapped and aligned.
         let len = unsafe { RingMemory::len_at(&place(here)) }.ok_or(wrong)?;
-        if !fits(here, ring::bytes(len)) || rings.push((here, len)).is_err() {
+        let ring = here..here.saturating_add(ring::bytes(len));
+        if !taken.leaves(&ring) || rings.push((here, len)).is_err() {
             return Err(wrong);
         }
+        // Each was carved before the one that names it, so it ends where that one begins, at the
+        // latest, and there is an end.
+        taken.used = here;
         // SAFETY: as above.
-        let previous = unsafe { RingMemory::previous_at(&place(here)) };
-        // Each was carved before the one that names it, so there is an end.
-        if previous >= at {
+        at = unsafe { RingMemory::previous_at(&place(here)) };
+        if at as usize >= here {
             return Err(wrong);
         }
-        at = previous;
     }
+    let said = contents.rings.load();
+    // The last one may not have been counted yet.
+    if ![0, 1].map(|more| (said as usize).saturating_add(more)).contains(&rings.len()) {
+        return Err(LeftError::Rings(said));
+    }
+    let Taken { counters, .. } = taken;
+    let counters = (!counters.is_empty()).then_some(counters.start);
     Ok(Found { used, pool, rings, counters })
+}
+
+/// Where something else is than the next ring.
+struct Taken {
+    /// It ends here, at the latest.
+    used: usize,
+    pool: Range<usize>,
+    counters: Range<usize>,
+}
+
+impl Taken {
+    fn leaves(&self, ring: &Range<usize>) -> bool {
+        ring.end <= self.used && !overlap(ring, &self.pool) && !overlap(ring, &self.counters)
+    }
+}
+
+fn overlap(one: &Range<usize>, other: &Range<usize>) -> bool {
+    one.start < other.end && other.start < one.end
 }
 
 impl Found {

@@ -6,8 +6,9 @@ use core::ptr::NonNull;
 use super::{
     HEADROOM, Meta, NONE, Pool, PoolHeader, PoolRef, bytes, first, next_tag, size_is_valid, stride,
 };
-use crate::arena::{Handle, Place};
+use crate::arena::{Handle, PartnerError, Partners, Place};
 use crate::buf::Buf;
+use crate::dma::BusAddr;
 
 /// In place of a buffer's next free one: it is in a ring.
 const IN_RING: u32 = 1 << 16;
@@ -40,6 +41,46 @@ pub(crate) unsafe fn bytes_at(place: &Place) -> Option<usize> {
 }
 
 impl Pool {
+    /// Where the device finds it: no other pool is there.
+    #[must_use]
+    pub fn place(&self) -> BusAddr {
+        let header = self.pool.get();
+        // A window has four bits.
+        let at = u64::from(header.window) << 32 | u64::from(header.bus_low);
+        BusAddr::new(at).unwrap_or_default()
+    }
+
+    /// Says what its region is called, for [partners](Pool::pair) from then on.
+    ///
+    /// # Errors
+    /// [`PartnerError::Name`].
+    pub fn set_name(&self, name: &str) -> Result<(), PartnerError> {
+        self.region.set_name(name)
+    }
+
+    /// Notes, in the regions of both, that buffers of one may be in rings of the other: to be
+    /// called before the first one is. Then what a process leaves of one is not taken over without
+    /// the other ([`Stopped::adopt`](crate::Stopped::adopt)), and whoever finds it can tell
+    /// ([`arena::partners`](crate::arena::partners)). It lasts until the regions are given back. A
+    /// pool and itself are nothing to be noted.
+    ///
+    /// # Errors
+    /// [`PartnerError::TooMany`]; then it may be noted in one of them.
+    pub fn pair(&self, other: &Pool) -> Result<(), PartnerError> {
+        if self.place() == other.place() {
+            return Ok(());
+        }
+        self.region.note_partner(&other.region, other.place())?;
+        other.region.note_partner(&self.region, self.place())
+    }
+
+    /// The pools it is [paired](Pool::pair) with.
+    #[must_use]
+    pub fn partners(&self) -> Partners {
+        // What was found in a region was looked at before there was a pool.
+        self.region.partner_list().unwrap_or_default()
+    }
+
     /// The pool that somebody left at `place`. Each of its buffers can be asked for once, and none
     /// is free until [`Pool::reclaim`].
     ///
@@ -47,7 +88,7 @@ impl Pool {
     /// [`bytes_at`] saw a pool there that fits; nobody has it or a buffer of it any more.
     pub(crate) unsafe fn found(region: Handle, place: &Place) -> Pool {
         let header: NonNull<PoolHeader> = place.cpu.cast();
-        let pool = Pool { pool: PoolRef(header), _region: region };
+        let pool = Pool { pool: PoolRef(header), region };
         pool.pool.get().head.store(NONE.into());
         (0..pool.buffers()).for_each(|index| pool.meta(index).free.store(LEFT));
         pool

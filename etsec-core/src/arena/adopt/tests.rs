@@ -68,6 +68,41 @@ fn rings_that_reach_too_far_or_name_each_other_are_none() {
 }
 
 #[test]
+fn what_lies_where_something_else_does_is_none() {
+    // The pool is behind both rings here, and counters behind it.
+    let with = |did: &dyn Fn(&Contents)| {
+        after_death(1 << 15, |mut arena| {
+            let rings = [4, 8].map(|len| arena.ring(len).unwrap());
+            let pool = arena.pool(4, 64).unwrap();
+            let counters = arena.counters().unwrap();
+            did(arena.contents());
+            (arena, rings, pool, counters)
+        })
+        .map(drop)
+    };
+    assert_eq!(with(&|_| ()), Ok(()));
+    let counters_at =
+        |place: fn(&Contents) -> u32| with(&|contents| contents.counters.store(place(contents)));
+    // In the pool, and in a ring.
+    assert_eq!(counters_at(|contents| contents.pool.load()), Err(LeftError::Counters));
+    assert_eq!(counters_at(|contents| contents.pool.load() + 64), Err(LeftError::Counters));
+    let last = (HEADER_BYTES + ring::bytes(4)) as u32;
+    assert_eq!(counters_at(|contents| contents.last_ring.load()), Err(LeftError::Counters));
+    assert_eq!(with(&|contents| contents.rings.store(1)), Ok(()), "it was not counted yet");
+    assert_eq!(with(&|contents| contents.rings.store(0)), Err(LeftError::Rings(0)));
+    assert_eq!(with(&|contents| contents.last_ring.store(0)), Err(LeftError::Rings(2)));
+    // A ring that says to be longer than it is reaches into the pool.
+    let long = left(|arena, second| {
+        let at = arena.contents().last_ring.load() as usize;
+        assert_eq!((at, second.len()), (last as usize, 8));
+        // Behind the bus address.
+        // SAFETY: inside the region, which nobody else looks at in this moment.
+        unsafe { arena.region.cpu().add(at + 8).cast::<u32>().write(16) };
+    });
+    assert_eq!(long.map(drop), Err(LeftError::Ring(last)));
+}
+
+#[test]
 fn a_ring_behind_the_pool_that_reaches_too_far_is_none() {
     let at = core::cell::Cell::new(0);
     let refused = after_death(1 << 14, |mut arena| {
