@@ -18,6 +18,7 @@ use etsec_core::{Pool, Running, Stopped};
 use self::candidate::{Candidate, Kept, Rest, Turned};
 use self::left::give_up;
 pub use self::refusal::NotAdopted;
+use crate::beside;
 use crate::bus::AnyBus;
 use crate::device::{Device, Found, fill};
 use crate::error::Error;
@@ -126,24 +127,31 @@ impl Device {
         }
         let found = asked.iter().map(|asked| Device::find(asked.spec, asked.options));
         let found = found.collect::<Result<Vec<_>, _>>()?;
+        if let Some((_, options)) = ports.first() {
+            beside::check(&options.roots, found.iter())?;
+        }
         let refused = match take_over(&asked, found, &mut set_up)? {
             Ok(opened) => return Ok(opened),
             Err(refused) => refused,
         };
-        let mut opened = Vec::new();
+        let (mut devices, mut reasons) = (Vec::new(), Vec::new());
         for (n, ((found, why), asked)) in refused.into_iter().zip(&asked).enumerate() {
             if !matches!(why, NotAdopted::Nothing) {
                 log::warn!("{}: not taken over, but reset: {why}", found.name);
             }
             let mut device = Device::assemble(found, asked.options, &asked.sizes)?;
             set_up(n, &mut device)?;
-            opened.push(Opened::Stopped(device, why));
+            devices.push(device);
+            reasons.push(why);
         }
-        Ok(opened)
+        beside::pair(devices.iter())?;
+        let opened = devices.into_iter().zip(reasons);
+        Ok(opened.map(|(device, why)| Opened::Stopped(device, why)).collect())
     }
 
-    /// Opens ports as [`Device::open`] does that a process before may have let hold each other's
-    /// buffers, as one that forwards does: all of them are stopped before memory of any goes.
+    /// Opens ports as [`Device::open`] does that are to hold each other's buffers, as those do
+    /// between which frames are forwarded. A process before may have let them, too: all of them are
+    /// stopped before memory of any goes.
     ///
     /// # Errors
     /// As [`Device::open`].
@@ -153,9 +161,14 @@ impl Device {
             let sizes = options.sizes()?;
             found.push((Device::find(spec, options)?, *options, sizes));
         }
+        if let Some((_, options)) = ports.first() {
+            beside::check(&options.roots, found.iter().map(|(found, ..)| found))?;
+        }
         found.iter().try_for_each(|(found, ..)| found.stop())?;
         let assemble = |(found, options, sizes)| Device::assemble(found, options, &sizes);
-        found.into_iter().map(assemble).collect()
+        let devices = found.into_iter().map(assemble).collect::<Result<Vec<_>, _>>()?;
+        beside::pair(devices.iter())?;
+        Ok(devices)
     }
 
     /// Whether this port is being taken over as it runs (see [`Device::adopt`]).
@@ -236,6 +249,7 @@ fn adopt(
             }
         }
     }
+    beside::pair(adopted.iter().map(|(device, ..)| device))?;
     let mut opened = Vec::new();
     for ((mut device, Rest { pid, .. }, found), asked) in adopted.into_iter().zip(asked) {
         // All rings that may hold buffers of this pool have been taken over.

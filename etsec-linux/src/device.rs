@@ -18,6 +18,7 @@ use etsec_core::{
     AddressFilter, Arena, Config, PageBell, Pages, Pool, Running, RxQueue, Stopped, TxQueue,
 };
 
+use crate::beside;
 use crate::bus::AnyBus;
 use crate::config::{PortConfig, random_station};
 use crate::error::Error;
@@ -112,16 +113,30 @@ pub(crate) struct Found {
     pub supply: Supply,
 }
 
+impl Found {
+    /// What others find it by, whatever process they are: what it is opened by. Empty for a port
+    /// that dies with this one.
+    pub(crate) fn label(&self) -> String {
+        self.supply.label(&self.name)
+    }
+}
+
 impl Device {
     /// Opens the port that `spec` names, `uio:NAME`, `sim,wire=…` or `sim:SOCKET`, and brings it to
     /// a programmed, stopped state with its queues made and its receive rings filled.
     ///
+    /// A port that was one of several with each other's buffers is opened
+    /// [with them](Device::open_all) once the process that had them has died.
+    ///
     /// # Errors
-    /// [`Error::BadName`] or [`Error::OutOfRange`] before anything is touched; then any error of
-    /// this crate, naming what is in the way. The port is not running afterwards.
+    /// [`Error::BadName`], [`Error::OutOfRange`], or [`Error::Beside`] if another one of them is
+    /// still there, before anything is touched; then any error of this crate, naming what is in the
+    /// way. The port is not running afterwards.
     pub fn open(spec: &str, options: &Options) -> Result<Self, Error> {
         let sizes = options.sizes()?;
-        Self::assemble(Self::find(spec, options)?, options, &sizes)
+        let found = Self::find(spec, options)?;
+        beside::check(&options.roots, [&found].into_iter())?;
+        Self::assemble(found, options, &sizes)
     }
 
     /// Finds the port that `spec` names, and locks it.
@@ -145,6 +160,7 @@ impl Device {
 
     /// Brings a port that was found to a programmed, stopped state, with queues and memory.
     pub(crate) fn assemble(found: Found, options: &Options, sizes: &Sizes) -> Result<Self, Error> {
+        let label = found.label();
         let Found { name, pages, tbi, mdio_address, waiter, second, config, supply } = found;
         let mut config = options.port.or(config);
         let station = config.station.map_or_else(random_station, Ok)?;
@@ -168,6 +184,8 @@ impl Device {
         let region = supply.region(options, &name, region_bytes)?;
         let mut arena = Arena::new(region).map_err(|(_, source)| memory_error(source))?;
         let pool = arena.pool(sizes.buffers, sizes.buffer_size).map_err(memory_error)?;
+        // One with a longer name is not told from others.
+        let _ = pool.set_name(&label);
         let (mut rx, mut tx) = (Vec::new(), Vec::new());
         for n in 0..sizes.rx_rings {
             let ring = arena.ring(sizes.ring).map_err(memory_error)?;
@@ -349,15 +367,17 @@ impl<S> Device<S> {
 }
 
 /// Whether buffers of one pool may go through queues of the other's device and back: both have to
-/// lie in one 4 GiB window (HW 4.5).
+/// lie in one 4 GiB window (HW 4.5). To be called before the first one does: it is noted in the
+/// memory of both, so that what a killed process leaves of one is not given to anybody while the
+/// other goes on. Of ports that were [opened together](Device::open_all) it is noted already.
 ///
 /// # Errors
-/// [`Error::Windows`] naming both.
+/// [`Error::Windows`] naming both; [`Error::Partners`].
 pub fn check_exchange(a: &Pool, b: &Pool) -> Result<(), Error> {
-    if a.window() == b.window() {
-        return Ok(());
+    if a.window() != b.window() {
+        return Err(Error::Windows { first: a.window(), second: b.window() });
     }
-    Err(Error::Windows { first: a.window(), second: b.window() })
+    Ok(a.pair(b)?)
 }
 
 /// The core's configuration.

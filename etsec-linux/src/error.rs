@@ -331,6 +331,21 @@ pub enum Error {
         /// Name of the port.
         name: String,
     },
+    /// A process has left memory of a port in which another one's buffers may be, and the other way
+    /// round; and that other one is still there.
+    #[error(
+        "{port}: a process has left it with buffers of {other}, which is still there: open both \
+         together, or stop and free both with `etsec reclaim --free {port} {other}`"
+    )]
+    Beside {
+        /// The port.
+        port: String,
+        /// The other.
+        other: String,
+    },
+    /// A port cannot exchange buffers with more others.
+    #[error(transparent)]
+    Partners(#[from] etsec_core::arena::PartnerError),
     /// No PHY answers.
     #[error(
         "{name}: no PHY answers {}; check the wiring and phy-handle, or give a fixed link, \

@@ -90,6 +90,18 @@ impl HugeRegion {
         Self::build(roots, record, None, Backing::Huge)
     }
 
+    /// Maps the file at `path` to look at its words, whoever has it: neither is it locked, nor does
+    /// it go with the region.
+    ///
+    /// # Errors
+    /// As [`HugeRegion::create`].
+    pub(crate) fn look(roots: &Roots, path: &Path) -> Result<Self, Error> {
+        let mut options = OpenOptions::new();
+        let file = options.read(true).write(true).open(path).map_err(io("open", path))?;
+        let record = Record { file, path: path.into(), delete: false };
+        Self::build(roots, record, None, Backing::Huge)
+    }
+
     /// Makes the file of a region that was taken over this process's own, as one that it has
     /// [created](Self::create) for `name`.
     ///

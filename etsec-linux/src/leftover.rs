@@ -7,8 +7,9 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, io};
-use crate::hugepage::record_prefix;
+use crate::hugepage::{HugeRegion, record_prefix};
 use crate::lock::{self, Owner};
+use crate::memory::named_in;
 use crate::mounts::{self, Mount};
 use crate::roots::Roots;
 use crate::sys;
@@ -51,6 +52,18 @@ pub fn list(roots: &Roots) -> Result<Vec<Leftover>, Error> {
     }
     found.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(found)
+}
+
+/// The labels of ports whose buffers may be in what dead owners called `name` have left. It only
+/// looks.
+///
+/// # Errors
+/// What the system says about mounts or a directory.
+pub fn partners(roots: &Roots, name: &str) -> Result<Vec<String>, Error> {
+    let own = list(roots)?.into_iter().filter(|left| left.name == name && left.holder.is_none());
+    // What cannot be mapped is no memory of a device.
+    let regions = own.filter_map(|left| HugeRegion::look(roots, &left.path).ok());
+    Ok(regions.flat_map(|region| named_in(&region)).collect())
 }
 
 /// Name and number in `etsec-NAME-PID`.

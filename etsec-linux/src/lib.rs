@@ -7,6 +7,7 @@
 pub mod adopt;
 #[cfg(feature = "async-io")]
 pub mod async_waiter;
+mod beside;
 pub mod bus;
 #[cfg(feature = "sim")]
 mod cables;

@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+use etsec_core::arena::partners;
 use etsec_core::{Arena, Region};
 
 use crate::adopt::NotAdopted;
@@ -45,6 +46,30 @@ impl Supply {
         #[cfg(feature = "trace")]
         let region = region.recorded(options.trace.as_ref());
         Ok(region)
+    }
+
+    /// What the device `name` is found by from other processes; nothing, if it dies with this one.
+    pub(crate) fn label(&self, name: &str) -> String {
+        match self {
+            Supply::Huge | Supply::Uio(_) => format!("uio:{name}"),
+            #[cfg(feature = "sim")]
+            Supply::Sim(_) => String::new(),
+            #[cfg(feature = "sim")]
+            Supply::Remote(remote) => remote.label(),
+        }
+    }
+
+    /// The labels of devices whose buffers may be in what dead owners of the device `name` have
+    /// left, and the other way round.
+    pub(crate) fn partners(&self, roots: &Roots, name: &str) -> Result<Vec<String>, Error> {
+        match self {
+            Supply::Huge => leftover::partners(roots, name),
+            Supply::Uio(memory) => Ok(named_in(&memory.left()?)),
+            #[cfg(feature = "sim")]
+            Supply::Sim(_) => Ok(Vec::new()),
+            #[cfg(feature = "sim")]
+            Supply::Remote(remote) => remote.partners(),
+        }
     }
 
     /// Frees what dead owners of the device `name`, which has been stopped, have left.
@@ -109,6 +134,13 @@ impl Supply {
     }
 }
 
+/// The labels of devices whose buffers may be in a region. What is no region of this driver, and
+/// of this version, names nobody.
+pub(crate) fn named_in(region: &impl Region) -> Vec<String> {
+    let partners = partners(region).unwrap_or_default();
+    partners.into_iter().map(|partner| partner.name.as_str().to_owned()).collect()
+}
+
 fn sweep(roots: &Roots, name: &str) -> Result<(), Error> {
     for mount in mounts::hugetlbfs(roots)? {
         for path in leftover::sweep(&mount, name)? {
@@ -145,6 +177,11 @@ impl Memory {
     /// Takes it apart; whoever does keeps the region until nothing reaches it.
     pub(crate) fn into_parts(self) -> (Arena<AnyRegion>, Supply) {
         (self.arena, self.supply)
+    }
+
+    /// Whether it may outlive this process.
+    pub(crate) fn may_stay(&self) -> bool {
+        !self.supply.label("").is_empty()
     }
 
     /// The rest of the region, for further rings.

@@ -4,7 +4,7 @@
 //! It knows how to reach them. What is said there is etsec-sim's business.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use etsec_core::adopt::runs;
@@ -18,7 +18,7 @@ use crate::bus::AnyBus;
 use crate::config::PortConfig;
 use crate::device::Found;
 use crate::error::Error;
-use crate::memory::Supply;
+use crate::memory::{Supply, named_in};
 use crate::region::AnyRegion;
 use crate::space::{Space, Window};
 use crate::wait::{Bell, Lines, Waiter};
@@ -26,6 +26,7 @@ use crate::wait::{Bell, Lines, Waiter};
 /// A model in another process, and what this one has of it.
 pub(crate) struct Remote {
     name: String,
+    socket: PathBuf,
     client: Client,
 }
 
@@ -58,7 +59,7 @@ pub(crate) fn find(name: &str, path: &Path) -> Result<Found, Error> {
         waiter: Waiter::bells(bells)?,
         second: Some(Waiter::bells(second)?),
         config: PortConfig::default(),
-        supply: Supply::Remote(Remote { name: name.into(), client }),
+        supply: Supply::Remote(Remote { name: name.into(), socket: path.into(), client }),
     })
 }
 
@@ -73,6 +74,18 @@ impl Remote {
         let region = self.client.map(bytes, Some(space.start())).map_err(error)?;
         self.share(&region).map_err(error)?;
         Ok(PlacedRemote { region, _space: space })
+    }
+
+    /// What the device is found by from any folder.
+    pub(crate) fn label(&self) -> String {
+        let path = std::path::absolute(&self.socket).unwrap_or_else(|_| self.socket.clone());
+        format!("sim:{}", path.display())
+    }
+
+    /// The labels of devices whose buffers may be in what the owner before has left.
+    pub(crate) fn partners(&self) -> Result<Vec<String>, Error> {
+        let error = |source| Error::Remote { name: self.name.clone(), source };
+        Ok(self.client.look().map_err(error)?.as_ref().map(named_in).unwrap_or_default())
     }
 
     /// Frees what the owner before has left; the device has been stopped.

@@ -5,65 +5,21 @@
 mod program;
 
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
 use etsec_core::Region;
 use etsec_sim::capture::CaptureReader;
 use etsec_sim::remote::{Client, Role};
-use program::owner::{etsec, run, text};
+use program::owner::{run, text};
+use program::running::Running;
 use program::simd::Simd;
 use program::*;
-use rustix::process::{Pid, Signal, kill_process};
 
 /// Most frames that a killed process had in its hands.
 const BURST: usize = 32;
-
-/// An `etsec` that owns a device, and what it said when it began.
-struct Running {
-    child: Child,
-    said: Vec<String>,
-}
-
-impl Running {
-    /// Starts it and waits until its ports run.
-    fn start(words: &[&str]) -> Running {
-        let ports = if words[0] == "forward" { 2 } else { 1 };
-        let mut child = etsec(&[&["-v"], words].concat()).spawn().unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let mut said = Vec::new();
-        for line in lines.by_ref().map_while(Result::ok) {
-            said.push(line);
-            let started = said.iter().filter(|line| line.contains(": started")).count();
-            if started == ports {
-                thread::spawn(move || lines.for_each(drop));
-                return Running { child, said };
-            }
-        }
-        let status = child.wait();
-        panic!("it ended: {status:?}, {said:?}");
-    }
-
-    fn has_said(&self, words: &str) -> bool {
-        self.said.iter().any(|line| line.contains(words))
-    }
-
-    fn kill(mut self) -> u32 {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-        self.child.id()
-    }
-
-    /// Ends it orderly.
-    fn end(self) {
-        kill_process(Pid::from_child(&self.child), Signal::INT).unwrap();
-        let output = self.child.wait_with_output().unwrap();
-        assert_eq!(code(&output), Some(0));
-    }
-}
 
 /// Numbers of the frames of a capture file, in order. The last one may be written at this moment: a
 /// frame that is cut off is not there yet.
@@ -260,9 +216,11 @@ fn two_ports_that_hold_each_others_buffers_are_taken_over_together() {
     let once: BTreeSet<u64> = seen.iter().copied().collect();
     assert_eq!(once.len(), seen.len(), "a frame came twice");
     before.kill();
-    // One of them is another one's now: neither is taken over.
-    let other = Running::start(&["receive", "--device", &b.device()]);
-    other.end();
+    // One of them is stopped: neither is taken over.
+    let client = Client::connect(&b.socket, Role::Owner).unwrap().client;
+    // MACCFG1: it neither sends nor receives.
+    etsec_core::Bus::write(&client.bus(), 0x500, 0);
+    drop(client);
     let both = Running::start(&words);
     let refused = both.said.iter().filter(|line| line.contains("not taken over")).count();
     assert_eq!(refused, 2, "{:?}", both.said);
@@ -347,6 +305,7 @@ fn memory_that_is_not_what_it_should_be_is_never_taken_over() {
         (16, 2, "or of another kind of CPU"),
         (24, 0x40, "the memory has no ring at 0x40, where it says"),
         (28, 0x80, "the memory has no pool where it says"),
+        (36, 99, "the memory says to have 99 rings, and they are not found"),
     ] {
         Running::start(&words).kill();
         spoil(&simd, at, value);

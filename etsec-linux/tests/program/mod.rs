@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test file uses some of it")]
 
 pub mod owner;
+pub mod running;
 pub mod simd;
 
 use std::process::Output;

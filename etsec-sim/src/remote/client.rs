@@ -188,6 +188,19 @@ impl Client {
         }
     }
 
+    /// The same to look at, as long as nobody takes it over or puts other memory in its place: it
+    /// stays what that owner has left.
+    ///
+    /// # Errors
+    /// As [`Client::adopt`].
+    pub fn look(&self) -> Result<Option<RemoteRegion>, RemoteError> {
+        match self.ask(Request::new(Op::Look), &[]) {
+            Ok(reply) => self.region(reply).map(|region| Some(region.looked_at())),
+            Err(RemoteError::NoMemory) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// What memory there is, whoever has or had it; `None` if there is none.
     ///
     /// # Errors

@@ -15,7 +15,7 @@ use rustix::net::{
 };
 
 /// Both sides must have the same.
-pub(super) const VERSION: u32 = 2;
+pub(super) const VERSION: u32 = 3;
 /// Interrupt lines: those of the first group, then those of the second (HW 9.4).
 pub(super) const LINES: usize = 6;
 /// Most descriptors beside a message: an event for each line.
@@ -49,10 +49,12 @@ pub(super) enum Op {
     Violations = 10,
     /// Where the memory is, and the process that asked for it.
     Left = 11,
+    /// The same memory as for [`Op::Adopt`], which stays that of the owner before.
+    Look = 12,
 }
 
 impl Op {
-    const ALL: [Op; 11] = [
+    const ALL: [Op; 12] = [
         Op::Hello,
         Op::Read,
         Op::Write,
@@ -64,6 +66,7 @@ impl Op {
         Op::Reach,
         Op::Violations,
         Op::Left,
+        Op::Look,
     ];
 }
 

@@ -15,15 +15,16 @@ use super::client::Client;
 
 /// A memfd of the model's process that is mapped here.
 ///
-/// Dropping it tells the model that the memory is no longer used. A process that dies without that
-/// leaves it to the model: the next owner finds it.
+/// Dropping it tells the model that the memory is no longer used, if it was not only looked at. A
+/// process that dies without that leaves it to the model: the next owner finds it.
 pub struct RemoteRegion {
     map: MmapRaw,
     start: NonNull<u8>,
     bus: BusAddr,
     len: usize,
     file: Arc<File>,
-    client: Client,
+    /// Who is told; `None` if it is only looked at.
+    client: Option<Client>,
 }
 
 /// Memory as another device is given it.
@@ -50,7 +51,13 @@ impl RemoteRegion {
         let bus = BusAddr::new(bus).ok_or_else(wrong)?;
         let map = MmapOptions::new().len(len).map_raw(&file)?;
         let start = NonNull::new(map.as_mut_ptr()).ok_or_else(wrong)?;
-        Ok(RemoteRegion { map, start, bus, len, file: Arc::new(file), client })
+        Ok(RemoteRegion { map, start, bus, len, file: Arc::new(file), client: Some(client) })
+    }
+
+    /// The same, of which nothing is told when it is dropped.
+    pub(super) fn looked_at(mut self) -> Self {
+        self.client = None;
+        self
     }
 
     /// What another device needs to [reach](Client::reach) this memory.
@@ -87,8 +94,10 @@ impl RemoteRegion {
 
 impl Drop for RemoteRegion {
     fn drop(&mut self) {
-        // A model that is gone has no use for the news.
-        let _ = self.client.unmap();
+        if let Some(client) = &self.client {
+            // A model that is gone has no use for the news.
+            let _ = client.unmap();
+        }
     }
 }
 

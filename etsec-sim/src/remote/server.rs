@@ -298,6 +298,13 @@ impl Hub {
         Some((theirs, *bus, *len))
     }
 
+    /// The memory there is, which stays whose it was.
+    pub(super) fn look(&self) -> Option<(OwnedFd, u64, u64)> {
+        let state = lock(&self.state);
+        let Held { file, bus, len, .. } = state.memory.as_ref()?;
+        Some((file.try_clone().ok()?.into(), *bus, *len))
+    }
+
     /// The process that had the memory last, and where that is.
     pub(super) fn left(&self) -> Option<(u32, u64, u64)> {
         lock(&self.state).memory.as_ref().map(|held| (held.pid, held.bus, held.len))

@@ -87,6 +87,7 @@ fn answer(hub: &Hub, pid: u32, request: Request, mut fds: Vec<OwnedFd>) -> Answe
         }
         Op::Map => memory(hub.map(bus, len, pid)),
         Op::Adopt => memory(hub.adopt(pid)),
+        Op::Look => memory(hub.look()),
         Op::Unmap => {
             hub.unmap();
             bare(Status::Done)

@@ -34,21 +34,34 @@ pub fn run(args: &Reclaim, out: Output) -> Result<()> {
 
 /// Stops all that nobody uses, and frees its memory then: before, one may hold buffers of another.
 fn free(roots: &Roots, found: &mut [Shown], failed: &mut Vec<String>) {
-    let mut idle = Vec::new();
+    let (mut ports, mut idle) = (Vec::new(), Vec::new());
     for one in found.iter_mut().filter(|one| one.in_use_by.is_none()) {
-        match reclaim::stop(roots, &one.device) {
-            Ok(port) => idle.push((port, one)),
+        match reclaim::take(roots, &one.device) {
+            Ok(port) => {
+                ports.push(port);
+                idle.push(one);
+            }
             Err(error) => failed.push(format!("{}: {error}", one.device)),
         }
     }
-    if !failed.is_empty() && !idle.is_empty() {
-        failed.push(
-            "nothing of the others either, which it may be using; name them to free it".into(),
-        );
+    let checked = reclaim::check(roots, &ports).into_iter().filter_map(Result::err);
+    let mut refused: Vec<String> = checked.map(|error| error.to_string()).collect();
+    if failed.is_empty() && refused.is_empty() {
+        let stopped = ports.iter().filter_map(|port| port.stop().err());
+        refused.extend(stopped.map(|error| error.to_string()));
+    }
+    let others = refused.len() < idle.len();
+    failed.append(&mut refused);
+    if !failed.is_empty() {
+        if others {
+            failed.push(
+                "nothing of the others either, which it may be using; name them to free it".into(),
+            );
+        }
         return;
     }
-    for (port, one) in idle {
-        match port.free(roots) {
+    for (freed, one) in reclaim::free(roots, ports).into_iter().zip(idle) {
+        match freed {
             Ok(()) => one.freed = true,
             Err(error) => failed.push(format!("{}: {error}", one.device)),
         }
@@ -69,6 +82,8 @@ struct Shown {
     running: Option<bool>,
     /// Who has the memory or the port.
     in_use_by: Option<String>,
+    /// Devices that may reach it as well, as far as the memory can be looked at.
+    beside: Vec<String>,
     freed: bool,
 }
 
@@ -84,8 +99,12 @@ impl Shown {
             Some(false) => "its controller is stopped",
             None => "its controller cannot be seen",
         };
+        let beside = match self.beside.as_slice() {
+            [] => String::new(),
+            others => format!("; with buffers of {}", others.join(", ")),
+        };
         let freed = if self.freed { "; freed" } else { "" };
-        format!("{}: {} bytes, {place}, {owner}; {runs}{freed}", self.device, self.bytes)
+        format!("{}: {} bytes, {place}, {owner}; {runs}{beside}{freed}", self.device, self.bytes)
     }
 }
 
@@ -112,6 +131,7 @@ fn find(roots: &Roots, devices: &[DeviceName]) -> Result<Vec<Shown>> {
                 pid,
                 running: Some(runs(&client.bus())),
                 in_use_by: owner.map(|pid| format!("process {pid}")),
+                beside: Vec::new(),
                 freed: false,
             });
         }
@@ -126,6 +146,7 @@ fn in_file(roots: &Roots, left: Leftover) -> Shown {
     let running = port.as_ref().map(|port| runs(&port.page));
     let holder = holder.map(|owner: Owner| owner.to_string());
     let in_use_by = holder.or_else(|| port.and_then(|port| port.owner));
+    let beside = leftover::partners(roots, &name).unwrap_or_default();
     let (device, file) = (format!("uio:{name}"), Some(path.display().to_string()));
-    Shown { event: "leftover", device, file, bytes, pid, running, in_use_by, freed: false }
+    Shown { event: "leftover", device, file, bytes, pid, running, in_use_by, beside, freed: false }
 }

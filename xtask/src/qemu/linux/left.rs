@@ -33,7 +33,7 @@ pub fn reclaimed(rig: &mut Rig) -> Result<String> {
     let found = reclaim(rig, "")?;
     let expected = json!({
         "event": "leftover", "device": "uio:eth1", "file": file, "bytes": PAGE_BYTES,
-        "pid": program.pid, "running": true, "in_use_by": null, "freed": false,
+        "pid": program.pid, "running": true, "in_use_by": null, "beside": [], "freed": false,
     });
     ensure!(found == expected, "it shows {found}");
     let before = rig.guest.memory(address, PAGE_BYTES)?;

@@ -53,6 +53,10 @@ pub fn run(args: &Supervise, context: &Context) -> Result<()> {
     let ended = supervisor.supervise();
     supervisor.manager.end();
     let stopped = stop_all(args, &roots);
+    // Of two failures the first is the result, and the other has to be known as well.
+    if let (Err(_), Err(error)) = (&ended, &stopped) {
+        log::error!("{error:#}");
+    }
     let starts = supervisor.starts;
     let told = context.out.show(&Told { event: "supervised", starts }, |told| {
         format!("started {} {}", told.starts, if told.starts == 1 { "time" } else { "times" })
@@ -238,7 +242,8 @@ impl Supervisor<'_> {
 fn stop_all(args: &Supervise, roots: &Roots) -> Result<()> {
     let (mut idle, mut result) = (Vec::new(), Ok(()));
     for device in args.devices.iter().filter(|device| !matches!(device.spec, Spec::Sim(_))) {
-        match reclaim::stop(roots, &device.to_string()) {
+        let taken = reclaim::take(roots, &device.to_string());
+        match taken.and_then(|port| port.stop().map(|()| port)) {
             Ok(port) => idle.push(port),
             Err(error @ Error::Busy { .. }) => log::warn!("{device} is left as it is: {error}"),
             Err(error) => {
@@ -249,5 +254,6 @@ fn stop_all(args: &Supervise, roots: &Roots) -> Result<()> {
     }
     // One that may still run may have buffers of the others.
     result?;
-    idle.into_iter().try_for_each(|port| port.free(roots)).context("its memory is not freed")
+    let freed = reclaim::free(roots, idle).into_iter().collect::<Result<(), _>>();
+    freed.context("its memory is not freed")
 }

@@ -1,0 +1,145 @@
+//! Ports that hold each other's buffers, as those do between which frames are forwarded, and that
+//! are not opened together: what one process has left of such a port is neither freed nor taken
+//! over while the other may reach it.
+//!
+//! The memory itself says whose buffers may be in it. This file knows where to look for the others,
+//! and touches neither them nor what was left.
+
+use etsec_core::Pool;
+use etsec_core::adopt::runs;
+#[cfg(feature = "sim")]
+use etsec_sim::remote::{Client, Connection, Role};
+
+use crate::device::{Device, Found, check_exchange};
+use crate::error::Error;
+use crate::leftover;
+use crate::port::{self, has_registers};
+use crate::roots::Roots;
+use crate::spec::Spec;
+use crate::uio::Uio;
+
+/// Sees that nobody but `together`, ports that are about to be opened or given up, may reach what
+/// dead owners have left of them.
+///
+/// # Errors
+/// [`Error::Beside`] naming another port that still runs, or whose memory is still there; what the
+/// system says of what was left.
+pub(crate) fn check<'a>(
+    roots: &Roots,
+    together: impl Iterator<Item = &'a Found> + Clone,
+) -> Result<(), Error> {
+    let labels: Vec<String> = together.clone().map(Found::label).collect();
+    let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
+    together.into_iter().try_for_each(|one| check_one(roots, one, &labels))
+}
+
+/// The same of one of several ports with these labels.
+///
+/// # Errors
+/// As [`check`].
+pub(crate) fn check_one(roots: &Roots, one: &Found, together: &[&str]) -> Result<(), Error> {
+    let partners = one.supply.partners(roots, &one.name)?;
+    let others = partners.into_iter().filter(|partner| !together.contains(&partner.as_str()));
+    for other in others {
+        if is_there(roots, &other) {
+            return Err(Error::Beside { port: one.label(), other });
+        }
+    }
+    Ok(())
+}
+
+/// Whether a port may still reach memory of others: it runs, or somebody has it, or its memory is
+/// there, in which another process finds it.
+fn is_there(roots: &Roots, label: &str) -> bool {
+    match label.parse() {
+        Ok(Spec::Uio(name)) => {
+            // What cannot be listed may be there.
+            let has_left = |file: &leftover::Leftover| file.name == name;
+            leftover::list(roots).map_or(true, |left| left.iter().any(has_left))
+                || uio_runs(roots, &name)
+        }
+        #[cfg(feature = "sim")]
+        Ok(Spec::Remote(socket)) => {
+            // A simulator that is gone has taken its device along.
+            let Ok(connection) = Client::connect(&socket, Role::Observer) else { return false };
+            let Connection { client, owner, .. } = connection;
+            owner.is_some() || runs(&client.bus()) || !matches!(client.left(), Ok(None))
+        }
+        // Its name was too long to be noted.
+        _ => true,
+    }
+}
+
+/// Whether the port's controller runs, as far as it can be seen: one that is the kernel's again was
+/// reset by its driver.
+fn uio_runs(roots: &Roots, name: &str) -> bool {
+    let Ok(devices) = port::devices(roots, name) else { return false };
+    let Some(main) = devices.iter().find(|device| has_registers(device)) else { return false };
+    let page =
+        Uio::open_observer(main).and_then(|uio| uio.registers(uio.map_named("regs").unwrap_or(0)));
+    page.is_ok_and(|page| runs(&page))
+}
+
+/// Notes of ports that were opened together that each may hold buffers of every other one, where
+/// that is possible and their memory may outlive the process.
+///
+/// # Errors
+/// As [`check_exchange`].
+pub(crate) fn pair<'a, S: 'a>(
+    devices: impl Iterator<Item = &'a Device<S>> + Clone,
+) -> Result<(), Error> {
+    let pools: Vec<&Pool> =
+        devices.filter(|device| device.memory.may_stay()).map(|device| &device.pool).collect();
+    for (n, one) in pools.iter().enumerate() {
+        for other in &pools[n + 1..] {
+            if one.window() == other.window() {
+                check_exchange(one, other)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, OpenOptions};
+    use std::os::unix::fs::FileExt;
+
+    use super::*;
+    use crate::uio::tests::Tree;
+
+    /// What the registers of a controller that runs hold: its ID, and both directions enabled.
+    const ID: (u64, u32) = (0x000, 0x0124_0001);
+    const ENABLED: (u64, u32) = (0x500, 0x0000_0005);
+
+    #[test]
+    fn a_port_is_there_as_long_as_it_runs_or_has_memory() {
+        let tree = Tree::new();
+        let huge = tree.root().join("huge");
+        fs::create_dir(&huge).unwrap();
+        let mount = format!("none {} hugetlbfs rw,pagesize=4096K 0 0\n", huge.display());
+        fs::write(tree.roots.proc.join("mounts"), mount).unwrap();
+        let is = |label: &str| is_there(&tree.roots, label);
+        assert!(!is("uio:eth1"), "there is none, it is the kernel's again perhaps");
+        tree.device(0, "eth1");
+        tree.map(0, 0, "regs", [0x2_5000, 0x1000, 0]);
+        let dev = OpenOptions::new().write(true).open(tree.roots.dev.join("uio0")).unwrap();
+        let write = |(at, value): (u64, u32)| dev.write_all_at(&value.to_be_bytes(), at).unwrap();
+        write(ID);
+        assert!(!is("uio:eth1"), "it is stopped");
+        write(ENABLED);
+        assert!(is("uio:eth1"), "it runs");
+        write((ENABLED.0, 0));
+        fs::write(huge.join("etsec-eth10-77"), "").unwrap();
+        assert!(!is("uio:eth1"), "that is another's");
+        fs::write(huge.join("etsec-eth1-77"), "").unwrap();
+        assert!(is("uio:eth1"), "its memory is there");
+        fs::remove_file(huge.join("etsec-eth1-77")).unwrap();
+        // Who cannot be asked for may be there.
+        assert!(is("") && is("sim"));
+        fs::remove_file(tree.roots.proc.join("mounts")).unwrap();
+        assert!(is("uio:eth1"), "nobody knows");
+        #[cfg(feature = "sim")]
+        assert!(!is(&format!("sim:{}/nobody", tree.root().display())), "no simulator, no device");
+    }
+}
