@@ -261,6 +261,7 @@ fn adopt(
         {
             reception.note_proved(device.port.faults().resets);
         }
+        device.memory.sweep_others(&asked.options.roots, &device.name);
         let (waiting, in_flight) = (found.waiting, found.in_flight);
         let adoption = Adoption { pid, waiting, in_flight, reclaimed };
         log::debug!("{}: {adoption}", device.name);

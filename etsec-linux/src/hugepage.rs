@@ -106,16 +106,15 @@ impl HugeRegion {
     /// [created](Self::create) for `name`.
     ///
     /// # Errors
-    /// If there is such a file already, or what the system says; all is as before then.
+    /// If all names for such a file are taken, or what the system says; all is as before then.
     pub fn keep_as(&mut self, name: &str) -> Result<(), Error> {
-        let own = format!("{}{}", record_prefix(name)?, std::process::id());
-        let path = self.record.path.with_file_name(own);
+        let old = &self.record.path;
+        let mut names = own_names(name)?.map(|own| old.with_file_name(own));
         // A dead process may have had our number.
-        if path != self.record.path {
-            if path.exists() {
-                return Err(io("create", &path)(ErrorKind::AlreadyExists.into()));
-            }
-            std::fs::rename(&self.record.path, &path).map_err(io("rename", &self.record.path))?;
+        let path = names.find(|path| path == old || !path.exists());
+        let path = path.ok_or_else(|| io("rename", old)(ErrorKind::AlreadyExists.into()))?;
+        if path != *old {
+            std::fs::rename(old, &path).map_err(io("rename", old))?;
         }
         (self.record.path, self.record.delete) = (path, true);
         Ok(())
@@ -211,14 +210,25 @@ struct Record {
 
 impl Record {
     fn create(roots: &Roots, mount: &Mount, name: &str) -> Result<Self, Error> {
-        let path = mount.path.join(format!("{}{}", record_prefix(name)?, std::process::id()));
         let mut options = OpenOptions::new();
         // Frames of whoever uses the port are in it, so it is for its owner alone.
         options.read(true).write(true).create_new(true).mode(0o600);
-        let file = options.open(&path).map_err(io("create", &path))?;
-        let record = Record { file, path, delete: true };
-        lock::acquire(roots, &record.file, &record.path, name)?;
-        Ok(record)
+        let mut taken = io("create", &mount.path)(ErrorKind::AlreadyExists.into());
+        for own in own_names(name)? {
+            let path = mount.path.join(own);
+            match options.open(&path) {
+                Ok(file) => {
+                    let record = Record { file, path, delete: true };
+                    lock::acquire(roots, &record.file, &record.path, name)?;
+                    return Ok(record);
+                }
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                    taken = io("create", &path)(error);
+                }
+                Err(error) => return Err(io("create", &path)(error)),
+            }
+        }
+        Err(taken)
     }
 
     /// Gives the file room for `bytes` in whole pages; returns the length.
@@ -263,6 +273,17 @@ pub(crate) fn record_prefix(name: &str) -> Result<String, Error> {
     }
     Ok(format!("etsec-{name}-"))
 }
+
+/// What a file of this process's own may be called that is the owner `name`'s, the usual name
+/// first. Memory of this process that has to stay mapped, because somebody has a buffer of it,
+/// keeps its name; the next one's number has zeros in front.
+fn own_names(name: &str) -> Result<impl Iterator<Item = String>, Error> {
+    let (prefix, number) = (record_prefix(name)?, std::process::id());
+    Ok((0..OWN_NAMES).map(move |zeros| format!("{prefix}{}{number}", "0".repeat(zeros))))
+}
+
+/// So many regions of one owner may have stayed mapped.
+const OWN_NAMES: usize = 16;
 
 fn bad_name(name: &str) -> Error {
     Error::BadName { text: name.into(), why: "it cannot be part of a file name".into() }
@@ -312,4 +333,4 @@ fn locate(pagemap: &Pagemap, map: &MmapRaw, page_size: usize) -> Result<BusAddr,
 
 #[cfg(test)]
 #[path = "hugepage_tests.rs"]
-mod tests;
+pub(crate) mod tests;

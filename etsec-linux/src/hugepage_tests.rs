@@ -25,17 +25,65 @@ fn region_at(addresses: &[u64]) -> Result<HugeRegion, Error> {
     let (_dir, roots, mount) = tree();
     let record = Record::create(&roots, &mount, "eth0").unwrap();
     let length = record.set_length(addresses.len() * PAGE, PAGE).unwrap();
-    let map = map(&record, length, PAGE).unwrap();
+    located(&roots, record, length, PAGE, |n| addresses[n])
+}
 
+/// A region of ordinary pages, taken for larger ones, whose page map says where each of them is.
+fn located(
+    roots: &Roots,
+    record: Record,
+    length: usize,
+    page_size: usize,
+    address: impl Fn(usize) -> u64,
+) -> Result<HugeRegion, Error> {
+    let map = map(&record, length, page_size)?;
     let base_page = rustix::param::page_size();
     let file = OpenOptions::new().write(true).open(&roots.pagemap).unwrap();
-    for (i, address) in addresses.iter().enumerate() {
-        let entry = ((1 << 63) | (address / base_page as u64)).to_ne_bytes();
-        let index = (map.as_ptr() as usize + i * PAGE) / base_page;
+    for page in 0..length / page_size {
+        let entry = ((1 << 63) | (address(page) / base_page as u64)).to_ne_bytes();
+        let index = (map.as_ptr() as usize + page * page_size) / base_page;
         file.write_all_at(&entry, index as u64 * 8).unwrap();
     }
-    let bus = locate(&Pagemap::open(&roots.pagemap).unwrap(), &map, PAGE)?;
-    Ok(HugeRegion { map, bus, page_size: PAGE, record })
+    let bus = locate(&Pagemap::open(&roots.pagemap).unwrap(), &map, page_size)?;
+    Ok(HugeRegion { map, bus, page_size, record })
+}
+
+/// As [`HugeRegion::take_over`], of an ordinary file that is taken for pages of that size, in a row
+/// from an address on.
+pub(crate) fn take_over_plain(
+    roots: &Roots,
+    path: &Path,
+    page_size: usize,
+    start: u64,
+) -> Result<HugeRegion, Error> {
+    let mut options = OpenOptions::new();
+    let file = options.read(true).write(true).open(path).map_err(io("open", path))?;
+    let record = Record { file, path: path.into(), delete: false };
+    lock::acquire(roots, &record.file, path, "the memory")?;
+    let length = record.length(page_size)?;
+    located(roots, record, length, page_size, |n| start + (n * page_size) as u64)
+}
+
+#[test]
+fn a_name_that_is_ours_already_keeps_nobody_from_starting() {
+    let (_dir, roots, mount) = tree();
+    let named = |zeros: &str| mount.path.join(format!("etsec-eth0-{zeros}{}", std::process::id()));
+    let first = Record::create(&roots, &mount, "eth0").unwrap();
+    let second = Record::create(&roots, &mount, "eth0").unwrap();
+    assert_eq!([&first.path, &second.path], [&named(""), &named("0")]);
+    assert!(dead(&mount, "eth0").unwrap().is_empty(), "both are in use");
+    // And memory that is taken over has the name after that.
+    let left = mount.path.join("etsec-eth0-1");
+    std::fs::write(&left, [0; PAGE]).unwrap();
+    let mut heir = take_over_plain(&roots, &left, PAGE, 0x3000_0000).unwrap();
+    heir.keep_as("eth0").unwrap();
+    assert_eq!(heir.path(), named("00"));
+    // Once it is kept it stays so.
+    heir.keep_as("eth0").unwrap();
+    drop((first, second));
+    assert!(heir.path().exists() && !left.exists());
+    drop(heir);
+    assert_eq!(std::fs::read_dir(&mount.path).unwrap().count(), 0);
 }
 
 #[test]
@@ -199,12 +247,36 @@ fn a_hugetlbfs_region_comes_and_goes() {
     let region = HugeRegion::create(&roots, &mount, name, 1).unwrap();
     assert_eq!((region.len(), region.page_size()), (mount.page_size, mount.page_size));
     assert!(region.bus().raw().is_multiple_of(mount.page_size as u64));
-    // While it lives it is nobody's leftover, and a second one of the same name is refused.
+    // While it lives it is nobody's leftover.
     assert!(path.exists() && dead(&mount, name).unwrap().is_empty());
-    assert!(matches!(HugeRegion::create(&roots, &mount, name, 1), Err(Error::Io { .. })));
     drop(region);
     assert!(!path.exists());
     taken_over(&roots, &mount, name);
+    whose_buffers_are_in_it(&roots, &mount, name);
+}
+
+/// What a dead process has left says whose buffers may be in it; who looks changes nothing.
+fn whose_buffers_are_in_it(roots: &Roots, mount: &Mount, name: &str) {
+    let carve = |name: &str| {
+        let region = HugeRegion::create(roots, mount, name, 1).unwrap();
+        let (path, file) = (region.path().to_owned(), region.record.file.try_clone().unwrap());
+        let mut arena = etsec_core::Arena::new(region).map_err(|(_, error)| error).unwrap();
+        let pool = arena.pool(4, 64).unwrap();
+        (arena, pool, path, file)
+    };
+    let ((arena, pool, path, file), other) = (carve(name), carve("other"));
+    other.1.set_name("uio:other").unwrap();
+    pool.pair(&other.1).unwrap();
+    let partners = || crate::leftover::partners(roots, name).unwrap();
+    assert!(partners().is_empty(), "its owner lives");
+    // It dies.
+    std::mem::forget((arena, pool));
+    lock::release(&file);
+    for _ in 0..2 {
+        assert_eq!(partners(), ["uio:other"]);
+        assert_eq!(dead(mount, name).unwrap(), std::slice::from_ref(&path));
+    }
+    std::fs::remove_file(path).unwrap();
 }
 
 /// What one process has left another has, with its content, and deletes at its end.

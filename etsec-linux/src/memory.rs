@@ -179,6 +179,16 @@ impl Memory {
         (self.arena, self.supply)
     }
 
+    /// Frees what other dead owners of the device `name` have left, which has been taken over, so
+    /// that its controller is in this memory and in no other.
+    pub(crate) fn sweep_others(&self, roots: &Roots, name: &str) {
+        if let Supply::Huge = self.supply
+            && let Err(error) = sweep(roots, name)
+        {
+            log::warn!("{name}: {error}");
+        }
+    }
+
     /// Whether it may outlive this process.
     pub(crate) fn may_stay(&self) -> bool {
         !self.supply.label("").is_empty()

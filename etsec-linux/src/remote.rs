@@ -7,7 +7,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use etsec_core::adopt::runs;
+use etsec_core::adopt::{receives_in, runs};
 use etsec_core::{BusAddr, Pages, Region};
 use etsec_sim::Line;
 use etsec_sim::remote::{Client, Connection, Left, RemoteError, RemoteRegion, Role, Shared};
@@ -104,6 +104,9 @@ impl Remote {
         };
         if !runs(page) {
             return Err(NotAdopted::Still);
+        }
+        if !receives_in(page, bus, usize::try_from(len).unwrap_or(usize::MAX)) {
+            return Err(NotAdopted::Elsewhere);
         }
         let space = Space::at(bus.raw(), len).ok_or(NotAdopted::PlaceTaken(bus))?;
         let region = self.client.adopt().map_err(error)?.ok_or(NotAdopted::Nothing)?;

@@ -1,12 +1,15 @@
 //! Memory that a process has left: found, opened, and given up. Whether it is what this process
 //! would have made is not asked here.
 
+use std::path::Path;
+
 use etsec_core::adopt::{receives_in, runs};
 use etsec_core::arena::Adopted;
 use etsec_core::{Arena, Region};
 
 use super::NotAdopted;
 use crate::bus::AnyBus;
+use crate::error::Error;
 use crate::hugepage::HugeRegion;
 use crate::leftover;
 use crate::memory::{tell, tell_of_uio};
@@ -53,6 +56,16 @@ pub(crate) fn left_on_huge_pages(
     name: &str,
     page: &AnyBus,
 ) -> Result<LeftMemory, NotAdopted> {
+    left_in_files(roots, name, page, |path| HugeRegion::take_over(roots, path))
+}
+
+/// The same, of files that `take` takes over.
+fn left_in_files(
+    roots: &Roots,
+    name: &str,
+    page: &AnyBus,
+    take: impl Fn(&Path) -> Result<HugeRegion, Error>,
+) -> Result<LeftMemory, NotAdopted> {
     let found = leftover::list(roots).map_err(NotAdopted::unusable)?;
     let mut found: Vec<_> = found.into_iter().filter(|left| left.name == name).collect();
     if found.is_empty() {
@@ -63,7 +76,7 @@ pub(crate) fn left_on_huge_pages(
     }
     let mut why = NotAdopted::Elsewhere;
     for left in found.drain(..) {
-        let mut region = match HugeRegion::take_over(roots, &left.path) {
+        let mut region = match take(&left.path) {
             Ok(region) => region,
             Err(error) => {
                 why = NotAdopted::unusable(error);
@@ -97,3 +110,7 @@ pub(crate) fn left_in_uio(
     tell_of_uio(name, &region);
     Ok(LeftMemory { region: AnyRegion::Uio(region), pid: NOBODY_KNOWS })
 }
+
+#[cfg(test)]
+#[path = "left_tests.rs"]
+mod tests;
