@@ -103,7 +103,6 @@ fn a_port_that_is_asked_for_otherwise_is_reset_and_the_reason_told() {
         (&["--buffers", "700"], "and 768 buffers of 1536 bytes, not"),
         (&["--mtu", "1400", "--ring", "256"], "buffers of"),
         (&["--mac", "02:00:00:00:00:77"], "register 0x54"),
-        (&["--promiscuous"], "register 0x300 holds"),
         (&["--link", "100"], "its PHY is set to another link"),
     ] {
         let dead =
@@ -163,16 +162,48 @@ fn rules_of_the_filter_stay_in_force() {
         assert!(next.has_said(": taken over from process "), "{:?}", next.said);
         next.kill();
     }
+    // Others take their place, without a reset.
     let other = Running::start(&with(&others));
-    assert!(
-        other.has_said("other rules are in force than those of the filter"),
-        "{:?}",
-        other.said
-    );
+    assert!(other.has_said(": taken over from process "), "{:?}", other.said);
+    let listed = text(&run(&["filter", "list", "--device", &device]));
+    assert!(listed.contains("1-8 drop") && !listed.contains("80"), "{listed}");
     other.kill();
-    let same = Running::start(&with(&others));
-    assert!(same.has_said(": taken over from process "), "{:?}", same.said);
-    same.end();
+    // Where there was no filter the parser is off.
+    let without = Running::start(&["echo", "--adopt", "--device", &device]);
+    assert!(without.has_said("not taken over, but reset: register 0x300 holds"));
+    without.kill();
+    let again = Running::start(&with(&others));
+    assert!(
+        again.has_said("not taken over, but reset: filter: the filter is off"),
+        "{:?}",
+        again.said
+    );
+    again.end();
+    simd.stop();
+}
+
+#[test]
+fn another_address_filter_is_taken_over_and_then_set() {
+    let folder = tempfile::tempdir().unwrap();
+    let simd = Simd::start(folder.path(), "one", "null");
+    let device = simd.device();
+    // RCTRL[PROM].
+    let is_promiscuous = || {
+        let bus = Client::connect(&simd.socket, Role::Observer).unwrap().client.bus();
+        etsec_core::Bus::read(&bus, 0x300) & 8 != 0
+    };
+    let words = ["echo", "--adopt", "--device", &device];
+    Running::start(&words).kill();
+    for promiscuous in [true, false, false, true] {
+        let more = if promiscuous { &["--promiscuous"][..] } else { &[] };
+        let next = Running::start(&[&words, more].concat());
+        assert!(next.has_said(": taken over from process "), "{:?}", next.said);
+        assert_eq!(is_promiscuous(), promiscuous);
+        next.kill();
+    }
+    let other = Running::start(&[&words[..], &["--mac", "02:00:00:00:00:77"]].concat());
+    assert!(other.has_said("not taken over, but reset: register 0x54"), "{:?}", other.said);
+    other.end();
     simd.stop();
 }
 
@@ -314,7 +345,17 @@ fn memory_that_is_not_what_it_should_be_is_never_taken_over() {
         assert!(next.has_said(why), "{at}: {:?}", next.said);
         next.end();
     }
-    // A controller that was stopped by somebody in between.
+    // A controller that somebody has given other rings, or has stopped, in between.
+    Running::start(&words).kill();
+    let client = Client::connect(&simd.socket, Role::Owner).unwrap().client;
+    // RBASE0, while MACCFG1 lets it neither send nor receive.
+    for (at, value) in [(0x500, 0), (0x404, 64), (0x500, 5)] {
+        etsec_core::Bus::write(&client.bus(), at, value);
+    }
+    drop(client);
+    let next = Running::start(&words);
+    assert!(next.has_said("not taken over, but reset: its rings are in other memory than what"));
+    next.end();
     Running::start(&words).kill();
     let client = Client::connect(&simd.socket, Role::Owner).unwrap().client;
     // MACCFG1: neither sends nor receives.

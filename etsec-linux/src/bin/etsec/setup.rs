@@ -13,7 +13,7 @@ use etsec_linux::{AnyBus, NotAdopted, PortConfig};
 
 use crate::args::{self, DeviceName, LinkArg, Tuning};
 use crate::run::Usage;
-use crate::settings::{self, Ending, Filter, Ready, RuleFile, Settings, fit};
+use crate::settings::{self, Ending, Filter, Live, Ready, RuleFile, Settings, fit};
 use crate::tracer::Tracer;
 
 /// How a device is to be opened.
@@ -35,6 +35,8 @@ pub struct Setup {
 #[derive(Debug)]
 pub struct Opened {
     port: Port,
+    /// What it is to be set to.
+    settings: Settings,
     /// Its IEEE 1588 clock, if it is to have one.
     pub clock: Option<PtpClock<AnyBus>>,
 }
@@ -55,7 +57,13 @@ impl Opened {
             Port::Fresh(device) => return Ok(device.start().map_err(|(_, error)| error)?),
             Port::AskedFor(opened) => opened,
         };
-        let Started { device, adoption } = opened.start()?;
+        let Started { mut device, adoption } = opened.start()?;
+        if adoption.is_ok()
+            && let Err(error) = settle(&self.settings, &mut device)
+        {
+            device.stop().map_err(|(_, error)| error)?;
+            return Err(error);
+        }
         let name = &device.name;
         // A closed standard error leaves nobody to tell; other refusals have been told of.
         let _ = match adoption {
@@ -67,6 +75,12 @@ impl Opened {
         };
         Ok(device)
     }
+}
+
+/// Tells a device that was taken over what could not be told before.
+fn settle(settings: &Settings, device: &mut Device<Running<AnyBus>>) -> Result<()> {
+    let Device { port, link, config, .. } = device;
+    settings.settle(&mut Live { port, link, clock: &mut None, config })
 }
 
 impl Setup {
@@ -170,7 +184,11 @@ impl Setup {
             }
             devices.into_iter().map(Port::Fresh).collect()
         };
-        Ok(ports.into_iter().zip(clocks).map(|(port, clock)| Opened { port, clock }).collect())
+        let opened = ports.into_iter().zip(clocks).zip(setups).map(|((port, clock), setup)| {
+            let settings = setup.settings.clone();
+            Opened { port, settings, clock }
+        });
+        Ok(opened.collect())
     }
 
     /// Whether the command can do what the settings say.

@@ -1,6 +1,7 @@
 //! Which frames a port receives, by their destination.
 
 use anyhow::Result;
+use etsec_core::adopt::running_filter;
 use etsec_core::{AddressFilter, MacAddr};
 use etsec_linux::time::Delay;
 use serde::{Deserialize, Serialize};
@@ -58,9 +59,23 @@ impl Section for Address {
     }
 
     fn begin(&self, ready: &mut Ready<'_>) -> Result<()> {
+        let taken_over = ready.device.is_taken_over();
         let port = &mut ready.device.port;
-        let filter = self.filter(bare(port.config().filter.station())?)?;
-        port.set_filter(&filter);
+        let station = port.config().filter.station();
+        let filter = self.filter(bare(station)?)?;
+        // Which frames it receives can change under way, and which station it is cannot.
+        let running = taken_over.then(|| running_filter(&port.pages().group0).ok()).flatten();
+        let running = running.filter(|running| running.station() == station);
+        port.set_filter(&running.unwrap_or(filter));
+        Ok(())
+    }
+
+    fn settle(&self, live: &mut Live<'_>) -> Result<()> {
+        let running = live.port.config().filter;
+        let wanted = self.filter(bare(running.station())?)?;
+        if wanted.registers() != running.registers() {
+            live.port.set_filter(&wanted, &mut Delay)?;
+        }
         Ok(())
     }
 

@@ -226,16 +226,23 @@ impl Section for Filter {
         if self.enabled {
             let (rules, default) = self.values()?;
             if device.is_taken_over() {
+                // Whichever rules are in force: they can change under way.
                 ensure!(device.port.keep_filer()?, "the filter is off");
                 device.port.set_single_queue(self.single_queue);
-                ensure!(
-                    are_in(&device.port.filer(), &rules, default),
-                    "other rules are in force than those of the filter"
-                );
                 return Ok(());
             }
             device.port.set_single_queue(self.single_queue);
             device.port.set_rules(&rules, default).map_err(refused)?;
+        }
+        Ok(())
+    }
+
+    fn settle(&self, live: &mut Live<'_>) -> Result<()> {
+        if self.enabled {
+            let (rules, default) = self.values()?;
+            if !are_in(&live.port.filer(), &rules, default) {
+                live.port.set_rules(&rules, default, &mut Delay).map_err(refused)?;
+            }
         }
         Ok(())
     }

@@ -190,6 +190,15 @@ pub trait Section {
         Ok(())
     }
 
+    /// Tells a port that was taken over what can only be told now: what it was left to do
+    /// otherwise, and can change under way.
+    ///
+    /// # Errors
+    /// What the driver says.
+    fn settle(&self, _live: &mut Live<'_>) -> Result<()> {
+        Ok(())
+    }
+
     /// Tells a running port what has changed from `old`. On an error everything is as before.
     ///
     /// # Errors
@@ -264,6 +273,17 @@ impl Settings {
     pub fn begin(&self, ready: &mut Ready<'_>) -> Result<()> {
         for (name, section) in self.sections() {
             section.begin(ready).map_err(|error| error.context(name))?;
+        }
+        Ok(())
+    }
+
+    /// Tells a port that was taken over what could not be told before.
+    ///
+    /// # Errors
+    /// What the driver says, with the section.
+    pub fn settle(&self, live: &mut Live<'_>) -> Result<()> {
+        for (name, section) in self.sections() {
+            section.settle(live).map_err(|error| error.context(name))?;
         }
         Ok(())
     }
