@@ -22,24 +22,27 @@ use crate::controller::Controller;
 use crate::device::{Running, Stopped};
 use crate::dma::BusAddr;
 use crate::error::{Error, Side};
+use crate::groups;
 use crate::link::{Duplex, Link, Pause, Speed};
 use crate::pool::Pool;
 use crate::port::{Port, RINGS};
-use crate::regs::control::{ECNTRL, Ecntrl, IMASK};
+use crate::regs::control::{ECNTRL, Ecntrl, IMASK, PTV, Ptv};
 use crate::regs::group::ISRG;
 use crate::regs::hash::{GADDR, IGADDR};
 use crate::regs::mac::{
     MACADDR1, MACADDR2, MACCFG1, MACCFG2, MACSTNADDR1, MACSTNADDR2, Maccfg1, Maccfg2,
 };
 use crate::regs::receive::{RBASE, RBASEH, RBDBPH, RBPTR, RCTRL, RQUEUE};
-use crate::regs::transmit::{TBASE, TBASEH, TBDBPH, TBPTR, TQUEUE};
-use crate::regs::{Readable, RegArray, RegisterLongName, Rw};
+use crate::regs::transmit::{TBASE, TBASEH, TBDBPH, TBPTR, TCTRL, TQUEUE};
+use crate::regs::{Readable, RegArray, RegisterLongName, Rw, Writeable};
 use crate::ring::{RingMemory, RingView};
 use crate::rx::RxQueue;
 use crate::tx::TxQueue;
 
 /// More registers than are programmed.
 const MOST: usize = 160;
+/// TCTRL: RFC_PAUSE and TFC_PAUSE (HW 3.6).
+const PAUSES: u32 = 0x18;
 
 /// What is wrong with a ring that was left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -247,7 +250,13 @@ impl<B: Bus + Clone> Stopped<B> {
             found.in_flight += queue.adopt(pools, &position, delay).map_err(fault)?;
         }
         port.set_live(true);
+        // It may have died in the middle of a pause frame of its own, or of a stop.
+        let time = Ptv::PT.val(port.controller.config.pause_time.into());
+        if PTV.on(bus).get() != time.into() {
+            PTV.on(bus).write(time);
+        }
         IMASK.on(bus).assign(port.controller.events);
+        groups::listen(port);
         port.controller.check_alive().map_err(AdoptError::Port)?;
         Ok(found)
     }
@@ -331,7 +340,13 @@ impl<'a, B: Bus> Wanted<'a, B> {
             return Err(AdoptError::NotCompared(at));
         }
         for &(at, wanted) in self.values.borrow().iter() {
-            let found = self.real.read(at);
+            let found = match at {
+                // Whoever sends a pause frame has borrowed it.
+                _ if at == PTV.offset() => wanted,
+                // HW 3.6: that a partner holds us, or we are about to hold it, is no setting.
+                _ if at == TCTRL.offset() => self.real.read(at) & !PAUSES | wanted & PAUSES,
+                _ => self.real.read(at),
+            };
             // HW 2.6: parts without groups have nothing there.
             let absent = found == 0 && (at == ISRG.nth(0).offset() || at == ISRG.nth(1).offset());
             if found != wanted && !absent {

@@ -76,6 +76,15 @@ fn open_second<B: Bus>(port: &Port<B>) {
     {
         TSTAT.on(page).clear(port.thlt());
         RSTAT.on(page).clear(port.qhlt());
+    }
+    listen(port);
+}
+
+/// Lets the second page raise its lines, if there are rings of it.
+pub(crate) fn listen<B: Bus>(port: &Port<B>) {
+    if let Some(page) = &port.controller.pages.group1
+        && !port.controller.steered().is_empty()
+    {
         IMASK.on(page).assign(port.controller.events);
     }
 }

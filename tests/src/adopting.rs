@@ -52,12 +52,28 @@ pub fn adopt_with<B: Bus + Clone>(
     bus: B,
     set: impl FnOnce(&mut Stopped<B>, &mut [Rx<B>]),
 ) -> Result<(Live<B>, Adoption, usize), AdoptError> {
+    adopt_on(sim, plan, Pages::single(bus), set)
+}
+
+/// The same with all register pages.
+///
+/// # Errors
+/// As [`adopt`].
+///
+/// # Panics
+/// As [`adopt`].
+pub fn adopt_on<B: Bus + Clone>(
+    sim: &Sim,
+    plan: &Plan,
+    pages: Pages<B>,
+    set: impl FnOnce(&mut Stopped<B>, &mut [Rx<B>]),
+) -> Result<(Live<B>, Adoption, usize), AdoptError> {
     let region = sim.region_again().expect("it is still there");
     // SAFETY: who had it is forgotten.
     let left = unsafe { Arena::adopt(region) }.map_err(|(_, error)| error).expect("a region");
     let (arena, pool) = (left.arena, left.pool);
     let mut delay = sim.delay();
-    let mut port = Stopped::over(Pages::single(bus), plan.config.clone()).expect("an eTSEC");
+    let mut port = Stopped::over(pages, plan.config.clone()).expect("an eTSEC");
     port.set_rx_offload(plan.rx_offload).expect("as before");
     port.set_tx_offload(plan.tx_offload).expect("as before");
     port.set_frame_options(plan.frame_options).expect("as before");

@@ -3,11 +3,11 @@
 
 use etsec_core::adopt::{AdoptError, running_filter};
 use etsec_core::filer::{Action, Change, FilerTable, Rule};
-use etsec_core::{AddressFilter, Bus, Error, MacAddr};
+use etsec_core::{AddressFilter, Bus, Error, Group, MacAddr, Pages};
 use etsec_sim::{Sim, Switches};
-use etsec_tests::adopting::{adopt, adopt_with, die, numbered, plan};
+use etsec_tests::adopting::{adopt, adopt_on, adopt_with, die, numbered, plan};
 use etsec_tests::filing::{self, ring_of, rules, udp};
-use etsec_tests::rig::{Live, Plan, Rig};
+use etsec_tests::rig::{Live, PEER, Plan, Rig, frame};
 use etsec_tests::trace::{Access, Traced};
 
 const RFBPTR0: u16 = 0xC44;
@@ -48,6 +48,55 @@ fn the_partner_is_not_held_for_what_the_dead_process_has_not_told() {
     let frames: Vec<_> = std::iter::from_fn(|| sim.transmitted()).collect();
     assert!(frames.len() <= 1, "the partner is let go: {frames:x?}");
     new.exchange(3);
+    new.finish();
+}
+
+#[test]
+fn a_port_that_is_held_by_its_partner_or_was_about_to_hold_it_is_taken_over() {
+    const PTV: u16 = 0x028;
+    const TCTRL: u16 = 0x100;
+    const RFC_PAUSE: u32 = 0x10;
+    let mut plan = plan(16, 16);
+    plan.config.link = "1000/full/rx+tx".parse().unwrap();
+    let mut live = Rig::new(&plan).start();
+    let mut pause = frame(MacAddr::PAUSE, PEER, 60, 0);
+    pause[12..18].copy_from_slice(&[0x88, 0x08, 0x00, 0x01, 0xFF, 0xFF]);
+    live.sim.receive(&pause);
+    live.delay_us(2);
+    live.send(0, &numbered(7));
+    let (sim, bus) = (live.sim.clone(), live.sim.bus());
+    // It dies when it has borrowed the time for a pause frame of its own.
+    bus.write(PTV, 5);
+    die(live);
+    assert_ne!(bus.read(TCTRL) & RFC_PAUSE, 0, "it is held");
+    let (mut new, found, _) = adopt(&sim, &plan).unwrap();
+    assert_eq!(found.in_flight, 1);
+    assert_eq!(bus.read(PTV), u32::from(plan.config.pause_time));
+    new.delay_us(65_535 * 512 / 1000 + 1000);
+    assert_eq!(sim.transmitted(), Some(numbered(7)));
+    new.reap();
+    new.exchange(3);
+    new.finish();
+}
+
+#[test]
+fn both_groups_interrupt_again_who_dies_while_stopping() {
+    const IMASK: u16 = 0x14;
+    let plan = Plan { rx: vec![8, 8], ..plan(8, 8) };
+    let mut rig = Rig::grouped(&Sim::new(plan.sim.clone()), &plan);
+    rig.port.set_rx_group(&mut rig.rx[1], Group::One).unwrap();
+    let sim = die(rig.start());
+    let (first, second) = (sim.bus(), sim.second_bus());
+    let masks = [first.read(IMASK), second.read(IMASK)];
+    // The first thing that a stop does.
+    first.write(IMASK, 0);
+    second.write(IMASK, 0);
+    let pages = Pages { group1: Some(sim.second_bus()), ..Pages::single(sim.bus()) };
+    let (new, ..) = adopt_on(&sim, &plan, pages, |port, rx| {
+        port.set_rx_group(&mut rx[1], Group::One).unwrap();
+    })
+    .unwrap();
+    assert_eq!([first.read(IMASK), second.read(IMASK)], masks);
     new.finish();
 }
 

@@ -109,15 +109,21 @@ impl Pool {
         (is_in && (index as usize) < self.buffers()).then_some((index, inside))
     }
 
-    /// Whether both bytes are of one buffer of this pool.
-    pub(crate) fn is_one_buffer(&self, lows: [u32; 2]) -> bool {
+    /// Whether both bytes of that 4 GiB window are of one buffer of this pool.
+    pub(crate) fn is_one_buffer(&self, window: u32, lows: [u32; 2]) -> bool {
+        if window != self.window() {
+            return false;
+        }
         let [one, other] = lows.map(|low| self.find(low).map(|(index, _)| index));
         one.is_some() && one == other
     }
 
-    /// The buffer that the device knows as having this byte, with its bytes beginning there; `None`
-    /// if it is none of this pool, or has been given before.
-    pub(crate) fn claim(&self, low: u32) -> Option<Buf> {
+    /// The buffer that the device knows as having this byte of that 4 GiB window, with its bytes
+    /// beginning there; `None` if it is none of this pool, or has been given before.
+    pub(crate) fn claim(&self, window: u32, low: u32) -> Option<Buf> {
+        if window != self.window() {
+            return None;
+        }
         let header = self.pool.get();
         let (index, inside) = self.find(low)?;
         let free = &self.meta(index as usize).free;

@@ -92,7 +92,7 @@ impl<D: Doorbell> RxQueue<D> {
         for _ in 0..count {
             let at = self.tail;
             let low = self.ring.bd(at).pointer();
-            let buf = pools.iter().find_map(|pool| pool.claim(low));
+            let buf = pools.iter().find_map(|pool| pool.claim(self.limits.window, low));
             let mut buf = buf.ok_or(RingFault::Buffer(at))?;
             // Where the device begins to write.
             buf.reset();

@@ -213,14 +213,15 @@ impl<D: Doorbell> TxQueue<D> {
         let (control, lows) = (bd.control(), [bd.pointer(), next.pointer()]);
         !control.tx_flags().contains(TxFlags::L)
             && control.len() == TxFcb::LEN as u16
-            && pools.iter().any(|pool| pool.is_one_buffer(lows))
+            && pools.iter().any(|pool| pool.is_one_buffer(self.limits.window, lows))
     }
 
     /// The buffer behind a descriptor, with the bytes that are the frame's.
     fn claim(&self, pools: &[&Pool], at: u32, behind_apart: bool) -> Result<Buf, RingFault> {
         let bd = self.ring.bd(at);
         let control = bd.control();
-        let buf = pools.iter().find_map(|pool| pool.claim(bd.pointer()));
+        let window = self.limits.window;
+        let buf = pools.iter().find_map(|pool| pool.claim(window, bd.pointer()));
         let mut buf = buf.ok_or(RingFault::Buffer(at))?;
         let len = usize::from(control.len());
         if len == 0 || len > buf.capacity() {

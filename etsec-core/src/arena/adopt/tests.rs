@@ -145,13 +145,15 @@ fn a_buffer_is_given_once_and_only_to_who_names_a_byte_of_it() {
     let places = places();
     let (first, last, stride) = (places[0], places[3], places[1] - places[0]);
     let found = left(|_, _| ()).expect("a region that was left");
+    let window = found.pool.window();
     // Before the headroom of the first, behind the last, and between two.
     for outside in [first - 64 - 1, last - 64 + stride, u32::MAX, first + 64 + 1] {
-        assert!(found.pool.claim(outside).is_none(), "{outside:#x}");
+        assert!(found.pool.claim(window, outside).is_none(), "{outside:#x}");
     }
-    let buf = found.pool.claim(first + 5).expect("a byte of the first");
+    assert!(found.pool.claim(window + 1, first + 5).is_none(), "elsewhere");
+    let buf = found.pool.claim(window, first + 5).expect("a byte of the first");
     assert_eq!(buf.bus_low(), first + 5);
-    assert!(found.pool.claim(first).is_none(), "it is given");
+    assert!(found.pool.claim(window, first).is_none(), "it is given");
     drop(buf);
     assert_eq!((found.pool.free(), found.pool.reclaim(), found.pool.free()), (1, 3, 4));
 }
