@@ -72,6 +72,9 @@ fn run(target: Target, session: &mut Session, log: &mut Log) -> Result<Verdict> 
         // Emulation is slow: a little of the optimiser saves more time than it takes.
         .env("CARGO_PROFILE_DEV_OPT_LEVEL", "1")
         .env("CARGO_PROFILE_DEV_DEBUG", "0")
+        // Who starts a program has to be alone: what the emulator makes of a fork waits for ever
+        // for a lock that another thread had at that moment.
+        .env("RUST_TEST_THREADS", "1")
         .env("ETSEC_RUNNER", kit.runner().join(" "))
         .arg("--");
     if target == Target::E500v2 {
