@@ -90,18 +90,6 @@ impl HugeRegion {
         Self::build(roots, record, None, Backing::Huge)
     }
 
-    /// Maps the file at `path` to look at its words, whoever has it: neither is it locked, nor does
-    /// it go with the region.
-    ///
-    /// # Errors
-    /// As [`HugeRegion::create`].
-    pub(crate) fn look(roots: &Roots, path: &Path) -> Result<Self, Error> {
-        let mut options = OpenOptions::new();
-        let file = options.read(true).write(true).open(path).map_err(io("open", path))?;
-        let record = Record { file, path: path.into(), delete: false };
-        Self::build(roots, record, None, Backing::Huge)
-    }
-
     /// Makes the file of a region that was taken over this process's own, as one that it has
     /// [created](Self::create) for `name`.
     ///
@@ -174,6 +162,49 @@ unsafe impl Region for HugeRegion {
     }
     fn bus(&self) -> BusAddr {
         self.bus
+    }
+    fn len(&self) -> usize {
+        self.map.len()
+    }
+}
+
+/// A file of memory that is looked at, whoever has it: it is mapped for reading, neither locked nor
+/// deleted, and where a device finds it is not asked for. So no privilege is needed but to read it.
+pub(crate) struct Glance {
+    map: MmapRaw,
+}
+
+impl Glance {
+    /// Looks at the file at `path`; `None` if there is none, or nothing in it.
+    ///
+    /// # Errors
+    /// What the system says. Then there may be anything in it.
+    pub(crate) fn at(path: &Path) -> Result<Option<Self>, Error> {
+        let file = match File::open(path) {
+            Ok(file) => file,
+            // Its owner has just ended.
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(io("open", path)(error)),
+        };
+        let data = file.metadata().map_err(io("examine", path))?;
+        if !data.is_file() || data.len() == 0 {
+            return Ok(None);
+        }
+        let map = MmapOptions::new().map_raw_read_only(&file).map_err(io("map", path))?;
+        Ok(Some(Glance { map }))
+    }
+}
+
+// SAFETY: this is for who only reads words and gives them to no device: the mapping is made once,
+// with the length of the file, and goes with this value. Others may write to it meanwhile, as to
+// all that a device shares. Its address on the bus is none that any device is told.
+unsafe impl Region for Glance {
+    fn cpu(&self) -> NonNull<u8> {
+        // As for `HugeRegion`.
+        NonNull::new(self.map.as_mut_ptr()).unwrap_or(NonNull::dangling())
+    }
+    fn bus(&self) -> BusAddr {
+        BusAddr::default()
     }
     fn len(&self) -> usize {
         self.map.len()

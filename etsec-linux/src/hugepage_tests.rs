@@ -64,6 +64,31 @@ pub(crate) fn take_over_plain(
     located(roots, record, length, page_size, |n| start + (n * page_size) as u64)
 }
 
+/// Makes a file of what a dead process has left that had a pool, with buffers of a pool called
+/// `partner`.
+pub(crate) fn leave_beside(roots: &Roots, path: &Path, partner: &str) {
+    if !roots.pagemap.exists() {
+        File::create(&roots.pagemap).unwrap();
+    }
+    let carve = |path: &Path, start| {
+        std::fs::write(path, [0; 4 * PAGE]).unwrap();
+        let region = take_over_plain(roots, path, PAGE, start).unwrap();
+        let mut arena = etsec_core::Arena::new(region).map_err(|(_, error)| error).unwrap();
+        let pool = arena.pool(4, 64).unwrap();
+        (arena, pool)
+    };
+    let other = path.with_file_name("partner");
+    let (one, two) = (carve(path, 0x3000_0000), carve(&other, 0x4000_0000));
+    two.1.set_name(partner).unwrap();
+    one.1.pair(&two.1).unwrap();
+    std::fs::remove_file(other).unwrap();
+    // What was written stays; it is the content alone that a killed process is known by.
+    let content = std::fs::read(path).unwrap();
+    std::mem::forget((one, two));
+    std::fs::remove_file(path).unwrap();
+    std::fs::write(path, content).unwrap();
+}
+
 #[test]
 fn a_name_that_is_ours_already_keeps_nobody_from_starting() {
     let (_dir, roots, mount) = tree();

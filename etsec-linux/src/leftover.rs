@@ -4,10 +4,11 @@
 //! It knows names and locks. Whether a device still runs is its callers' business.
 
 use std::fs::File;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, io};
-use crate::hugepage::{HugeRegion, record_prefix};
+use crate::hugepage::{Glance, record_prefix};
 use crate::lock::{self, Owner};
 use crate::memory::named_in;
 use crate::mounts::{self, Mount};
@@ -40,14 +41,14 @@ pub fn list(roots: &Roots) -> Result<Vec<Leftover>, Error> {
         for entry in std::fs::read_dir(&folder).map_err(io("list", &folder))? {
             let path = entry.map_err(io("list", &folder))?.path();
             let Some((name, pid)) = parse(&path) else { continue };
-            let bytes = match path.metadata() {
-                Ok(data) => data.len(),
+            let data = match path.metadata() {
+                Ok(data) => data,
                 // Its owner has just ended.
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
                 Err(error) => return Err(io("look at", &path)(error)),
             };
-            let holder = lock::owner(roots, &path)?;
-            found.push(Leftover { name, pid, path, bytes, holder });
+            let holder = lock::owner_of(roots, &data)?;
+            found.push(Leftover { name, pid, path, bytes: data.len(), holder });
         }
     }
     found.sort_by(|a, b| a.path.cmp(&b.path));
@@ -55,15 +56,20 @@ pub fn list(roots: &Roots) -> Result<Vec<Leftover>, Error> {
 }
 
 /// The labels of ports whose buffers may be in what dead owners called `name` have left. It only
-/// looks.
+/// looks, and needs no privilege but to read the files.
 ///
 /// # Errors
-/// What the system says about mounts or a directory.
+/// What the system says about mounts, a directory or a file.
 pub fn partners(roots: &Roots, name: &str) -> Result<Vec<String>, Error> {
+    let mut partners = Vec::new();
     let own = list(roots)?.into_iter().filter(|left| left.name == name && left.holder.is_none());
-    // What cannot be mapped is no memory of a device.
-    let regions = own.filter_map(|left| HugeRegion::look(roots, &left.path).ok());
-    Ok(regions.flat_map(|region| named_in(&region)).collect())
+    for left in own {
+        // What cannot be looked at may name anybody.
+        if let Some(seen) = Glance::at(&left.path)? {
+            partners.extend(named_in(&seen));
+        }
+    }
+    Ok(partners)
 }
 
 /// Name and number in `etsec-NAME-PID`.
@@ -84,7 +90,13 @@ fn parse(path: &Path) -> Option<(String, u32)> {
 pub fn sweep(mount: &Mount, name: &str) -> Result<Vec<PathBuf>, Error> {
     let found = dead(mount, name)?;
     for path in &found {
-        std::fs::remove_file(path).map_err(io("delete", path))?;
+        match std::fs::remove_file(path) {
+            // Somebody else has just done it.
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(io("delete", path)(error));
+            }
+            _ => {}
+        }
     }
     Ok(found)
 }
@@ -103,7 +115,12 @@ pub fn dead(mount: &Mount, name: &str) -> Result<Vec<PathBuf>, Error> {
         if parse(&path).is_none_or(|(of, _)| of != name) {
             continue;
         }
-        let file = File::open(&path).map_err(io("open", &path))?;
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            // Its owner has just ended.
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            Err(error) => return Err(io("open", &path)(error)),
+        };
         if sys::try_lock(&file).map_err(io("lock", &path))? {
             found.push(path);
         }
@@ -114,6 +131,7 @@ pub fn dead(mount: &Mount, name: &str) -> Result<Vec<PathBuf>, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hugepage::tests::leave_beside;
 
     fn tree() -> (tempfile::TempDir, Roots, Mount) {
         let dir = tempfile::tempdir().unwrap();
@@ -161,6 +179,45 @@ mod tests {
         // Where the kernel's table names the file system differently (overlays) nobody is found.
         let holder = seen(&roots).holder;
         assert!(holder.is_none_or(|owner| owner == Owner(Some(std::process::id()))), "{holder:?}");
+    }
+
+    #[test]
+    fn whose_buffers_are_in_a_file_is_told_without_privilege_or_not_at_all() {
+        let (_dir, mut roots, mount) = tree();
+        std::fs::create_dir_all(roots.proc.join("self")).unwrap();
+        let path = mount.path.join("etsec-eth1-77");
+        leave_beside(&roots, &path, "uio:eth2");
+        // To look takes neither huge pages nor the right to know where they are.
+        roots.pagemap = roots.proc.join("nobody");
+        assert_eq!(partners(&roots, "eth1").unwrap(), ["uio:eth2"]);
+        assert!(partners(&roots, "eth2").unwrap().is_empty());
+        // Its owner had not come to give it a length; and what is no memory at all.
+        File::create(mount.path.join("etsec-eth3-1")).unwrap();
+        std::fs::create_dir(mount.path.join("etsec-eth3-2")).unwrap();
+        std::fs::write(mount.path.join("etsec-eth3-3"), "text").unwrap();
+        assert!(partners(&roots, "eth3").unwrap().is_empty());
+        // What the system refuses to show may name anybody; attributes cannot be mapped.
+        let attribute = "/sys/devices/system/cpu/online";
+        std::os::unix::fs::symlink(attribute, mount.path.join("etsec-eth4-1")).unwrap();
+        let refused = partners(&roots, "eth4");
+        assert!(matches!(refused, Err(Error::Io { doing: "map", .. })), "{refused:?}");
+    }
+
+    #[test]
+    fn files_that_go_while_they_are_listed_are_no_error() {
+        let (_dir, roots, mount) = tree();
+        let path = mount.path.join("etsec-eth0-7");
+        let goes = std::thread::spawn(move || {
+            for _ in 0..5000 {
+                File::create(&path).unwrap();
+                std::fs::remove_file(&path).unwrap();
+            }
+        });
+        while !goes.is_finished() {
+            list(&roots).unwrap();
+            dead(&mount, "eth0").unwrap();
+        }
+        goes.join().unwrap();
     }
 
     #[test]

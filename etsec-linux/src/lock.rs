@@ -58,10 +58,17 @@ pub fn release(file: &File) {
 /// # Errors
 /// What the system says about the file or the table.
 pub fn owner(roots: &Roots, path: &Path) -> Result<Option<Owner>, Error> {
-    let meta = path.metadata().map_err(io("look at", path))?;
+    owner_of(roots, &path.metadata().map_err(io("look at", path))?)
+}
+
+/// The same of a file that was looked at already.
+///
+/// # Errors
+/// What the system says about the table.
+pub(crate) fn owner_of(roots: &Roots, meta: &Metadata) -> Result<Option<Owner>, Error> {
     let locks = roots.proc.join("locks");
     match std::fs::read_to_string(&locks) {
-        Ok(table) => Ok(find_holder(&table, &file_id(&meta))),
+        Ok(table) => Ok(find_holder(&table, &file_id(meta))),
         // A kernel without locks has no table of them either.
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(io("read", &locks)(error)),
@@ -149,6 +156,11 @@ mod tests {
         std::fs::write(&locks, "").unwrap();
         assert!(sys::try_lock(&file).unwrap());
         assert_eq!(owner(&roots, &path).unwrap(), None);
+        // One that is deleted meanwhile is what it was when it was looked at.
+        let (seen, line) = (path.metadata().unwrap(), format!("1: FLOCK  x  x 78 {id} 0 EOF\n"));
+        std::fs::remove_file(&path).unwrap();
+        std::fs::write(&locks, line).unwrap();
+        assert_eq!(owner_of(&roots, &seen).unwrap(), Some(Owner(Some(78))));
         let gone = owner(&roots, &dir.path().join("uio1")).unwrap_err().to_string();
         assert!(gone.contains("uio1"), "{gone}");
     }

@@ -15,6 +15,7 @@ use crate::hugepage::HugeRegion;
 use crate::leftover;
 use crate::mounts;
 use crate::options::Options;
+use crate::pagemap::Pagemap;
 use crate::region::AnyRegion;
 use crate::roots::Roots;
 use crate::uio_memory::{UioMemory, UioRegion};
@@ -114,6 +115,8 @@ impl Supply {
         match self {
             Supply::Huge => {
                 let roots = &options.roots;
+                // Who may not have new memory does not lose the old.
+                Pagemap::open(&roots.pagemap)?.check_shown()?;
                 // The controller is quiet now, so nothing writes to what dead owners left.
                 sweep(roots, name)?;
                 let mount = mounts::choose(roots, bytes, options.page_size)?;
@@ -227,5 +230,35 @@ impl Memory {
 impl fmt::Debug for Memory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Memory").field("arena", &self.arena).field("supply", &self.supply).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hugepage::tests::leave_beside;
+    use crate::uio::tests::Tree;
+
+    /// A tree with a mount, in which a dead process has left a file of `eth1` with buffers of
+    /// another port.
+    fn left() -> (Tree, std::path::PathBuf) {
+        let tree = Tree::new();
+        let huge = tree.root().join("huge");
+        std::fs::create_dir(&huge).unwrap();
+        let mount = format!("none {} hugetlbfs rw,pagesize=4096K 0 0\n", huge.display());
+        std::fs::write(tree.roots.proc.join("mounts"), mount).unwrap();
+        let path = huge.join("etsec-eth1-77");
+        leave_beside(&tree.roots, &path, "uio:eth2");
+        (tree, path)
+    }
+
+    #[test]
+    fn what_was_left_goes_only_if_there_may_be_something_in_its_place() {
+        let (tree, path) = left();
+        let options = Options { roots: tree.roots.clone(), ..Options::default() };
+        // This process is shown nothing of its pages.
+        std::fs::write(&tree.roots.pagemap, "").unwrap();
+        Supply::Huge.region(&options, "eth1", 4096).unwrap_err();
+        assert!(path.exists());
     }
 }

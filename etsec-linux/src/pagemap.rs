@@ -38,6 +38,20 @@ impl Pagemap {
         Ok(Pagemap { file, path: path.into(), base_page: rustix::param::page_size() })
     }
 
+    /// Sees that this process is shown physical addresses at all.
+    ///
+    /// # Errors
+    /// [`Error::FrameHidden`] without the privilege, or what the system says.
+    pub fn check_shown(&self) -> Result<(), Error> {
+        // Any page that is there will do.
+        let byte = std::hint::black_box(0_u8);
+        match self.translate(&raw const byte as usize) {
+            // Where no device reaches it matters only for memory of one.
+            Ok(_) | Err(Error::BeyondBus { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The physical address of the byte at virtual address `at`, whose page must have been touched.
     ///
     /// # Errors
@@ -136,6 +150,17 @@ mod tests {
         assert!(matches!(map.translate(0), Err(Error::PageAbsent { .. })));
         assert!(matches!(map.translate(page), Err(Error::BeyondBus { .. })));
         assert!(matches!(map.translate(2 * page), Err(Error::Io { .. })));
+    }
+
+    #[test]
+    fn who_is_shown_nothing_is_told_so_before_there_is_memory() {
+        let here = std::hint::black_box(0_u8);
+        let first = (&raw const here as usize) / rustix::param::page_size() - 512;
+        let stack = |entry: u64| fake(first * rustix::param::page_size(), &[entry; 1024]);
+        let shown = |entry: u64| stack(entry).1.check_shown();
+        assert!(matches!(shown(PRESENT), Err(Error::FrameHidden { .. })));
+        shown(PRESENT | 0x3000).unwrap();
+        shown(PRESENT | 0x1000_0000).unwrap();
     }
 
     #[test]
