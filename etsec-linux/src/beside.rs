@@ -38,14 +38,29 @@ pub(crate) fn check<'a>(
 /// # Errors
 /// As [`check`].
 pub(crate) fn check_one(roots: &Roots, one: &Found, together: &[&str]) -> Result<(), Error> {
-    let partners = one.supply.partners(roots, &one.name)?;
-    let others = partners.into_iter().filter(|partner| !together.contains(&partner.as_str()));
-    for other in others {
-        if is_there(roots, &other) {
-            return Err(Error::Beside { port: one.label(), other });
-        }
+    refuse(roots, one.label(), one.supply.partners(roots, &one.name)?, together)
+}
+
+/// The same of the port called `name` alone, whose memory is in files, if there is any.
+///
+/// # Errors
+/// As [`check`].
+pub(crate) fn check_files(roots: &Roots, name: &str) -> Result<(), Error> {
+    let label = format!("uio:{name}");
+    refuse(roots, label.clone(), leftover::partners(roots, name)?, &[&label])
+}
+
+fn refuse(
+    roots: &Roots,
+    port: String,
+    partners: Vec<String>,
+    together: &[&str],
+) -> Result<(), Error> {
+    let mut others = partners.into_iter().filter(|other| !together.contains(&other.as_str()));
+    match others.find(|other| is_there(roots, other)) {
+        Some(other) => Err(Error::Beside { port, other }),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// Whether a port may still reach memory of others: it runs, or somebody has it, or its memory is

@@ -18,7 +18,7 @@ use crate::roots::{Roots, read_number};
 use crate::switches::{Kernel, Moves, Sysfs, To};
 use crate::time::Delay;
 use crate::uio::{self, Uio};
-use crate::{ethernet, leftover, lock, mounts, port};
+use crate::{beside, ethernet, leftover, lock, mounts, port};
 
 /// Whom the ethernet device is reserved for while user space has the port. There is no such driver,
 /// so none takes it, not even one that is loaded later.
@@ -65,9 +65,10 @@ pub fn bind(roots: &Roots, name: &str, force: bool) -> Result<Outcome, Error> {
 /// takes it, and also one that no longer answers.
 ///
 /// # Errors
-/// As [`bind`], and [`Error::Busy`] if a process owns the port, [`HandoverError::NobodyToGive`] if
-/// there is no ethernet device or no driver for it, [`Error::Device`] if the controller does not
-/// answer.
+/// As [`bind`], and [`Error::Busy`] if a process owns the port, [`Error::Beside`] if memory that
+/// was left has buffers of another port that is still there; there is no force against these. And
+/// [`HandoverError::NobodyToGive`] if there is no ethernet device or no driver for it,
+/// [`Error::Device`] if the controller does not answer.
 pub fn unbind(roots: &Roots, name: &str, force: bool) -> Result<Outcome, Error> {
     unbind_with(&Sysfs, roots, name, force)
 }
@@ -203,6 +204,10 @@ impl Devices {
         }
         // Held until the devices are gone, so that nobody comes to own one meanwhile.
         let owned = self.own(roots)?;
+        if ownerless {
+            // What would be deleted may be in the rings of another controller.
+            beside::check_files(roots, name)?;
+        }
         if ownerless
             && let Err(error) = stop(roots, name, &owned)
             && !force

@@ -11,6 +11,7 @@ use rustix::io::Errno;
 
 use super::*;
 use crate::devtree::tests::cells;
+use crate::hugepage::tests::leave_beside;
 use crate::uio::tests::Tree;
 
 const ETHERNET: &str = "ffe25000.ethernet";
@@ -348,6 +349,43 @@ fn the_controller_is_stopped_before_it_is_given_back() {
     assert!(text.contains("registers read all ones"), "{text}");
     assert_eq!(machine.state(), before);
     assert!(machine.unbind(true).unwrap().changed);
+}
+
+#[test]
+fn memory_that_another_port_may_reach_is_not_deleted_under_it() {
+    let machine = Machine::bound();
+    let (roots, huge) = (&machine.tree.roots, machine.tree.root().join("huge"));
+    fs::create_dir(&huge).unwrap();
+    let mount = format!("none {} hugetlbfs rw,pagesize=4096K 0 0\n", huge.display());
+    fs::write(roots.proc.join("mounts"), mount).unwrap();
+    let path = huge.join("etsec-eth1-77");
+    leave_beside(roots, &path, "uio:eth2");
+    // Between the two a process has forwarded that was killed: both controllers run on.
+    machine.tree.device(9, "eth2");
+    machine.tree.map(9, 0, "regs", [0x2_6000, 0x1000, 0]);
+    machine.make_etsec(9);
+    let run = |number: u32, both: u8| {
+        let dev = roots.dev.join(format!("uio{number}"));
+        let mut page = fs::read(&dev).unwrap();
+        // MACCFG1: it sends and receives, or neither (HW 3.14).
+        page[0x503] = both;
+        fs::write(&dev, page).unwrap();
+    };
+    run(0, 5);
+    run(9, 5);
+    let registers = || fs::read(roots.dev.join("uio0")).unwrap();
+    let before = (machine.state(), registers());
+    for force in [false, true] {
+        let error = machine.unbind(force).unwrap_err();
+        assert!(matches!(error, Error::Beside { .. }), "{error}");
+        let cure = "`etsec reclaim --free uio:eth1 uio:eth2`";
+        assert!(error.to_string().contains(cure), "{error}");
+        assert!(path.exists());
+        assert_eq!((machine.state(), registers()), before, "nothing was touched");
+    }
+    run(9, 0);
+    assert!(machine.unbind(false).unwrap().changed);
+    assert!(!path.exists());
 }
 
 #[test]
