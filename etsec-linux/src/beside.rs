@@ -5,10 +5,13 @@
 //! The memory itself says whose buffers may be in it. This file knows where to look for the others,
 //! and touches neither them nor what was left.
 
+#[cfg(feature = "sim")]
+use std::io::ErrorKind;
+
 use etsec_core::Pool;
 use etsec_core::adopt::runs;
 #[cfg(feature = "sim")]
-use etsec_sim::remote::{Client, Connection, Role};
+use etsec_sim::remote::{Client, Connection, RemoteError, Role};
 
 use crate::device::{Device, Found, check_exchange};
 use crate::error::Error;
@@ -75,9 +78,11 @@ fn is_there(roots: &Roots, label: &str) -> bool {
         }
         #[cfg(feature = "sim")]
         Ok(Spec::Remote(socket)) => {
-            // A simulator that is gone has taken its device along.
-            let Ok(connection) = Client::connect(&socket, Role::Observer) else { return false };
-            let Connection { client, owner, .. } = connection;
+            let Connection { client, owner, .. } = match Client::connect(&socket, Role::Observer) {
+                Ok(connection) => connection,
+                // A simulator that is gone has taken its device along; of another nobody knows.
+                Err(error) => return !is_gone(&error),
+            };
             owner.is_some() || runs(&client.bus()) || !matches!(client.left(), Ok(None))
         }
         // Its name was too long to be noted.
@@ -85,14 +90,35 @@ fn is_there(roots: &Roots, label: &str) -> bool {
     }
 }
 
-/// Whether the port's controller runs, as far as it can be seen: one that is the kernel's again was
-/// reset by its driver.
+/// Whether nobody is at the socket, or just nobody any more.
+#[cfg(feature = "sim")]
+fn is_gone(error: &RemoteError) -> bool {
+    match error {
+        RemoteError::Connect(_, source) => {
+            matches!(source.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused)
+        }
+        other => matches!(other, RemoteError::Gone(_)),
+    }
+}
+
+/// Whether the port's controller may run: it does, or cannot be looked at. One that is no UIO device
+/// was reset by the kernel's driver, or stopped before its memory went.
 fn uio_runs(roots: &Roots, name: &str) -> bool {
-    let Ok(devices) = port::devices(roots, name) else { return false };
-    let Some(main) = devices.iter().find(|device| has_registers(device)) else { return false };
-    let page =
-        Uio::open_observer(main).and_then(|uio| uio.registers(uio.map_named("regs").unwrap_or(0)));
-    page.is_ok_and(|page| runs(&page))
+    let look = || {
+        let devices = port::devices(roots, name)?;
+        let main = devices.iter().find(|device| has_registers(device));
+        let Some(main) = main else { return Ok(true) };
+        let uio = Uio::open_observer(main)?;
+        Ok(runs(&uio.registers(uio.map_named("regs").unwrap_or(0))?))
+    };
+    match look() {
+        Ok(running) => running,
+        Err(Error::NoUio { .. } | Error::UnknownDevice { .. } | Error::NotBound { .. }) => false,
+        Err(error) => {
+            log::debug!("{name}: taken to run: {error}");
+            true
+        }
+    }
 }
 
 /// Notes of ports that were opened together that each may hold buffers of every other one, where
@@ -119,6 +145,8 @@ pub(crate) fn pair<'a, S: 'a>(
 mod tests {
     use std::fs::{self, OpenOptions};
     use std::os::unix::fs::FileExt;
+    #[cfg(feature = "sim")]
+    use std::os::unix::net::UnixListener;
 
     use super::*;
     use crate::uio::tests::Tree;
@@ -150,11 +178,26 @@ mod tests {
         fs::write(huge.join("etsec-eth1-77"), "").unwrap();
         assert!(is("uio:eth1"), "its memory is there");
         fs::remove_file(huge.join("etsec-eth1-77")).unwrap();
+        fs::remove_file(tree.roots.dev.join("uio0")).unwrap();
+        assert!(is("uio:eth1"), "its registers cannot be looked at");
+        fs::remove_dir_all(tree.roots.uio_class().join("uio0")).unwrap();
+        tree.device(1, "eth1-tx");
+        assert!(is("uio:eth1"), "its other devices are missing");
+        fs::remove_dir_all(tree.roots.uio_class()).unwrap();
+        assert!(!is("uio:eth1"), "there is none");
         // Who cannot be asked for may be there.
         assert!(is("") && is("sim"));
         fs::remove_file(tree.roots.proc.join("mounts")).unwrap();
         assert!(is("uio:eth1"), "nobody knows");
         #[cfg(feature = "sim")]
-        assert!(!is(&format!("sim:{}/nobody", tree.root().display())), "no simulator, no device");
+        {
+            let sim = |name: &str| is(&format!("sim:{}/{name}", tree.root().display()));
+            assert!(!sim("nobody"), "no simulator, no device");
+            drop(UnixListener::bind(tree.root().join("dead")).unwrap());
+            assert!(!sim("dead"), "a socket that nobody listens at");
+            // One that is of another kind; one that no socket can be called.
+            let _other = UnixListener::bind(tree.root().join("other")).unwrap();
+            assert!(sim("other") && sim(&"long".repeat(100)));
+        }
     }
 }
