@@ -5,10 +5,11 @@
 use anyhow::{Context, Result, ensure};
 use rustix::process::Signal;
 
+use super::forward;
 use super::kmod::{MEMORY_BYTES, PORTS};
 use super::kmod_end::{DEVICES, DRIVER, unchanged};
-use super::quiet::{FRAMES, send, stopped};
-use super::rig::{LIMIT, Rig, memory_address, refusal};
+use super::quiet::{send, stopped};
+use super::rig::{LIMIT, Rig, refusal};
 use super::way::Way;
 use crate::capture;
 use crate::guest::Program;
@@ -21,7 +22,7 @@ const SEEN_KIB: u64 = 3 << 10;
 
 /// One port of a pair goes away: who forwards between them ends and stops the other one.
 pub fn one_of_two(rig: &mut Rig) -> Result<String> {
-    let (program, [one, two]) = forwarder(rig)?;
+    let (program, [one, two]) = forward::start(rig, PORTS)?;
     rig.guest.write(&format!("{DRIVER}/unbind"), DEVICES[0])?;
     let ended = rig.guest.finish(program, LIMIT).context("after the device was removed")?;
     ensure!(ended.status == Some(1), "status {:?}: {}", ended.status, ended.err());
@@ -44,7 +45,7 @@ pub fn one_of_two(rig: &mut Rig) -> Result<String> {
 /// buffers of it in its rings.
 pub fn one_of_two_kept(rig: &mut Rig) -> Result<String> {
     Way::Module.keep(rig, true)?;
-    let (program, [one, two]) = forwarder(rig)?;
+    let (program, [one, two]) = forward::start(rig, PORTS)?;
     rig.guest.signal(&program, Signal::STOP)?;
     rig.guest.write(&format!("{DRIVER}/unbind"), DEVICES[0])?;
     kill(rig, program)?;
@@ -64,7 +65,7 @@ pub fn one_of_two_kept(rig: &mut Rig) -> Result<String> {
     ensure!(given >= SEEN_KIB, "{given} KiB were given back when the second port was stopped");
     stopped(rig, PORTS[1])?;
     rig.guest.write(&format!("{DRIVER}/bind"), DEVICES[0])?;
-    let (program, _) = forwarder(rig)?;
+    let (program, _) = forward::start(rig, PORTS)?;
     rig.stop(program)?;
     Ok(format!("its memory was given back with the stop of the other: {given} KiB"))
 }
@@ -81,32 +82,6 @@ pub fn looked_at(rig: &mut Rig) -> Result<String> {
     rig.guest.write(&format!("{DRIVER}/bind"), DEVICES[1])?;
     stopped(rig, PORTS[1])?;
     Ok(line)
-}
-
-/// A process that forwards between both ports, after some frames; where their memory is.
-fn forwarder(rig: &mut Rig) -> Result<(Program, [u64; 2])> {
-    let [one, two] = PORTS;
-    let program = rig.start(&format!("-v forward --quiet uio:{one} uio:{two}"))?;
-    let (mut places, mut started) = (Vec::new(), 0);
-    rig.guest.line(&program, "two running ports", LIMIT, |line| {
-        places.extend(memory_address(&line.text));
-        started += u32::from(line.text.contains(": started, station address "));
-        (started == 2).then_some(())
-    })?;
-    let places = places.try_into().ok().context("etsec did not say where its memory is")?;
-    for from in 0..2 {
-        super::flow::empty(&mut rig.wires[1 - from])?;
-        for frame in capture::frames().iter().take(FRAMES / 2) {
-            rig.wires[from].send(frame)?;
-        }
-        let mut came = 0;
-        while came < FRAMES / 2 {
-            let frame = rig.wires[1 - from].receive(LIMIT)?;
-            let frame = frame.with_context(|| format!("{came} frames were forwarded"))?;
-            came += usize::from(capture::is_ours(frame));
-        }
-    }
-    Ok((program, places))
 }
 
 fn kill(rig: &mut Rig, program: Program) -> Result<()> {

@@ -62,7 +62,7 @@ const TREE_OF_OLDER: Description = Description {
 };
 
 /// On a machine that has all it needs, in this order: each leaves the guest as the next wants it.
-const WHOLE: [Scenario; 24] = [
+const WHOLE: [Scenario; 25] = [
     Scenario { name: "no UIO module", run: lacking::no_module },
     Scenario { name: "no hugetlbfs", run: lacking::no_hugetlbfs },
     Scenario { name: "no huge pages", run: lacking::no_pages },
@@ -86,6 +86,7 @@ const WHOLE: [Scenario; 24] = [
     Scenario { name: "kill -9, not taken over", run: left::foreign },
     Scenario { name: "supervise", run: supervised::huge_pages },
     Scenario { name: "SIGSTOP, SIGTERM", run: disturbed::signals },
+    Scenario { name: "one of two removed", run: removed::one_of_two },
     Scenario { name: "device removed", run: removed::unbound },
 ];
 
