@@ -101,8 +101,8 @@ fn is_gone(error: &RemoteError) -> bool {
     }
 }
 
-/// Whether the port's controller may run: it does, or cannot be looked at. One that is no UIO device
-/// was reset by the kernel's driver, or stopped before its memory went.
+/// Whether the port's controller may run: it does, or cannot be looked at. One that is no UIO
+/// device was reset by the kernel's driver, or stopped before its memory went.
 fn uio_runs(roots: &Roots, name: &str) -> bool {
     let look = || {
         let devices = port::devices(roots, name)?;
