@@ -109,7 +109,8 @@ impl Watch {
         for n in port.tx_numbers().filter(|&n| !port.controller.config.schedule.blocks(n)) {
             let Some(view) = &port.tx()[n] else { continue };
             let at = view.index_of(TBPTR.nth(n).on(bus).get());
-            if self.waits[n].look(view, at) && !paused {
+            let patience_ms = port.controller.config.hang_ms;
+            if self.waits[n].look(view, at, now_ms, patience_ms) && !paused {
                 astray = astray.or(Some(n));
             }
             let at = at.filter(|&at| view.bd(at).is_owned()).and_then(place);

@@ -171,6 +171,73 @@ fn a_transmitter_that_hangs_as_well_is_reset() {
     });
 }
 
+/// What a thread leaves that stands still in a commit: of a burst only the last `given` frames are
+/// ready.
+fn stand_still(live: &mut Live, ring: usize, out: &[Vec<u8>], given: usize) {
+    let bus = live.sim.bus();
+    bus.write(at::DMACTRL, at::DMACTRL_RUNNING | at::GTS);
+    for bytes in out {
+        live.tx[ring].stage(live.pool.frame(bytes).expect("a buffer")).expect("room");
+    }
+    live.tx[ring].commit();
+    (0..out.len() - given).for_each(|n| change(live, ring, n, |word| word & !at::OWNED));
+    bus.write(at::DMACTRL, at::DMACTRL_RUNNING);
+}
+
+/// Changes the `n`th descriptor that is not reaped.
+fn change(live: &Live, ring: usize, n: usize, change: impl Fn(u32) -> u32) {
+    let index = (live.tx[ring].counters().frames as usize + n) % LEN;
+    let place = Place { direction: Direction::Tx, ring, index };
+    let done = live.sim.with(|model| model.scribble(place, change));
+    assert!(done.is_some_and(|(before, after)| before != after));
+}
+
+#[test]
+fn a_thread_that_stands_still_in_a_commit_loses_no_frame() {
+    everywhere(|mut live, ring| {
+        goes_around(&mut live, ring);
+        let out = frames(4);
+        stand_still(&mut live, ring, &out, 2);
+        // As long as a transmitter that hangs is waited for, which is 10 of them.
+        live.settle(8);
+        assert_eq!(live.sent(), Vec::<Vec<u8>>::new());
+        assert_eq!((live.port.faults().given_up, live.port.faults().resets), (0, 0));
+        // It goes on, from where it stood to the first.
+        [1, 0].into_iter().for_each(|n| change(&live, ring, n, |word| word | at::OWNED));
+        live.settle(2);
+        live.delay_us(200);
+        assert_eq!((live.sent(), live.reap()), (out, 4));
+        assert_eq!((live.port.faults().given_up, live.tx_counters().errors()), (0, 0));
+        goes_around(&mut live, ring);
+        live.exchange(1);
+        live.finish();
+    });
+}
+
+#[test]
+fn a_commit_that_never_ends_is_not_waited_for_without_end() {
+    for ring in [0, RINGS - 1] {
+        let mut live = all_rings::start(SimConfig::default());
+        goes_around(&mut live, ring);
+        let out = frames(4);
+        stand_still(&mut live, ring, &out, 2);
+        // Ten milliseconds each.
+        live.settle(live.port.config().hang_ms / 10);
+        assert_eq!((live.port.faults().given_up, live.port.faults().resets), (0, 0));
+        live.settle(2);
+        assert_eq!((live.port.faults().given_up, live.port.faults().resets), (2, 0));
+        assert_eq!((live.sent(), live.reap()), (vec![], 4));
+        // The hardware still stands where it stood, and is led to what comes next.
+        live.send(ring, &out[0]);
+        live.settle(2);
+        live.delay_us(200);
+        assert_eq!((live.sent(), live.reap()), (vec![out[0].clone()], 1));
+        goes_around(&mut live, ring);
+        live.exchange(1);
+        live.finish();
+    }
+}
+
 #[test]
 fn a_pause_is_waited_for() {
     let sim = SimConfig { wire: WireSpeed::Link, ..SimConfig::default() };

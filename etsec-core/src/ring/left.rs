@@ -47,6 +47,24 @@ impl RingMemory {
 }
 
 #[cfg(feature = "adopt")]
+impl super::RingView {
+    /// Whether the marked burst begins at `at`, where nothing is ready, and the rest of it is, from
+    /// somewhere on: as while it is being handed over from its end.
+    pub(crate) fn is_marked_rest_ready(&self, at: u32) -> bool {
+        let (start, count) = unpacked(self.control().left.mark.load());
+        let ready = |n: u32| self.bd(start + n).is_owned();
+        let gap = (0..count).take_while(|n| !ready(*n)).count() as u32;
+        start == at && gap > 0 && gap < count && count <= self.len() && (gap..count).all(ready)
+    }
+}
+
+/// The two halves of a mark.
+#[cfg(feature = "adopt")]
+fn unpacked(mark: u32) -> (u32, u32) {
+    (mark >> 16, mark & 0xFFFF)
+}
+
+#[cfg(feature = "adopt")]
 impl Control {
     /// Forgets what a queue that is no more has asked, which its successor asks under the same
     /// numbers, and that it held the ring. Whether the device has it stays as it is.
@@ -124,8 +142,7 @@ impl RingMemory {
 
     /// As [`RingMemory::mark`] noted it.
     pub(crate) fn marked(&self) -> (u32, u32) {
-        let mark = self.control().left.mark.load();
-        (mark >> 16, mark & 0xFFFF)
+        unpacked(self.control().left.mark.load())
     }
 
     /// As [`RingMemory::set_role`] noted it.

@@ -4,8 +4,10 @@
 //!
 //! Both look the same: the hardware stands at a descriptor that is not ready, while others are. A
 //! queue that is about to hand over a burst, from its last frame back to its first (HW 4.4), leaves
-//! such a picture for a moment; so it has to be seen at two looks. Here is what the periodic look
-//! sees and does; when it looks is its own business.
+//! such a picture for a moment; so it has to be seen at two looks. Its thread may stand still just
+//! then: where the ring is marked (feature `adopt`) and the picture is that of the marked burst, it
+//! is waited for as long as for a transmitter that hangs. Here is what the periodic look sees and
+//! does; when it looks is its own business.
 
 use embedded_hal::delay::DelayNs;
 
@@ -28,11 +30,22 @@ pub(super) struct Waiting {
     emptied: bool,
     /// At the last look others were ready.
     astray: bool,
+    /// Since when it looks as if a burst were being handed over.
+    #[cfg(feature = "adopt")]
+    handed_since_ms: Option<u32>,
 }
 
 impl Waiting {
-    /// Looks at a ring whose hardware stands at `at`. Returns whether something has to be done.
-    pub(super) fn look(&mut self, view: &RingView, at: Option<u32>) -> bool {
+    /// Looks at a ring whose hardware stands at `at`. Returns whether something has to be done,
+    /// which is not before `patience_ms` have passed if its queue may be about to.
+    #[cfg_attr(not(feature = "adopt"), inline(always))]
+    pub(super) fn look(
+        &mut self,
+        view: &RingView,
+        at: Option<u32>,
+        now_ms: u32,
+        patience_ms: u32,
+    ) -> bool {
         let at = at.filter(|&at| !view.bd(at).is_owned());
         let stood = at.and_then(place);
         if self.at != stood {
@@ -42,7 +55,36 @@ impl Waiting {
         let before = self.astray;
         self.astray = view.next_owned(at).is_some();
         self.emptied |= !self.astray;
+        if self.is_being_handed_over(view, at, now_ms, patience_ms) {
+            return false;
+        }
         before && self.astray && !mutant!("astray-not-found")
+    }
+
+    /// Whether the queue may be about to make ready what the hardware waits for, and has not been
+    /// for too long.
+    #[cfg(feature = "adopt")]
+    fn is_being_handed_over(
+        &mut self,
+        view: &RingView,
+        at: u32,
+        now_ms: u32,
+        patience_ms: u32,
+    ) -> bool {
+        if !view.is_marked_rest_ready(at) {
+            self.handed_since_ms = None;
+            return false;
+        }
+        let since = *self.handed_since_ms.get_or_insert(now_ms);
+        now_ms.wrapping_sub(since) < patience_ms
+    }
+
+    /// Where rings are not marked nobody knows.
+    #[cfg(not(feature = "adopt"))]
+    #[inline(always)]
+    #[allow(clippy::unused_self, reason = "as with marks")]
+    fn is_being_handed_over(&self, _: &RingView, _: u32, _: u32, _: u32) -> bool {
+        false
     }
 
     /// Leads hardware and queue of transmit ring `n` together again, with the transmitter stopped
@@ -117,18 +159,46 @@ mod tests {
         let view = ring.view();
         let ready = |at: u32| view.bd(at).set_control(Control::tx(TxFlags::R | TxFlags::L, 60));
         let mut waiting = Waiting::default();
-        assert!(!waiting.look(&view, Some(1)) && waiting.emptied, "nothing is ready");
+        let look = |waiting: &mut Waiting, at| waiting.look(&view, at, 0, 5);
+        assert!(!look(&mut waiting, Some(1)) && waiting.emptied, "nothing is ready");
         ready(3);
-        assert!(!waiting.look(&view, Some(1)), "others are, for the first time");
+        assert!(!look(&mut waiting, Some(1)), "others are, for the first time");
         ready(1);
-        assert!(!waiting.look(&view, Some(1)), "the hardware can go on");
+        assert!(!look(&mut waiting, Some(1)), "the hardware can go on");
         view.bd(1).clear(false);
-        assert!(!waiting.look(&view, Some(2)) && !waiting.emptied, "it has gone on");
-        assert!(!waiting.look(&view, None), "it stands nowhere in this ring");
-        assert!(!waiting.look(&view, Some(2)));
-        assert!(waiting.look(&view, Some(2)) && !waiting.emptied);
+        assert!(!look(&mut waiting, Some(2)) && !waiting.emptied, "it has gone on");
+        assert!(!look(&mut waiting, None), "it stands nowhere in this ring");
+        assert!(!look(&mut waiting, Some(2)));
+        assert!(look(&mut waiting, Some(2)) && !waiting.emptied);
         assert_eq!((close_ready(&view), view.next_owned(2)), (1, None));
         let flags = view.bd(3).control().tx_flags();
         assert!(flags.contains(TxFlags::L | TxFlags::UN) && !flags.contains(TxFlags::R));
+    }
+
+    #[cfg(feature = "adopt")]
+    #[test]
+    fn a_marked_burst_is_waited_for_but_not_without_end() {
+        let (region, _alive) = Heap::new(8192);
+        let mut arena = Arena::new(region).map_err(|(_, e)| e).unwrap();
+        let ring = arena.ring(8).unwrap();
+        let view = ring.view();
+        let ready = |at: u32| view.bd(at).set_control(Control::tx(TxFlags::R | TxFlags::L, 60));
+        // Six from 5 on; the last three are handed over.
+        ring.mark(5, 6);
+        (0..3).for_each(ready);
+        let mut waiting = Waiting::default();
+        let mut look = |now_ms: u32| waiting.look(&view, Some(5), now_ms, 100);
+        assert_eq!([u32::MAX, 0, 98].map(&mut look), [false; 3]);
+        assert!(look(99), "too long");
+        ready(7);
+        assert!(look(100), "it is the same burst, and it has stood there all the time");
+        // It is not at the start of that one, or not its rest: then two looks do.
+        for mark in [(4, 7), (5, 5), (5, 7), (6, 5), (0, 0)] {
+            ring.mark(mark.0, mark.1);
+            let mut waiting = Waiting::default();
+            let mut look = |now_ms: u32| waiting.look(&view, Some(5), now_ms, 100);
+            let looks = [look(0), look(1)];
+            assert_eq!(looks, [false, mark != (5, 5)], "{mark:?}");
+        }
     }
 }
