@@ -8,7 +8,9 @@ use std::os::unix::net::UnixDatagram;
 use std::process::{Child, ChildStderr};
 use std::time::Duration;
 
+use etsec_sim::remote::{Client, Role};
 use program::owner::{etsec, run, text};
+use program::running::Running;
 use program::simd::Simd;
 use program::*;
 use rustix::process::{Pid, Signal, kill_process};
@@ -172,6 +174,41 @@ fn one_that_is_given_up_leaves_a_device_that_is_stopped() {
     assert!(!is_running(&simd));
     let left = run(&["reclaim", &simd.device()]);
     assert_eq!(text(&left), "nothing is left\n", "its memory is freed as well");
+    simd.stop();
+}
+
+/// A supervisor whose command has ended while this process has the device, which runs.
+fn held(simd: &Simd) -> (Child, Lines<BufReader<ChildStderr>>, Client) {
+    let device = simd.device();
+    Running::start(&["receive", "--device", &device]).kill();
+    let owner = Client::connect(&simd.socket, Role::Owner).unwrap().client;
+    let mut child = etsec(&["-v", "supervise", "--device", &device, "--", "true"]).spawn().unwrap();
+    let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
+    assert!(said.any(|line| line.unwrap().contains("is waited for: ")), "it is in use");
+    (child, said, owner)
+}
+
+#[test]
+fn a_device_that_a_dead_process_still_has_for_a_moment_is_stopped_all_the_same() {
+    let (_folder, simd) = simd();
+    let (child, said, owner) = held(&simd);
+    drop(owner);
+    said.for_each(drop);
+    assert_eq!(code(&child.wait_with_output().unwrap()), Some(0));
+    assert!(!is_running(&simd));
+    simd.stop();
+}
+
+#[test]
+fn a_device_that_stays_in_use_is_told_of_as_one_that_may_run() {
+    let (_folder, simd) = simd();
+    let (child, said, owner) = held(&simd);
+    let said: Vec<String> = said.map(Result::unwrap).collect();
+    assert_eq!(code(&child.wait_with_output().unwrap()), Some(1));
+    let last = said.last().unwrap();
+    assert!(last.contains("may still run: ") && last.contains("in use by process"), "{said:?}");
+    assert!(is_running(&simd), "it was left alone");
+    drop(owner);
     simd.stop();
 }
 

@@ -27,6 +27,8 @@ pub struct Child {
     started: Instant,
     /// When and how it has ended itself.
     ended: Option<(Instant, ExitStatus)>,
+    /// When all of it was first killed.
+    killed: Option<Instant>,
 }
 
 impl Child {
@@ -47,7 +49,7 @@ impl Child {
         let process = command.spawn();
         let process = process.with_context(|| format!("cannot start {}", program.display()))?;
         let group = Pid::from_child(&process);
-        Ok(Child { process, group, started: Instant::now(), ended: None })
+        Ok(Child { process, group, started: Instant::now(), ended: None, killed: None })
     }
 
     /// Its number.
@@ -61,7 +63,10 @@ impl Child {
     }
 
     /// Sends `signal` to it and to all that it has started.
-    pub fn signal(&self, signal: Signal) {
+    pub fn signal(&mut self, signal: Signal) {
+        if signal == Signal::KILL {
+            self.killed.get_or_insert_with(Instant::now);
+        }
         // It may have ended this very moment.
         let _ = kill_process_group(self.group, signal);
     }
@@ -82,8 +87,10 @@ impl Child {
             return Ok(None);
         }
         self.signal(Signal::KILL);
-        // What nobody buries is dead all the same.
-        Ok((at.elapsed() >= BURIAL).then_some(status))
+        // What nobody buries is dead all the same. Time runs from when both were so: that it has
+        // ended itself, and that the rest was killed.
+        let since = self.killed.map_or(at, |killed| killed.max(at));
+        Ok((since.elapsed() >= BURIAL).then_some(status))
     }
 
     /// Whether it has ended, but not all that it has started: no signal tells when that has.
@@ -156,10 +163,36 @@ mod tests {
         let mut child = shell(&format!("sleep 1000 & echo $! > {}; exit 1", path.display()));
         assert_eq!(end(&mut child).code(), Some(1));
         let grandchild: i32 = std::fs::read_to_string(path).unwrap().trim().parse().unwrap();
-        // Where nobody buries it it is dead all the same.
-        let state = std::fs::read_to_string(format!("/proc/{grandchild}/stat"));
-        let lives = state.is_ok_and(|state| !state.contains(") Z") && !state.contains(") X"));
-        assert!(!lives, "{grandchild} is still there");
+        // It was killed, and is gone as soon as the machine comes to it. Where nobody buries it it
+        // is dead all the same.
+        let lives = || {
+            let state = std::fs::read_to_string(format!("/proc/{grandchild}/stat"));
+            state.is_ok_and(|state| !state.contains(") Z") && !state.contains(") X"))
+        };
+        while lives() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    #[test]
+    fn what_was_spared_is_killed_and_has_its_time_from_then_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ready");
+        let spared = format!("(trap '' TERM; echo > {}; exec sleep 1000)", path.display());
+        let mut child = shell(&format!("trap 'exit 0' TERM; {spared} & wait"));
+        while !path.exists() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        child.signal(Signal::TERM);
+        while child.ended.is_none() {
+            assert!(child.ended(true).unwrap().is_none(), "one does not end");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        // The command itself has long been gone.
+        let (at, _) = child.ended.as_mut().unwrap();
+        *at -= 10 * BURIAL;
+        assert!(child.ended(false).unwrap().is_none(), "the other was killed this very moment");
+        assert!(end(&mut child).success());
     }
 
     #[test]

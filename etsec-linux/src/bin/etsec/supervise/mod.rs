@@ -6,6 +6,7 @@ mod backoff;
 mod child;
 mod hearing;
 mod manager;
+mod stopping;
 
 use std::io::Read;
 use std::os::unix::net::UnixStream;
@@ -14,7 +15,7 @@ use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use etsec_linux::{Error, Roots, Spec, reclaim};
+use etsec_linux::Roots;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::Signal;
 use serde::Serialize;
@@ -52,7 +53,7 @@ pub fn run(args: &Supervise, context: &Context) -> Result<()> {
     };
     let ended = supervisor.supervise();
     supervisor.manager.end();
-    let stopped = stop_all(args, &roots);
+    let stopped = stopping::stop_all(&args.devices, &roots);
     // Of two failures the first is the result, and the other has to be known as well.
     if let (Err(_), Err(error)) = (&ended, &stopped) {
         log::error!("{error:#}");
@@ -235,25 +236,4 @@ impl Supervisor<'_> {
             self.hearing.take();
         }
     }
-}
-
-/// Stops the devices, which a dead command has left as they were, and frees its memory. One that
-/// another process owns by now is that one's; one that was simulated by the command died with it.
-fn stop_all(args: &Supervise, roots: &Roots) -> Result<()> {
-    let (mut idle, mut result) = (Vec::new(), Ok(()));
-    for device in args.devices.iter().filter(|device| !matches!(device.spec, Spec::Sim(_))) {
-        let taken = reclaim::take(roots, &device.to_string());
-        match taken.and_then(|port| port.stop().map(|()| port)) {
-            Ok(port) => idle.push(port),
-            Err(error @ Error::Busy { .. }) => log::warn!("{device} is left as it is: {error}"),
-            Err(error) => {
-                let error = anyhow::Error::new(error).context(format!("{device} may still run"));
-                result = result.and(Err(error));
-            }
-        }
-    }
-    // One that may still run may have buffers of the others.
-    result?;
-    let freed = reclaim::free(roots, idle).into_iter().collect::<Result<(), _>>();
-    freed.context("its memory is not freed")
 }
