@@ -56,6 +56,7 @@ pub mod uio;
 pub mod uio_memory;
 pub mod wait;
 pub mod waits;
+pub mod words;
 
 pub use adopt::{Adoption, NotAdopted, Opened};
 #[cfg(feature = "async-io")]

@@ -38,10 +38,10 @@ pub(crate) fn find(name: &str, path: &Path) -> Result<Found, Error> {
     for (n, event) in events.into_iter().enumerate() {
         let (line, lines) =
             [(Line::Tx, Lines::TX), (Line::Rx, Lines::RX), (Line::Err, Lines::ERR)][n % 3];
-        let client = client.clone();
+        let (client, name) = (client.clone(), name.to_owned());
         let enable = move || {
-            // A model that is gone does not ring.
-            let _ = client.enable(n >= 3, line);
+            let enabled = client.enable(n >= 3, line);
+            enabled.map_err(|source| Error::Remote { name: name.clone(), source })
         };
         bells.push(Bell { event, lines, enable: Box::new(enable) });
     }

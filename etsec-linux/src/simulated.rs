@@ -126,6 +126,7 @@ fn bells(
             if let Some(runner) = runner.upgrade() {
                 enable(&runner, model_line(line));
             }
+            Ok(())
         };
         bells.push(Bell { event, lines, enable: Box::new(enable) });
     }

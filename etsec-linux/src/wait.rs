@@ -45,8 +45,8 @@ pub struct Bell {
     pub event: OwnedFd,
     /// The lines it stands for.
     pub lines: Lines,
-    /// Lets the next ring through, as [`Uio::enable`] does.
-    pub enable: Box<dyn Fn() + Send>,
+    /// Lets the next ring through, as [`Uio::enable`] does; fails if the device is gone.
+    pub enable: Box<dyn Fn() -> Result<(), Error> + Send>,
 }
 
 impl fmt::Debug for Bell {
@@ -58,7 +58,7 @@ impl fmt::Debug for Bell {
 /// Where wake-ups come from.
 enum Origin {
     Uio(Uio),
-    Event { event: OwnedFd, enable: Box<dyn Fn() + Send> },
+    Event { event: OwnedFd, enable: Box<dyn Fn() -> Result<(), Error> + Send> },
 }
 
 /// One descriptor, and the lines it stands for.
@@ -363,20 +363,20 @@ impl Waiter {
             source.armed = true;
             match &source.from {
                 Origin::Uio(uio) => uio.enable()?,
-                Origin::Event { enable, .. } => enable(),
+                Origin::Event { enable, .. } => enable()?,
             }
         }
         Ok(())
     }
 
-    /// Whether the devices are still there.
+    /// Whether the devices are still there; their interrupts are let through by that.
     ///
     /// # Errors
-    /// [`Error::Removed`] if one has been taken away.
+    /// [`Error::Removed`] if one has been taken away, or what else has become of it.
     pub fn look_for(&self) -> Result<(), Error> {
         self.sources.iter().try_for_each(|source| match &source.from {
             Origin::Uio(uio) => uio.check(),
-            Origin::Event { .. } => Ok(()),
+            Origin::Event { enable, .. } => enable(),
         })
     }
 

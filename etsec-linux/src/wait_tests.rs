@@ -68,6 +68,7 @@ fn bell() -> (Waiter, OwnedFd, Arc<AtomicU32>) {
     let count = Arc::clone(&enabled);
     let enable = Box::new(move || {
         count.fetch_add(1, Ordering::Relaxed);
+        Ok(())
     });
     let waiter = Waiter::bells(vec![Bell { event, lines: Lines::RX, enable }]).unwrap();
     (waiter, ringer, enabled)

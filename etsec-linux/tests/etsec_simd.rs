@@ -11,8 +11,11 @@ use std::thread;
 use std::time::Duration;
 
 use program::owner::{etsec, run, text};
-use program::simd::Simd;
+use program::simd::{Simd, simd};
 use program::*;
+use rustix::net::{
+    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, accept, bind, listen, socket_with,
+};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
@@ -125,5 +128,84 @@ fn what_is_not_there_is_told_with_a_cure() {
         assert_eq!(code(&output), Some(1), "{verb}");
         let said = said(&output);
         assert!(said.contains("etsec-simd") && said.contains("none"), "{verb}: {said}");
+    }
+}
+
+/// What it says, and how it ends, when it cannot serve.
+fn refused(words: &[&str]) -> (Option<i32>, String) {
+    let output = simd().args(words).output().unwrap();
+    (code(&output), said(&output))
+}
+
+#[test]
+fn what_is_no_socket_is_nobodys_to_remove() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &str| folder.path().join(name).display().to_string();
+    let (file, link) = (place("notes.txt"), place("link"));
+    std::fs::write(&file, "precious").unwrap();
+    std::os::unix::fs::symlink(&file, &link).unwrap();
+    let wire = format!("socket:{file}");
+    for words in [&[&*file][..], &[&*link], &["--wire", &wire, &place("socket")]] {
+        let (code, said) = refused(words);
+        assert_eq!(code, Some(1), "{words:?}: {said}");
+        assert!(said.contains("no socket") && said.contains("another path"), "{words:?}: {said}");
+        assert_eq!(said.matches("no socket").count(), 1, "{said}");
+    }
+    assert_eq!(std::fs::read_to_string(&link).unwrap(), "precious");
+    // Nor is anybody told to run it there.
+    let output = run(&["link", "--device", &format!("sim:{file}")]);
+    assert_eq!(code(&output), Some(1));
+    let text = said(&output);
+    assert!(text.contains("name the socket") && !text.contains("start one"), "{text}");
+}
+
+#[test]
+fn errors_are_said_once_and_wrong_words_are_told_as_such() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("socket").display().to_string();
+    let (code, said) = refused(&[&socket, "--wire", "pcap:/nonexistent/in,"]);
+    assert_eq!((code, said.matches("No such file").count()), (Some(1), 1), "{said}");
+    assert_eq!(said.matches("etsec-simd").count(), 1, "{said}");
+    let (code, said) = refused(&[&socket, "--wire", "cable:1"]);
+    assert_eq!(code, Some(2), "{said}");
+    // Nobody listens to what it says.
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut deaf = simd().arg(&socket).stdout(full).spawn().unwrap();
+    while !run(&["regs", "--device", &format!("sim:{socket}")]).status.success() {
+        assert_eq!(deaf.try_wait().unwrap(), None, "it ended");
+        thread::sleep(Duration::from_millis(20));
+    }
+    end(deaf);
+}
+
+#[test]
+fn a_simulator_that_goes_away_is_told_as_that() {
+    let folder = tempfile::tempdir().unwrap();
+    let one = Simd::start(folder.path(), "one", "null");
+    let mut owner = etsec(&["-v", "echo", "--device", &one.device()]).spawn().unwrap();
+    let mut lines = BufReader::new(owner.stderr.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().contains(": started")));
+    kill_process(one.pid(), Signal::KILL).unwrap();
+    let last = lines.map(Result::unwrap).last().unwrap();
+    assert_eq!(owner.wait().unwrap().code(), Some(1), "{last}");
+    assert!(last.contains("the simulator is gone"), "{last}");
+    assert!(last.contains("start etsec-simd again"), "{last}");
+
+    // One that hangs up at once is none, whoever asks.
+    let place = folder.path().join("other");
+    let listener =
+        socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None);
+    let listener = listener.unwrap();
+    bind(&listener, &SocketAddrUnix::new(&place).unwrap()).unwrap();
+    listen(&listener, 8).unwrap();
+    thread::spawn(move || while accept(&listener).is_ok() {});
+    let device = format!("sim:{}", place.display());
+    for words in [&["echo"][..], &["link"], &["reclaim", "--free"], &["stats"]] {
+        let words = [words, if words[0] == "reclaim" { &[] } else { &["--device"] }, &[&*device]];
+        for _ in 0..6 {
+            let output = run(&words.concat());
+            assert_eq!(code(&output), Some(1), "{words:?}: {}", said(&output));
+            assert!(said(&output).contains("the simulator is gone"), "{}", said(&output));
+        }
     }
 }

@@ -47,6 +47,8 @@ pub mod parser;
 pub mod partner;
 mod pause;
 pub mod phy;
+#[cfg(feature = "runner")]
+mod place;
 #[cfg(feature = "qemu")]
 pub mod qemu;
 pub mod random;

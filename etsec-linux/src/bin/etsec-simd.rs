@@ -3,6 +3,7 @@
 //!
 //! It only starts and ends one. The model, and what clients may ask of it, are etsec-sim's.
 
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Parser;
+use etsec_linux::words::in_words;
 use etsec_linux::{WireSpec, simulated};
 use etsec_sim::remote::Server;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -43,10 +45,18 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("etsec-simd: {error:#}");
-            ExitCode::FAILURE
+            say(&in_words(error.as_ref()));
+            let is_usage = matches!(error.downcast_ref(), Some(etsec_linux::Error::BadWire { .. }));
+            if is_usage { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
+}
+
+/// Says it to people, if there are any.
+fn say(words: &str) {
+    // What concerns the whole program has its name in front already.
+    let words = words.strip_prefix("etsec-simd: ").unwrap_or(words);
+    let _ = writeln!(io::stderr(), "etsec-simd: {words}");
 }
 
 /// Serves until it is asked to end; whether nobody did anything wrong.
@@ -58,10 +68,9 @@ fn run(cli: &Cli) -> Result<bool> {
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
     }
     let wire = simulated::open_wire(&cli.wire)?;
-    let socket = cli.socket.display();
-    let server = Server::bind(&cli.socket, simulated::powered(), wire)
-        .with_context(|| format!("{socket}: cannot listen there"))?;
-    println!("etsec-simd: drivers may name sim:{socket}");
+    let server = Server::bind(&cli.socket, simulated::powered(), wire)?;
+    // Whoever does not read it does not want to know.
+    let _ = writeln!(io::stdout(), "etsec-simd: drivers may name sim:{}", cli.socket.display());
     let mut violations = 0;
     thread::scope(|scope| {
         let serving = scope.spawn(|| server.run(&stop));
@@ -80,11 +89,11 @@ fn run(cli: &Cli) -> Result<bool> {
 /// Tells what has gone wrong since the last call; how often a driver did something wrong.
 fn tell(server: &Server) -> usize {
     if let Some(error) = server.wire_error() {
-        eprintln!("etsec-simd: {error}; the device goes on without it");
+        say(&format!("{error}; the device goes on without it"));
     }
     let violations = server.violations();
     for violation in &violations {
-        eprintln!("etsec-simd: {violation}");
+        say(&violation.to_string());
     }
     violations.len()
 }

@@ -12,15 +12,27 @@ pub struct Simd {
     pub socket: PathBuf,
 }
 
+/// The program.
+pub fn simd() -> Command {
+    let mut words = super::words();
+    words.pop();
+    words.push(env!("CARGO_BIN_EXE_etsec-simd").into());
+    let mut command = Command::new(&words[0]);
+    command.args(&words[1..]);
+    command
+}
+
 impl Simd {
+    /// The process.
+    pub fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
     /// Starts it, and waits until it listens.
     pub fn start(folder: &Path, name: &str, wire: &str) -> Simd {
         let socket = folder.join(name);
-        let mut words = super::words();
-        words.pop();
-        words.push(env!("CARGO_BIN_EXE_etsec-simd").into());
-        let mut command = Command::new(&words[0]);
-        command.args(&words[1..]).arg(&socket).args(["--wire", wire]);
+        let mut command = simd();
+        command.arg(&socket).args(["--wire", wire]);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         assert!(lines.next().unwrap().unwrap().contains("drivers may name"));

@@ -12,6 +12,7 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::ends::{Wire, WireError};
+use crate::place;
 
 /// The longest frame there can be.
 const FRAME_MAX: usize = 16384;
@@ -43,19 +44,21 @@ struct Peer {
 }
 
 impl SocketWire {
-    /// Listens at `path`. A socket that a dead process has left there is replaced.
+    /// Listens at `path`. A socket that a dead process has left there is replaced, and nothing
+    /// else.
     ///
     /// # Errors
-    /// [`ErrorKind::AddrInUse`] if somebody listens there; what the system says.
+    /// [`ErrorKind::AddrInUse`] if somebody listens there, or something else than a socket is; what
+    /// the system says.
     pub fn bind(path: &Path) -> Result<SocketWire, WireError> {
         let listener = match UnixListener::bind(path) {
             Err(error) if error.kind() == ErrorKind::AddrInUse && is_dead(path) => {
-                std::fs::remove_file(path)
-                    .and_then(|()| UnixListener::bind(path))
-                    .map_err(WireError::Io)?
+                std::fs::remove_file(path).and_then(|()| UnixListener::bind(path))
             }
-            bound => bound.map_err(WireError::Io)?,
+            bound => bound,
         };
+        let named = |error| place::named(path, error);
+        let listener = listener.map_err(named).map_err(WireError::Io)?;
         listener.set_nonblocking(true).map_err(WireError::Io)?;
         Ok(SocketWire { listener, path: path.into(), peer: None })
     }
@@ -175,7 +178,9 @@ impl Peer {
 }
 
 fn is_dead(path: &Path) -> bool {
-    UnixStream::connect(path).is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
+    place::is_socket(path)
+        && UnixStream::connect(path)
+            .is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
 }
 
 fn is_nothing(error: &io::Error) -> bool {

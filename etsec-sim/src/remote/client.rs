@@ -8,13 +8,23 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{Ordering, fence};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use etsec_core::{Bus, BusAddr};
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
+use rustix::net::{
+    AddressFamily, Shutdown, SocketAddrUnix, SocketFlags, SocketType, connect, shutdown,
+    socket_with,
+};
 
 use super::message::{self, LINES, Op, Packet, Reply, Request, Status, VERSION};
 use super::region::{RemoteRegion, Shared};
 use crate::Line;
+use crate::place;
+
+/// How long an answer may take: on a busy machine a process may stand still for seconds.
+const PATIENCE: Duration = Duration::from_secs(20);
+const START: &str = "start one with `etsec-simd";
 
 /// What a client may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +54,8 @@ pub enum RemoteError {
     NoMemory,
     /// It did not understand the question, or the answer was none.
     Protocol,
+    /// It has said nothing for so long that it is no longer asked.
+    Silent,
     /// It is gone.
     Gone(io::Error),
 }
@@ -52,17 +64,33 @@ impl fmt::Display for RemoteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Connect(path, error) => {
-                let path = path.display();
-                write!(f, "no simulator at {path}: {error}; start one with `etsec-simd {path}`")
+                let shown = path.display();
+                write!(f, "no simulator at {shown}: {error}")?;
+                let cure = match error.kind() {
+                    io::ErrorKind::PermissionDenied => "it is its user's to allow that",
+                    io::ErrorKind::NotFound => return write!(f, "; {START} {shown}`"),
+                    io::ErrorKind::ConnectionRefused if place::is_socket(path) => {
+                        return write!(f, "; {START} {shown}`");
+                    }
+                    _ => "name the socket of an etsec-simd",
+                };
+                write!(f, "; {cure}")
+            }
+            Self::Silent => {
+                f.write_str("the simulator does not answer; is it stopped (`kill -CONT`)?")
             }
             Self::Version => f.write_str("the simulator is of another version; restart it"),
-            Self::Owned { pid } => write!(f, "the simulated device is in use by process {pid}"),
+            Self::Owned { pid } => {
+                write!(f, "the simulated device is in use by process {pid}; stop that one first")
+            }
             Self::NotOwner => f.write_str("only the owner of the simulated device may do that"),
             Self::NoMemory => f.write_str("the simulator has no room for that memory"),
             Self::Protocol => {
                 f.write_str("the simulator and this program do not understand each other")
             }
-            Self::Gone(error) => write!(f, "the simulator is gone: {error}"),
+            Self::Gone(error) => {
+                write!(f, "the simulator is gone: {error}; start etsec-simd again")
+            }
         }
     }
 }
@@ -125,6 +153,9 @@ impl Client {
             socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
                 .map_err(|error| not(error.into()))?;
         let address = SocketAddrUnix::new(path).map_err(|error| not(error.into()))?;
+        for side in [Timeout::Recv, Timeout::Send] {
+            set_socket_timeout(&socket, side, Some(PATIENCE)).map_err(|error| not(error.into()))?;
+        }
         connect(&socket, &address).map_err(|error| not(error.into()))?;
         let client = Client { socket: Arc::new(Mutex::new(socket)) };
         let at = u16::from(role == Role::Owner);
@@ -252,8 +283,16 @@ impl Client {
         fds: &[BorrowedFd<'_>],
     ) -> Result<(Reply, Vec<OwnedFd>), RemoteError> {
         let socket = self.socket.lock().unwrap_or_else(PoisonError::into_inner);
-        message::send_request(&*socket, request, fds).map_err(RemoteError::Gone)?;
-        let packet = message::receive_reply(&*socket).map_err(RemoteError::Gone)?;
+        let failed = |error: io::Error| match error.kind() {
+            io::ErrorKind::WouldBlock => {
+                // Its answer, if it comes, would be taken for that to the next question.
+                let _ = shutdown(&*socket, Shutdown::Both);
+                RemoteError::Silent
+            }
+            _ => RemoteError::Gone(error),
+        };
+        message::send_request(&*socket, request, fds).map_err(failed)?;
+        let packet = message::receive_reply(&*socket).map_err(failed)?;
         let Some(Packet { message, fds }) = packet else {
             return Err(RemoteError::Gone(io::ErrorKind::UnexpectedEof.into()));
         };

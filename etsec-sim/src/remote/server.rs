@@ -27,6 +27,7 @@ use super::message::{LINES, Status};
 use super::session;
 use crate::ends::{Wire, WireError};
 use crate::memory::SimRegion;
+use crate::place;
 use crate::runner::Runner;
 use crate::violation::Violation;
 use crate::{Line, Sim};
@@ -101,12 +102,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Server {
     /// Lets `sim` run with `wire` at its other end, for clients that connect to `path`. A socket
-    /// that a dead server has left there is replaced.
+    /// that a dead server has left there is replaced, and nothing else.
     ///
     /// # Errors
-    /// [`io::ErrorKind::AddrInUse`] if a server listens there; what the system says.
+    /// [`io::ErrorKind::AddrInUse`] if a server listens there, or something else than a socket is;
+    /// what the system says.
     pub fn bind(path: &Path, sim: Sim, wire: Box<dyn Wire + Send>) -> io::Result<Server> {
-        let listener = listen_at(path)?;
+        let listener = listen_at(path).map_err(|error| place::named(path, error))?;
         let runner = Runner::spawn(sim, wire)?;
         let events: Arc<Mutex<Option<[OwnedFd; LINES]>>> = Arc::default();
         let ringer = |first: usize| {
@@ -211,7 +213,9 @@ fn listen_at(path: &Path) -> io::Result<OwnedFd> {
         || socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None);
     let (listener, address) = (fresh()?, SocketAddrUnix::new(path)?);
     match bind(&listener, &address) {
-        Err(Errno::ADDRINUSE) if connect(fresh()?, &address) == Err(Errno::CONNREFUSED) => {
+        Err(Errno::ADDRINUSE)
+            if place::is_socket(path) && connect(fresh()?, &address) == Err(Errno::CONNREFUSED) =>
+        {
             std::fs::remove_file(path)?;
             bind(&listener, &address)?;
         }

@@ -53,6 +53,7 @@ use anyhow::{Context as _, Result, ensure};
 use clap::{CommandFactory, Parser};
 
 use args::{Cli, Command};
+use etsec_linux::words::in_words;
 use output::Output;
 use run::{Context, Usage};
 use signals::Stop;
@@ -67,7 +68,7 @@ fn main() -> ExitCode {
         Err(error) if output::is_reader_gone(&error) => ExitCode::SUCCESS,
         Err(error) => {
             // A closed standard error leaves nobody to tell.
-            let _ = writeln!(std::io::stderr(), "etsec: {}", in_words(&error));
+            let _ = writeln!(std::io::stderr(), "etsec: {}", in_words(error.as_ref()));
             if is_usage(&error) { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
@@ -79,24 +80,11 @@ fn is_usage(error: &anyhow::Error) -> bool {
     error.is::<Usage>() || matches!(error.downcast_ref(), Some(BadName { .. } | OutOfRange { .. }))
 }
 
-/// An error and its causes, leaving out those that the words before have named already.
-fn in_words(error: &anyhow::Error) -> String {
-    let mut words = String::new();
-    for cause in error.chain().map(ToString::to_string) {
-        if !words.contains(&cause) {
-            let colon = if words.is_empty() { "" } else { ": " };
-            words.push_str(colon);
-            words.push_str(&cause);
-        }
-    }
-    words
-}
-
 fn run(cli: &Cli) -> Result<()> {
     if let Command::Completions { shell } = &cli.command {
         let mut script = Vec::new();
         clap_complete::generate(*shell, &mut Cli::command(), "etsec", &mut script);
-        return Ok(std::io::stdout().write_all(&script)?);
+        return Ok(output::Stdout(std::io::stdout()).write_all(&script)?);
     }
     let context = Context {
         out: Output::new(cli.json),
@@ -187,7 +175,7 @@ mod tests {
     #[test]
     fn a_cause_is_said_once() {
         let error = anyhow::anyhow!("no space").context("x: cannot write: no space").context("out");
-        assert_eq!(in_words(&error), "out: x: cannot write: no space");
+        assert_eq!(in_words(error.as_ref()), "out: x: cannot write: no space");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What goes to standard output: text for people or one JSON object per line. It knows no command.
 
+use std::error::Error;
+use std::fmt;
 use std::io::{self, Write};
 
 use anyhow::Result;
@@ -32,20 +34,55 @@ impl Output {
         if !line.ends_with('\n') {
             line.push('\n');
         }
-        let mut out = io::stdout().lock();
+        let mut out = Stdout(io::stdout());
         out.write_all(line.as_bytes())?;
         out.flush()?;
         Ok(())
     }
 }
 
+/// Standard output, whose errors say what they are about.
+#[derive(Debug)]
+pub struct Stdout(pub io::Stdout);
+
+/// What the system says of standard output.
+#[derive(Debug)]
+struct Unwritten(io::Error);
+
+impl fmt::Display for Unwritten {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot write to standard output: {}", self.0)
+    }
+}
+
+impl Error for Unwritten {}
+
+impl Unwritten {
+    fn of(error: io::Error) -> io::Error {
+        io::Error::new(error.kind(), Unwritten(error))
+    }
+}
+
+impl Write for Stdout {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.0.write(bytes) {
+            // Whoever writes all of it tries again.
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(Unwritten::of(error)),
+            written => written,
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush().map_err(Unwritten::of)
+    }
+}
+
 /// Whether the error is that nobody reads our output any more, which is the reader's decision and
-/// no failure.
+/// no failure. A device may break off as well, and is another matter.
 pub fn is_reader_gone(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| {
-        cause
-            .downcast_ref::<io::Error>()
-            .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>()).any(|error| {
+        error.kind() == io::ErrorKind::BrokenPipe
+            && error.get_ref().is_some_and(|inner| inner.is::<Unwritten>())
     })
 }
 
@@ -86,9 +123,13 @@ mod tests {
 
     #[test]
     fn a_closed_pipe_is_told_from_other_errors() {
-        let gone =
-            anyhow::Error::from(io::Error::from(io::ErrorKind::BrokenPipe)).context("writing");
+        let broken = || io::Error::from(io::ErrorKind::BrokenPipe);
+        let gone = anyhow::Error::from(Unwritten::of(broken())).context("writing");
         assert!(is_reader_gone(&gone));
-        assert!(!is_reader_gone(&anyhow::Error::from(io::Error::from(io::ErrorKind::NotFound))));
+        let full = anyhow::Error::from(Unwritten::of(io::ErrorKind::StorageFull.into()));
+        assert!(!is_reader_gone(&full));
+        assert!(full.to_string().starts_with("cannot write to standard output: "));
+        // Somebody else has hung up.
+        assert!(!is_reader_gone(&anyhow::Error::from(broken()).context("sim:a")));
     }
 }

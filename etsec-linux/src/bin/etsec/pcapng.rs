@@ -17,6 +17,8 @@ use pcap_file::pcapng::blocks::interface_statistics::{
     InterfaceStatisticsBlock, InterfaceStatisticsOption,
 };
 
+use crate::output::Stdout;
+
 /// A capture file being written.
 pub struct CaptureFile<W: Write> {
     writer: PcapNgWriter<BufWriter<W>>,
@@ -27,7 +29,7 @@ pub struct CaptureFile<W: Write> {
 /// Opens `path` for a capture, `-` being standard output. An existing file is replaced.
 pub fn create(path: &Path) -> Result<Box<dyn Write>> {
     if path.as_os_str() == "-" {
-        return Ok(Box::new(io::stdout()));
+        return Ok(Box::new(Stdout(io::stdout())));
     }
     let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
     Ok(Box::new(file))

@@ -10,11 +10,12 @@ use serde::Serialize;
 
 use super::names::{Names, flags};
 use crate::output::Output;
+use crate::output::Stdout;
 
 /// Runs the command.
 pub fn run(path: &Path, names: &[String], out: Output) -> Result<()> {
     let reader = super::open(path)?;
-    let mut to = BufWriter::new(io::stdout().lock());
+    let mut to = BufWriter::new(Stdout(io::stdout()));
     let mut show = Show { names: Names::new(), wanted: upper(names), json: out.is_json() };
     let header = reader.header().clone();
     if !show.json {
