@@ -1,19 +1,19 @@
 //! Errors as one line for people. It knows no error.
 
 use std::error::Error;
-use std::iter;
 
 /// An error and its causes in one line, leaving out those that the words before have named already.
 #[must_use]
 pub fn in_words(error: &(dyn Error + 'static)) -> String {
-    let mut words = String::new();
-    for cause in iter::successors(Some(error), |error| error.source()) {
-        let cause = cause.to_string();
-        if !words.contains(&cause) {
-            let colon = if words.is_empty() { "" } else { ": " };
-            words.push_str(colon);
-            words.push_str(&cause);
+    let mut words = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let said = cause.to_string();
+        if !words.contains(&said) {
+            words.push_str(": ");
+            words.push_str(&said);
         }
+        next = cause.source();
     }
     words
 }
