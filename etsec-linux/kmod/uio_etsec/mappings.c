@@ -117,7 +117,16 @@ void etsec_revoke(struct etsec *etsec)
 {
 	/* One page for each map; that of the DMA memory is behind them. */
 	loff_t length = (loff_t)(etsec->maps - 1) << PAGE_SHIFT;
+	struct inode *inode;
 
-	if (etsec->inode)
-		unmap_mapping_range(etsec->inode->i_mapping, 0, length, 1);
+	/* The last user may be leaving in this moment. */
+	mutex_lock(&etsec->lock);
+	inode = etsec->inode;
+	if (inode)
+		ihold(inode);
+	mutex_unlock(&etsec->lock);
+	if (!inode)
+		return;
+	unmap_mapping_range(inode->i_mapping, 0, length, 1);
+	iput(inode);
 }

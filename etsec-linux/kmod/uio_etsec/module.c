@@ -219,7 +219,9 @@ static void etsec_shutdown(struct platform_device *pdev)
 	/* A user that still runs would start it again, for it may. */
 	etsec_undo_register(etsec);
 	etsec_revoke(etsec);
+	mutex_lock(&etsec->lock);
 	etsec_stop(etsec);
+	mutex_unlock(&etsec->lock);
 }
 
 /*
