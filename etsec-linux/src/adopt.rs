@@ -116,7 +116,7 @@ impl Device {
     /// forwarded: all of them are taken over, or none. `set_up` is told their number.
     ///
     /// # Errors
-    /// As [`Device::adopt`].
+    /// As [`Device::adopt`], and [`Error::LongLabel`] before anything is touched.
     pub fn adopt_all<E: From<Error> + Display>(
         ports: &[(&str, &Options)],
         mut set_up: impl FnMut(usize, &mut Device) -> Result<(), E>,
@@ -154,7 +154,7 @@ impl Device {
     /// stopped before memory of any goes.
     ///
     /// # Errors
-    /// As [`Device::open`].
+    /// As [`Device::open`], and [`Error::LongLabel`] before anything is touched.
     pub fn open_all(ports: &[(&str, &Options)]) -> Result<Vec<Device>, Error> {
         let mut found = Vec::new();
         for (spec, options) in ports {

@@ -10,6 +10,7 @@ use std::io::ErrorKind;
 
 use etsec_core::Pool;
 use etsec_core::adopt::runs;
+use etsec_core::arena::NAME_BYTES;
 #[cfg(feature = "sim")]
 use etsec_sim::remote::{Client, Connection, RemoteError, Role};
 
@@ -25,15 +26,27 @@ use crate::uio::Uio;
 /// dead owners have left of them.
 ///
 /// # Errors
-/// [`Error::Beside`] naming another port that still runs, or whose memory is still there; what the
-/// system says of what was left.
+/// [`Error::LongLabel`] if they could not be told from others by who finds what this process will
+/// have left of them; [`Error::Beside`] naming another port that still runs, or whose memory is
+/// still there; what the system says of what was left.
 pub(crate) fn check<'a>(
     roots: &Roots,
     together: impl Iterator<Item = &'a Found> + Clone,
 ) -> Result<(), Error> {
     let labels: Vec<String> = together.clone().map(Found::label).collect();
+    check_labels(&labels)?;
     let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
     together.into_iter().try_for_each(|one| check_one(roots, one, &labels))
+}
+
+/// Whether each of several ports can be noted in the memory of the others. One that dies with this
+/// process is none to be noted.
+fn check_labels(labels: &[String]) -> Result<(), Error> {
+    let noted = || labels.iter().filter(|label| !label.is_empty());
+    match noted().find(|label| label.len() > NAME_BYTES) {
+        Some(long) if noted().count() > 1 => Err(Error::LongLabel { label: long.clone() }),
+        _ => Ok(()),
+    }
 }
 
 /// The same of one of several ports with these labels.
@@ -85,7 +98,7 @@ fn is_there(roots: &Roots, label: &str) -> bool {
             };
             owner.is_some() || runs(&client.bus()) || !matches!(client.left(), Ok(None))
         }
-        // Its name was too long to be noted.
+        // Who paired pools without names, did not say.
         _ => true,
     }
 }

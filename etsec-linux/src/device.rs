@@ -184,7 +184,7 @@ impl Device {
         let region = supply.region(options, &name, region_bytes)?;
         let mut arena = Arena::new(region).map_err(|(_, source)| memory_error(source))?;
         let pool = arena.pool(sizes.buffers, sizes.buffer_size).map_err(memory_error)?;
-        // One with a longer name is not told from others.
+        // One with a longer name is opened alone: `beside` sees to that.
         let _ = pool.set_name(&label);
         let (mut rx, mut tx) = (Vec::new(), Vec::new());
         for n in 0..sizes.rx_rings {
@@ -369,7 +369,9 @@ impl<S> Device<S> {
 /// Whether buffers of one pool may go through queues of the other's device and back: both have to
 /// lie in one 4 GiB window (HW 4.5). To be called before the first one does: it is noted in the
 /// memory of both, so that what a killed process leaves of one is not given to anybody while the
-/// other goes on. Of ports that were [opened together](Device::open_all) it is noted already.
+/// other goes on. Of ports that were [opened together](Device::open_all) it is noted already. They
+/// should be: whose name is too long to be noted is refused there, and here noted without one, so
+/// that what is left of the other is nobody's for as long as it lies there.
 ///
 /// # Errors
 /// [`Error::Windows`] naming both; [`Error::Partners`].

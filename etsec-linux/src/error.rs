@@ -7,6 +7,7 @@ use std::io::{Error as IoError, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use etsec_core::BusAddr;
+use etsec_core::arena::NAME_BYTES;
 
 use crate::handover_error::HandoverError;
 use crate::lock::Owner;
@@ -342,6 +343,16 @@ pub enum Error {
         port: String,
         /// The other.
         other: String,
+    },
+    /// Ports that exchange buffers note each other in their memory, and one has no room there.
+    #[error(
+        "'{label}' cannot exchange buffers with another port: that one would note it, to be found \
+         after a crash, and has room for {NAME_BYTES} bytes, not {}; use a shorter name or path \
+         (what the path leads to counts, not a link)", label.len()
+    )]
+    LongLabel {
+        /// What it is found by.
+        label: String,
     },
     /// A port cannot exchange buffers with more others.
     #[error(transparent)]

@@ -4,7 +4,7 @@
 //! It knows how to reach them. What is said there is etsec-sim's business.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use etsec_core::adopt::{receives_in, runs};
@@ -26,8 +26,14 @@ use crate::wait::{Bell, Lines, Waiter};
 /// A model in another process, and what this one has of it.
 pub(crate) struct Remote {
     name: String,
-    socket: PathBuf,
+    label: String,
     client: Client,
+}
+
+/// What a device is found by from any folder, however it was asked for: one socket, one label.
+fn label_of(socket: &Path) -> String {
+    let path = socket.canonicalize().or_else(|_| std::path::absolute(socket));
+    format!("sim:{}", path.as_deref().unwrap_or(socket).display())
 }
 
 /// Takes the device of the simulator that listens at `path`; `name` is what it was asked for by.
@@ -59,7 +65,7 @@ pub(crate) fn find(name: &str, path: &Path) -> Result<Found, Error> {
         waiter: Waiter::bells(bells)?,
         second: Some(Waiter::bells(second)?),
         config: PortConfig::default(),
-        supply: Supply::Remote(Remote { name: name.into(), socket: path.into(), client }),
+        supply: Supply::Remote(Remote { name: name.into(), label: label_of(path), client }),
     })
 }
 
@@ -76,10 +82,9 @@ impl Remote {
         Ok(PlacedRemote { region, _space: space })
     }
 
-    /// What the device is found by from any folder.
+    /// What the device is found by.
     pub(crate) fn label(&self) -> String {
-        let path = std::path::absolute(&self.socket).unwrap_or_else(|_| self.socket.clone());
-        format!("sim:{}", path.display())
+        self.label.clone()
     }
 
     /// The labels of devices whose buffers may be in what the owner before has left.

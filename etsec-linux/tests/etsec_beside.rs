@@ -4,6 +4,7 @@
 
 mod program;
 
+use std::os::unix::fs::symlink;
 use std::process::Output;
 
 use etsec_core::Bus;
@@ -64,6 +65,43 @@ fn one_of_two_is_neither_opened_nor_taken_over_nor_freed_without_the_other() {
     alone.end();
     a.stop();
     b.stop();
+}
+
+#[test]
+fn a_port_is_the_same_by_whatever_path() {
+    let folder = tempfile::tempdir().unwrap();
+    let [a, b] = dead_pair(folder.path());
+    symlink(folder.path(), folder.path().join("link")).unwrap();
+    std::fs::create_dir(folder.path().join("x")).unwrap();
+    let by = |path: &str| format!("sim:{}/{path}", folder.path().display());
+    let both = run(&["reclaim", "--free", &by("link/a"), &by("x/../b")]);
+    assert_eq!(code(&both), Some(0), "{}", said(&both));
+    assert_eq!(text(&both).matches("; freed").count(), 2, "{}", text(&both));
+    a.stop();
+    b.stop();
+}
+
+#[test]
+fn ports_that_could_not_be_named_to_who_comes_next_are_not_opened_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let long = folder.path().join("long".repeat(30));
+    std::fs::create_dir(&long).unwrap();
+    // A socket has a path of 107 bytes at most: it is there by a shorter one.
+    symlink(&long, folder.path().join("short")).unwrap();
+    let both = ["a", "b"].map(|name| Simd::start(&folder.path().join("short"), name, "null"));
+    let devices = [both[0].device(), both[1].device()];
+    for words in [&["forward"][..], &["forward", "--adopt"]] {
+        let refused = run(&[words, &[&devices[0], &devices[1]]].concat());
+        assert_eq!(code(&refused), Some(1), "{}", said(&refused));
+        let why = "cannot exchange buffers with another port";
+        assert!(said(&refused).contains(why), "{}", said(&refused));
+        assert!(said(&refused).contains("use a shorter name or path"), "{}", said(&refused));
+        assert!(both.iter().all(|simd| client(simd).left().unwrap().is_none()));
+    }
+    // Alone each is a port like others.
+    Running::start(&["receive", "--device", &devices[0]]).kill();
+    Running::start(&["receive", "--adopt", "--device", &devices[0]]).end();
+    both.into_iter().for_each(Simd::stop);
 }
 
 #[test]
