@@ -65,7 +65,12 @@ impl Supply {
     pub(crate) fn partners(&self, roots: &Roots, name: &str) -> Result<Vec<String>, Error> {
         match self {
             Supply::Huge => leftover::partners(roots, name),
-            Supply::Uio(memory) => Ok(named_in(&memory.left()?)),
+            // It may have had huge pages before it came to the module.
+            Supply::Uio(memory) => {
+                let mut partners = named_in(&memory.left()?);
+                partners.extend(leftover::partners(roots, name)?);
+                Ok(partners)
+            }
             #[cfg(feature = "sim")]
             Supply::Sim(_) => Ok(Vec::new()),
             #[cfg(feature = "sim")]
@@ -77,8 +82,12 @@ impl Supply {
     pub(crate) fn clear(&self, roots: &Roots, name: &str) -> Result<(), Error> {
         match self {
             Supply::Huge => sweep(roots, name),
-            // It is the kernel's, which takes it back with the last user.
-            Supply::Uio(_) => Ok(()),
+            // What came with the device is the kernel's, and stays; but nothing is left in it.
+            // Files of that name are from before.
+            Supply::Uio(memory) => {
+                memory.region(1)?;
+                sweep(roots, name)
+            }
             #[cfg(feature = "sim")]
             Supply::Sim(_) => Ok(()),
             #[cfg(feature = "sim")]
@@ -126,6 +135,7 @@ impl Supply {
             }
             Supply::Uio(memory) => {
                 let region = memory.region(bytes)?;
+                sweep(&options.roots, name)?;
                 tell_of_uio(name, &region);
                 Ok(AnyRegion::Uio(region))
             }
@@ -185,7 +195,7 @@ impl Memory {
     /// Frees what other dead owners of the device `name` have left, which has been taken over, so
     /// that its controller is in this memory and in no other.
     pub(crate) fn sweep_others(&self, roots: &Roots, name: &str) {
-        if let Supply::Huge = self.supply
+        if matches!(self.supply, Supply::Huge | Supply::Uio(_))
             && let Err(error) = sweep(roots, name)
         {
             log::warn!("{name}: {error}");
@@ -238,6 +248,8 @@ mod tests {
     use super::*;
     use crate::hugepage::tests::leave_beside;
     use crate::uio::tests::Tree;
+    use crate::uio::{self, Uio};
+    use crate::uio_memory;
 
     /// A tree with a mount, in which a dead process has left a file of `eth1` with buffers of
     /// another port.
@@ -250,6 +262,31 @@ mod tests {
         let path = huge.join("etsec-eth1-77");
         leave_beside(&tree.roots, &path, "uio:eth2");
         (tree, path)
+    }
+
+    #[test]
+    fn a_port_that_has_memory_of_its_own_now_leaves_no_files_from_before() {
+        let (tree, path) = left();
+        let page = rustix::param::page_size() as u64;
+        tree.device(0, "eth1");
+        tree.map(0, 0, "regs", [0x2_5000, 0x1000, 0]);
+        tree.map(0, 1, uio_memory::NAME, [0x40_0000, page, 0]);
+        let supply = || {
+            let device = uio::list(&tree.roots).unwrap().remove(0);
+            let uio = Uio::open(&tree.roots, &device).unwrap();
+            Supply::Uio(UioMemory::of(&uio).unwrap().unwrap())
+        };
+        // The other's rings may hold buffers of it all the same.
+        assert_eq!(supply().partners(&tree.roots, "eth1").unwrap(), ["uio:eth2"]);
+        let dev = tree.roots.dev.join("uio0");
+        std::fs::write(&dev, vec![0x5A; 2 * page as usize]).unwrap();
+        supply().clear(&tree.roots, "eth1").unwrap();
+        assert!(!path.exists());
+        assert!(std::fs::read(&dev).unwrap()[page as usize..].iter().all(|byte| *byte == 0));
+        leave_beside(&tree.roots, &path, "uio:eth2");
+        let options = Options { roots: tree.roots.clone(), ..Options::default() };
+        supply().region(&options, "eth1", 64).unwrap();
+        assert!(!path.exists());
     }
 
     #[test]
