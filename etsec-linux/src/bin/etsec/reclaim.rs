@@ -1,10 +1,12 @@
 //! `etsec reclaim`: what killed processes have left, and freeing it. A port in use is left alone.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Context as _, Result, bail};
 use etsec_core::adopt::runs;
 use etsec_linux::leftover::{self, Leftover};
 use etsec_linux::lock::Owner;
-use etsec_linux::{Roots, Spec, reclaim};
+use etsec_linux::{Roots, Spec, port, reclaim, uio_memory};
 use etsec_sim::remote::{Client, Connection, Left, Role};
 use serde::Serialize;
 
@@ -35,13 +37,13 @@ pub fn run(args: &Reclaim, out: Output) -> Result<()> {
 /// Stops all that nobody uses, and frees its memory then: before, one may hold buffers of another.
 fn free(roots: &Roots, found: &mut [Shown], failed: &mut Vec<String>) {
     let (mut ports, mut idle) = (Vec::new(), Vec::new());
-    for one in found.iter_mut().filter(|one| one.in_use_by.is_none()) {
-        match reclaim::take(roots, &one.device) {
+    for device in nobodys(found) {
+        match reclaim::take(roots, &device) {
             Ok(port) => {
                 ports.push(port);
-                idle.push(one);
+                idle.push(device);
             }
-            Err(error) => failed.push(format!("{}: {error}", one.device)),
+            Err(error) => failed.push(format!("{device}: {error}")),
         }
     }
     let checked = reclaim::check(roots, &ports).into_iter().filter_map(Result::err);
@@ -60,12 +62,21 @@ fn free(roots: &Roots, found: &mut [Shown], failed: &mut Vec<String>) {
         }
         return;
     }
-    for (freed, one) in reclaim::free(roots, ports).into_iter().zip(idle) {
+    for (freed, device) in reclaim::free(roots, ports).into_iter().zip(idle) {
         match freed {
-            Ok(()) => one.freed = true,
-            Err(error) => failed.push(format!("{}: {error}", one.device)),
+            Ok(()) => {
+                let its = |one: &&mut Shown| one.device == device && one.in_use_by.is_none();
+                found.iter_mut().filter(its).for_each(|one| one.freed = true);
+            }
+            Err(error) => failed.push(format!("{device}: {error}")),
         }
     }
+}
+
+/// The devices of what nobody uses, each once: one may have left memory in several places.
+fn nobodys(found: &[Shown]) -> BTreeSet<String> {
+    let idle = found.iter().filter(|one| one.in_use_by.is_none());
+    idle.map(|one| one.device.clone()).collect()
 }
 
 /// Memory that was left, or is in use.
@@ -73,11 +84,11 @@ fn free(roots: &Roots, found: &mut [Shown], failed: &mut Vec<String>) {
 struct Shown {
     event: &'static str,
     device: String,
-    /// The file; null where a simulator keeps the memory.
+    /// The file; null where the device itself keeps the memory, as a simulator does.
     file: Option<String>,
     bytes: u64,
-    /// The process that made it.
-    pid: u32,
+    /// The process that made it; null where that is not known.
+    pid: Option<u32>,
     /// Whether the controller sends and receives; null if it cannot be looked at.
     running: Option<bool>,
     /// Who has the memory or the port.
@@ -89,10 +100,13 @@ struct Shown {
 
 impl Shown {
     fn text(&self) -> String {
-        let place = self.file.as_deref().unwrap_or("in the simulator");
-        let owner = match &self.in_use_by {
-            Some(owner) => format!("in use by {owner}"),
-            None => format!("left by process {}", self.pid),
+        let kept =
+            if self.device.starts_with("sim:") { "in the simulator" } else { "with the device" };
+        let place = self.file.as_deref().unwrap_or(kept);
+        let owner = match (&self.in_use_by, self.pid) {
+            (Some(owner), _) => format!("in use by {owner}"),
+            (None, Some(pid)) => format!("left by process {pid}"),
+            (None, None) => "left by a process that is no more".into(),
         };
         let runs = match self.running {
             Some(true) => "its controller runs",
@@ -108,7 +122,7 @@ impl Shown {
     }
 }
 
-/// What there is of these devices; of none: all that is in files.
+/// What there is of these devices; of none: all but what simulators have.
 fn find(roots: &Roots, devices: &[DeviceName]) -> Result<Vec<Shown>> {
     let mut found = Vec::new();
     let wanted = |name: &str| {
@@ -117,6 +131,9 @@ fn find(roots: &Roots, devices: &[DeviceName]) -> Result<Vec<Shown>> {
     };
     for left in leftover::list(roots)?.into_iter().filter(|left| wanted(&left.name)) {
         found.push(in_file(roots, left));
+    }
+    for name in port::list(roots)?.into_iter().filter(|name| wanted(name)) {
+        found.extend(in_device(roots, &name));
     }
     for device in devices {
         if let Spec::Remote(socket) = &device.spec {
@@ -128,7 +145,7 @@ fn find(roots: &Roots, devices: &[DeviceName]) -> Result<Vec<Shown>> {
                 device: device.to_string(),
                 file: None,
                 bytes: len,
-                pid,
+                pid: Some(pid),
                 running: Some(runs(&client.bus())),
                 in_use_by: owner.map(|pid| format!("process {pid}")),
                 beside: Vec::new(),
@@ -148,5 +165,81 @@ fn in_file(roots: &Roots, left: Leftover) -> Shown {
     let in_use_by = holder.or_else(|| port.and_then(|port| port.owner));
     let beside = leftover::partners(roots, &name).unwrap_or_default();
     let (device, file) = (format!("uio:{name}"), Some(path.display().to_string()));
+    let pid = Some(pid);
     Shown { event: "leftover", device, file, bytes, pid, running, in_use_by, beside, freed: false }
+}
+
+/// What is in the memory that came with the port called `name`, if it came with any and is used.
+fn in_device(roots: &Roots, name: &str) -> Option<Shown> {
+    let devices = port::devices(roots, name).ok()?;
+    let bytes = devices.iter().find_map(uio_memory::map_of)?.size;
+    let port = Observer::uio(roots, name).ok()?;
+    let running = runs(&port.page);
+    if !running && port.owner.is_none() {
+        return None;
+    }
+    Some(Shown {
+        event: "leftover",
+        device: format!("uio:{name}"),
+        file: None,
+        bytes,
+        pid: None,
+        running: Some(running),
+        in_use_by: port.owner,
+        beside: Vec::new(),
+        freed: false,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+
+    /// A port of the kernel module, with an eTSEC behind its registers (HW 3.1, 3.14) that runs or
+    /// not, and a file from when it had none.
+    fn tree(root: &Path, running: u8) -> Roots {
+        let roots = Roots::below(root);
+        let sys = roots.uio_class().join("uio0");
+        for (n, (name, size)) in [("regs", 0x1000), ("dma", 0x4000)].iter().enumerate() {
+            let map = sys.join(format!("maps/map{n}"));
+            fs::create_dir_all(&map).unwrap();
+            fs::write(map.join("name"), name).unwrap();
+            for (file, value) in [("addr", 0x2_5000), ("size", *size), ("offset", 0)] {
+                fs::write(map.join(file), format!("{value:#x}\n")).unwrap();
+            }
+        }
+        fs::write(sys.join("name"), "eth1\n").unwrap();
+        let mut page = vec![0; 0x1000];
+        page[..4].copy_from_slice(&[0x01, 0x24, 0, 0]);
+        page[0x503] = running;
+        fs::create_dir_all(&roots.dev).unwrap();
+        fs::write(roots.dev.join("uio0"), page).unwrap();
+        let huge = root.join("huge");
+        fs::create_dir_all(&huge).unwrap();
+        fs::write(huge.join("etsec-eth1-77"), "").unwrap();
+        fs::create_dir_all(&roots.proc).unwrap();
+        let mount = format!("none {} hugetlbfs rw,pagesize=4096K 0 0\n", huge.display());
+        fs::write(roots.proc.join("mounts"), mount).unwrap();
+        roots
+    }
+
+    #[test]
+    fn a_port_that_was_kept_running_is_shown_and_taken_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let found = find(&tree(dir.path(), 5), &[]).unwrap();
+        let [file, kept] = found.as_slice() else { panic!("{found:?}") };
+        assert_eq!((file.pid, kept.pid, kept.bytes), (Some(77), None, 0x4000));
+        let text = "uio:eth1: 16384 bytes, with the device, left by a process that is no more; \
+                    its controller runs";
+        assert_eq!(kept.text(), text);
+        assert_eq!(nobodys(&found), BTreeSet::from(["uio:eth1".to_owned()]));
+        // Of one that stands still there is nothing to tell.
+        fs::remove_file(dir.path().join("huge/etsec-eth1-77")).unwrap();
+        let roots = tree(dir.path(), 0);
+        fs::remove_file(dir.path().join("huge/etsec-eth1-77")).unwrap();
+        assert!(find(&roots, &[]).unwrap().is_empty());
+    }
 }

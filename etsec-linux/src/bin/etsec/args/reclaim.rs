@@ -10,7 +10,7 @@ pub struct Reclaim {
     /// Stop the controllers of what nobody uses, and free it.
     #[arg(long)]
     pub free: bool,
-    /// Only of these devices, `uio:NAME` or `sim:SOCKET` [default: all that is in files].
+    /// Only of these devices, `uio:NAME` or `sim:SOCKET` [default: all but what simulators have].
     #[arg(value_name = "DEVICE")]
     pub devices: Vec<DeviceName>,
 }
