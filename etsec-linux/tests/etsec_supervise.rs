@@ -9,7 +9,7 @@ use std::process::{Child, ChildStderr};
 use std::time::Duration;
 
 use etsec_sim::remote::{Client, Role};
-use program::owner::{etsec, run, text};
+use program::owner::{Owner, etsec, run, text};
 use program::running::Running;
 use program::simd::Simd;
 use program::*;
@@ -157,6 +157,55 @@ fn one_that_does_not_end_in_time_is_killed_and_its_device_stopped() {
     supervised.hear("asked to end, the command was killed by signal 9");
     assert_eq!(supervised.child.wait().unwrap().code(), Some(1));
     assert!(!is_running(&simd));
+    simd.stop();
+}
+
+/// Sends it these signals at one moment.
+fn signal_at_once(child: &Child, signals: &[Signal]) {
+    let pid = Pid::from_child(child);
+    // What comes while it is stopped is there all together when it goes on.
+    kill_process(pid, Signal::STOP).unwrap();
+    signals.iter().for_each(|&signal| kill_process(pid, signal).unwrap());
+    kill_process(pid, Signal::CONT).unwrap();
+}
+
+#[test]
+fn signals_that_come_together_ask_once_for_an_orderly_end() {
+    let (_folder, simd) = simd();
+    let mut supervised = Supervised::start(&simd, &["--grace", "1000"]);
+    supervised.command();
+    signal_at_once(&supervised.child, &[Signal::TERM, Signal::INT]);
+    supervised.said.by_ref().for_each(drop);
+    let ended = supervised.child.wait().unwrap();
+    assert_eq!(ended.code(), Some(0), "{ended}");
+    assert!(!is_running(&simd));
+    // So it is without a supervisor.
+    let owner = Owner::start_on(simd.device(), &[]);
+    signal_at_once(&owner.child, &[Signal::TERM, Signal::INT]);
+    owner.end();
+    assert!(!is_running(&simd));
+    simd.stop();
+}
+
+#[test]
+fn a_second_wish_to_end_is_one_for_force_and_leaves_nothing_behind() {
+    let (_folder, simd) = simd();
+    let device = simd.device();
+    // Both the shell and what it has started.
+    let script = "trap '' TERM; sleep 1000 & echo deaf >&2; while :; do sleep 1000; done";
+    let ours = ["-v", "supervise", "--device", &device, "--grace", "1000", "--"];
+    let mut child = etsec(&[&ours[..], &["sh", "-c", script]].concat()).spawn().unwrap();
+    let said = BufReader::new(child.stderr.take().unwrap()).lines();
+    let mut supervised = Supervised { child, said, began: String::new() };
+    supervised.hear("deaf");
+    let pid = Pid::from_child(&supervised.child);
+    kill_process(pid, Signal::INT).unwrap();
+    std::thread::sleep(Duration::from_millis(500));
+    kill_process(pid, Signal::INT).unwrap();
+    supervised.hear("asked to end, the command was killed by signal 9");
+    // All that has been started holds the other end for as long as it lives.
+    supervised.said.by_ref().for_each(drop);
+    assert_eq!(supervised.child.wait().unwrap().code(), Some(1));
     simd.stop();
 }
 

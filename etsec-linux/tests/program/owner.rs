@@ -63,6 +63,12 @@ impl Owner {
         run(&[&[verb, "--device", &self.device], words].concat())
     }
 
+    /// Sees that it ends well, as it has been asked to.
+    pub fn end(mut self) {
+        let ended = self.child.wait().unwrap();
+        assert!(ended.success(), "{ended}");
+    }
+
     /// Ends it; nobody runs the port then.
     pub fn stop(mut self) {
         let pid = Pid::from_child(&self.child);

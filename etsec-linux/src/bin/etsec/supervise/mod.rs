@@ -27,6 +27,7 @@ use self::hearing::Hearing;
 use self::manager::{Held, Manager};
 use crate::args::Supervise;
 use crate::run::{Context, Usage};
+use crate::signals::ONE_WISH;
 
 /// The status of a command whose words were wrong: to say them again does not help.
 const USAGE: i32 = 2;
@@ -40,6 +41,8 @@ const BEGINNING: Duration = Duration::from_secs(30);
 
 /// Runs the command.
 pub fn run(args: &Supervise, context: &Context) -> Result<()> {
+    // Whatever comes, the devices are to be stopped at the end.
+    context.stop.outlive_signals();
     let roots = Roots::default();
     let held = Held::open(&roots, &args.devices)?;
     context.stop.also_on_hangup().context("cannot catch signals")?;
@@ -47,7 +50,8 @@ pub fn run(args: &Supervise, context: &Context) -> Result<()> {
         args,
         context,
         hearing: Hearing::open(&roots)?,
-        wakes: wakes().context("cannot catch signals")?,
+        wakes: woken_by(&[SIGCHLD]).context("cannot catch signals")?,
+        wishes: woken_by(&[SIGHUP, SIGINT, SIGTERM]).context("cannot catch signals")?,
         manager: Manager::begin(&held),
         starts: 0,
     };
@@ -73,21 +77,33 @@ struct Told {
     starts: u32,
 }
 
-/// What becomes readable when a child has ended or the user wants to end.
-fn wakes() -> std::io::Result<UnixStream> {
+/// What becomes readable with each of these signals.
+fn woken_by(signals: &[i32]) -> std::io::Result<UnixStream> {
     let (ours, theirs) = UnixStream::pair()?;
     ours.set_nonblocking(true)?;
-    for signal in [SIGCHLD, SIGHUP, SIGINT, SIGTERM] {
+    for &signal in signals {
         signal_hook::low_level::pipe::register(signal, theirs.try_clone()?)?;
     }
     Ok(ours)
+}
+
+/// Takes all that is there to be read; returns whether there was anything.
+fn drain(mut stream: &UnixStream) -> bool {
+    let (mut bytes, mut any) = ([0; 64], false);
+    while stream.read(&mut bytes).is_ok_and(|count| count > 0) {
+        any = true;
+    }
+    any
 }
 
 struct Supervisor<'a> {
     args: &'a Supervise,
     context: &'a Context,
     hearing: Hearing,
+    /// Readable when a child has ended.
     wakes: UnixStream,
+    /// Readable when the user has asked for the end, and each time again.
+    wishes: UnixStream,
     manager: Manager,
     starts: u32,
 }
@@ -178,10 +194,14 @@ impl Supervisor<'_> {
         let mut heard = Instant::now();
         let mut limit = self.limit().map(|limit| limit.max(BEGINNING));
         let mut asked: Option<Instant> = None;
-        let mut silent = false;
+        let (mut silent, mut overdue) = (false, false);
         loop {
             let now = Instant::now();
-            let overdue = asked.is_some_and(|at| now - at >= self.args.grace);
+            let again = drain(&self.wishes);
+            overdue |= asked.is_some_and(|at| {
+                let waited = now - at;
+                waited >= self.args.grace || again && waited >= ONE_WISH
+            });
             if let Some(status) = child.ended(asked.is_some() && !overdue)? {
                 return Ok(match asked {
                     Some(_) => End::Asked(status),
@@ -213,13 +233,15 @@ impl Supervisor<'_> {
 
     /// Sleeps until something happens, `limit` at most.
     fn wait(&mut self, limit: Duration) {
-        let mut files =
-            [PollFd::new(&self.wakes, PollFlags::IN), PollFd::new(&self.hearing, PollFlags::IN)];
+        let mut files = [
+            PollFd::new(&self.wakes, PollFlags::IN),
+            PollFd::new(&self.wishes, PollFlags::IN),
+            PollFd::new(&self.hearing, PollFlags::IN),
+        ];
         let limit = Timespec::try_from(limit).ok();
         // Ready, interrupted or neither: everything is looked at afterwards.
         let _ = poll(&mut files, limit.as_ref());
-        let mut bytes = [0; 64];
-        while (&self.wakes).read(&mut bytes).is_ok_and(|count| count > 0) {}
+        drain(&self.wakes);
     }
 
     /// Sleeps for as long as the user does not want to end.
