@@ -37,9 +37,9 @@ impl LinkMonitor {
     /// Finds out how the link of the port called `name` is to be had, and gets it going.
     ///
     /// With a PHY (the configured one, else the first that answers) and [`Options::link`] the PHY
-    /// is set to that link. Without it a link that is up already is left alone, if flow control is
-    /// as usual, and negotiation is started otherwise. Without a PHY the link is that of the
-    /// options, or the configured fixed one.
+    /// is set to that link. Without it a link that is up already is left alone, if the PHY
+    /// negotiates and flow control is as usual; negotiation is started otherwise. Without a PHY the
+    /// link is that of the options, or the configured fixed one.
     ///
     /// # Errors
     /// [`Error::NoPhy`] if none answers and no link is given, [`Error::Link`] for a link that
@@ -210,8 +210,10 @@ fn begin(
     forced: Option<Link>,
     flow_control: FlowControl,
 ) -> Result<Phy, PhyError> {
+    // One that somebody has forced is up as well, and would stay what it is.
     if forced.is_none()
         && flow_control.offered() == Pause::BOTH
+        && phy.status(mdio).is_ok_and(|status| status.negotiating)
         && phy.poll(mdio, 0).is_ok_and(|change| matches!(change, Some(LinkChange::Up(_))))
     {
         // Asked afresh, so that the first poll of the caller tells of it.

@@ -144,6 +144,51 @@ fn flow_control_that_was_changed_is_taken_over_and_then_set() {
 }
 
 #[test]
+fn a_phy_that_was_forced_negotiates_again_when_nothing_else_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let simd = Simd::start(folder.path(), "one", "null");
+    let device = simd.device();
+    // BMCR[12], by the address at which a PHY answers, while nobody has the device.
+    let scan = text(&run(&["--json", "mdio", "scan", "--device", &device]));
+    let found = serde_json::from_str::<serde_json::Value>(&scan).unwrap();
+    let phy = found[0]["phy"].to_string();
+    let negotiates = || {
+        let read = run(&["--json", "mdio", "read", "--device", &device, &phy, "0"]);
+        let read = serde_json::from_str::<serde_json::Value>(&text(&read)).unwrap();
+        read["value"].as_u64().unwrap() & 1 << 12 != 0
+    };
+    let link = || {
+        let shown = text(&run(&["--json", "link", "--device", &device]));
+        serde_json::from_str::<serde_json::Value>(&shown).unwrap()["phy"]["link"].clone()
+    };
+    // A link that is down would be negotiated anyway.
+    let force = || {
+        let forced = Running::start(&["echo", "--device", &device, "--link", "100/full"]);
+        wait_until("the link", || link() == "100/full");
+        forced
+    };
+    let adopt = || Running::start(&["echo", "--adopt", "--device", &device]);
+    // By a start.
+    force().end();
+    assert!(!negotiates());
+    Running::start(&["echo", "--device", &device]).kill();
+    assert!(negotiates());
+    let next = adopt();
+    assert!(next.has_said(": taken over from process "), "{:?}", next.said);
+    next.end();
+    // And by the reset that follows a refusal.
+    force().kill();
+    let refused = adopt();
+    assert!(refused.has_said("its PHY is set to another link"), "{:?}", refused.said);
+    refused.kill();
+    assert!(negotiates());
+    let next = adopt();
+    assert!(next.has_said(": taken over from process "), "{:?}", next.said);
+    next.end();
+    simd.stop();
+}
+
+#[test]
 fn rules_of_the_filter_stay_in_force() {
     let folder = tempfile::tempdir().unwrap();
     let simd = Simd::start(folder.path(), "one", "null");
