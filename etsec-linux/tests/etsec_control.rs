@@ -162,7 +162,7 @@ fn the_clock_s_pins_and_stamps_are_switched_while_the_port_runs() {
 #[test]
 fn an_owner_that_does_not_answer_is_waited_for_until_ctrl_c() {
     // An owner that listens and says nothing.
-    let path = Roots::default().locks.join("etsec-sim_wire_cable_silent.control");
+    let path = Roots::default().locks.join("etsec-sim%2Cwire%3Dcable%3Asilent.control");
     let _ = std::fs::remove_file(&path);
     let listener = UnixListener::bind(&path).unwrap();
     let child = etsec(&["rings", "--device", "sim,wire=cable:silent"]).spawn().unwrap();

@@ -53,7 +53,7 @@ fn sleeper(cable: &str) -> Owner {
 
 /// A connection to the socket at which it is asked.
 fn connect(owner: &Owner) -> UnixStream {
-    let name = owner.device.replace([',', '=', ':'], "_");
+    let name = owner.device.replace(',', "%2C").replace('=', "%3D").replace(':', "%3A");
     let path = Roots::default().locks.join(format!("etsec-{name}.control"));
     UnixStream::connect(path).unwrap()
 }

@@ -12,10 +12,10 @@ use etsec_linux::device::Device;
 use etsec_linux::simulated::Simulated;
 use etsec_linux::strategy::Nap;
 use etsec_linux::time::Clock;
-use etsec_linux::{AnyBus, Lines, Roots, Strategy, Woken};
+use etsec_linux::{AnyBus, Lines, Roots, Spec, Strategy, Woken};
 use etsec_sim::ends::WireError;
 
-use crate::control::{Answer, Request, Server, State};
+use crate::control::{Answer, Request, Server, State, Taken};
 use crate::counters::{PortCounters, Waits};
 use crate::naps::{Events, Naps, sift};
 use crate::observe::registers;
@@ -302,18 +302,18 @@ impl End {
 
 /// A socket for those who ask about the device. Without one it runs all the same.
 fn listen(name: &str) -> Option<Server> {
-    match Server::open(&Roots::default(), name) {
-        Ok(server) => Some(server),
-        // Of simulated devices there may be several of a name.
-        Err(error) if name.starts_with("sim") => {
-            log::debug!("{name}: settings cannot be changed while it runs: {error:#}");
-            None
-        }
-        Err(error) => {
-            log::warn!("{name}: settings cannot be changed while it runs: {error:#}");
-            None
-        }
+    let error = match Server::open(&Roots::default(), name) {
+        Ok(server) => return Some(server),
+        Err(error) => error,
+    };
+    let lost = "it cannot be asked how it is nor told other settings while it runs";
+    // Of devices that each process simulates for itself there may be several of a name.
+    if error.is::<Taken>() && matches!(name.parse(), Ok(Spec::Sim(_))) {
+        log::debug!("{name}: {lost}: {error:#}");
+    } else {
+        log::warn!("{name}: {lost}: {error:#}");
     }
+    None
 }
 
 /// What can be seen of the port at this moment.

@@ -37,6 +37,7 @@ mod serve;
 mod settings;
 mod setup;
 mod signals;
+mod sockets;
 mod station;
 mod stats;
 mod supervise;

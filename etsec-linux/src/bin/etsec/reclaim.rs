@@ -13,10 +13,15 @@ use serde::Serialize;
 use crate::args::{DeviceName, Reclaim};
 use crate::observe::Observer;
 use crate::output::Output;
+use crate::sockets::{self, Kind};
 
 /// Runs the command.
 pub fn run(args: &Reclaim, out: Output) -> Result<()> {
     let roots = Roots::default();
+    if args.free {
+        sockets::sweep(&roots, Kind::Control);
+        sockets::sweep(&roots, Kind::Supervisor);
+    }
     let mut found = find(&roots, &args.devices)?;
     if found.is_empty() && !out.is_json() {
         return out.show(&(), |()| "nothing is left".into());

@@ -11,8 +11,10 @@ use etsec_linux::Roots;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde_json::Value;
 
-use super::{Answer, Request, path};
+use super::place::path;
+use super::{Answer, Request};
 use crate::signals::Stop;
+use crate::sockets;
 
 /// An owner looks several times a second.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -20,13 +22,37 @@ const LIMIT: Duration = Duration::from_secs(5);
 /// right before it does not cut it short.
 const SLICE: Duration = Duration::from_millis(50);
 
-/// Nobody runs the device.
+/// Nobody runs the device, as far as can be seen.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "{0}: nobody runs it; start `etsec echo`, `serve` or the like, or put it into the file for \
-     --config (see docs/guide/settings.md)"
+    "{device}: nobody runs it{}; start `etsec echo`, `serve` or the like, or put it into the file \
+     for --config (see docs/guide/settings.md)",
+    .doubt.as_deref().unwrap_or_default()
 )]
-pub struct NobodyRuns(String);
+pub struct NobodyRuns {
+    device: String,
+    /// Why that cannot be seen.
+    doubt: Option<String>,
+}
+
+impl NobodyRuns {
+    fn sure(device: &str) -> Self {
+        NobodyRuns { device: device.into(), doubt: None }
+    }
+
+    /// Its owner has no socket. It may have found no place for one.
+    fn without_socket(roots: &Roots, device: &str) -> Self {
+        let folder = &roots.locks;
+        let doubt = sockets::trouble(folder).map(|why| {
+            let cure = sockets::cure(folder);
+            format!(
+                ", or it cannot be asked, because {} {why}; {cure}, and start its owner again",
+                folder.display()
+            )
+        });
+        NobodyRuns { device: device.into(), doubt }
+    }
+}
 
 /// Connects to a socket that only root or we ourselves can have made: names in a folder that
 /// everybody can write to are anybody's.
@@ -47,9 +73,12 @@ pub fn ask(roots: &Roots, device: &str, request: &Request, stop: &Stop) -> Resul
     let stream = match connect(&path) {
         Ok(stream) => stream,
         Err(error)
-            if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) =>
+            if matches!(
+                error.kind(),
+                ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::ConnectionRefused
+            ) =>
         {
-            return Err(NobodyRuns(device.to_owned()).into());
+            return Err(NobodyRuns::without_socket(roots, device).into());
         }
         Err(error) if error.kind() == ErrorKind::PermissionDenied => {
             bail!("{device}: only the user who runs it may do that ({})", path.display())
@@ -111,7 +140,7 @@ impl Talk<'_> {
     fn wait_after(&self, error: std::io::Error, what: PollFlags) -> Result<()> {
         if matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) {
             // It has ended without having read all of the request, so without having done it.
-            return Err(NobodyRuns(self.device.to_owned()).into());
+            return Err(NobodyRuns::sure(self.device).into());
         }
         if !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) {
             return Err(error).with_context(|| silent(self.device));

@@ -1,19 +1,18 @@
 //! How a running owner of a port is asked and told: a socket, one line of JSON each way. `server`
-//! is the owner's side, `client` the other; here is what both must know. Neither knows a section.
+//! is the owner's side, `client` the other; `place` is where they meet, and here is what both must
+//! know. Neither knows a section.
 
 mod client;
+mod place;
 mod server;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
-use etsec_linux::Roots;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
 
 pub use self::client::{NobodyRuns, ask};
-pub use self::server::Server;
+pub use self::server::{Server, Taken};
 
 /// What can be asked of an owner.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -63,21 +62,4 @@ pub struct State {
     pub waits: Value,
     /// The registers that can be read beside their owner, by byte offset.
     pub registers: BTreeMap<u16, u32>,
-}
-
-/// The longest name of a device in the name of its socket.
-const NAME_MAX: usize = 48;
-
-/// Where the owner of `device` listens.
-fn path(roots: &Roots, device: &str) -> PathBuf {
-    let plain = |c: char| if c.is_ascii_alphanumeric() || "-._".contains(c) { c } else { '_' };
-    let mut name: String = device.chars().map(plain).collect();
-    if name.len() > NAME_MAX {
-        // The path of a socket is short; names that begin alike still differ.
-        let digest = Sha256::digest(device.as_bytes());
-        let digest: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        name.truncate(NAME_MAX - digest.len() - 1);
-        name = format!("{name}-{digest}");
-    }
-    roots.locks.join(format!("etsec-{name}.control"))
 }

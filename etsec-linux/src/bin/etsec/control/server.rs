@@ -12,7 +12,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use etsec_linux::Roots;
 
-use super::{Answer, Request, path};
+use super::place::path;
+use super::{Answer, Request};
+use crate::sockets::{self, Kind};
 
 /// Who may be about to ask at a time, and how many are let in at a time.
 const CLIENTS: usize = 64;
@@ -20,6 +22,11 @@ const CLIENTS: usize = 64;
 const REQUEST: usize = 1 << 16;
 /// A client that has asked nothing for this long is sent away.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Somebody else is asked there.
+#[derive(Debug, thiserror::Error)]
+#[error("another process listens at {}", .0.display())]
+pub struct Taken(PathBuf);
 
 /// A socket that others ask at.
 #[derive(Debug)]
@@ -38,16 +45,17 @@ struct Client {
 
 impl Server {
     /// Listens for those who ask about `device`. A socket that a dead owner has left behind is
-    /// taken over.
+    /// taken over; those of other devices are removed.
     ///
     /// # Errors
-    /// What the system says; another process that listens there.
+    /// What the system says, with the cure if it is about the folder; [`Taken`].
     pub fn open(roots: &Roots, device: &str) -> Result<Self> {
         let path = path(roots, device);
-        std::fs::create_dir_all(&roots.locks)
-            .with_context(|| format!("cannot create {}", roots.locks.display()))?;
+        let refused = || sockets::refusal(&path);
+        std::fs::create_dir_all(&roots.locks).with_context(refused)?;
+        sockets::sweep(roots, Kind::Control);
         if UnixStream::connect(&path).is_ok() {
-            bail!("another process listens at {}", path.display());
+            bail!(Taken(path));
         }
         match std::fs::remove_file(&path) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
@@ -55,8 +63,8 @@ impl Server {
             }
             _ => {}
         }
+        let listener = UnixListener::bind(&path).with_context(refused)?;
         let named = || format!("cannot listen at {}", path.display());
-        let listener = UnixListener::bind(&path).with_context(named)?;
         // To change a port takes as much as to run it.
         std::fs::set_permissions(&path, Permissions::from_mode(0o600)).with_context(named)?;
         listener.set_nonblocking(true).with_context(named)?;
@@ -144,7 +152,7 @@ impl Client {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::ask;
+    use crate::control::{NobodyRuns, ask};
     use crate::signals::Stop;
     use serde_json::json;
 
@@ -183,6 +191,36 @@ mod tests {
     }
 
     #[test]
+    fn what_dead_owners_of_other_devices_have_left_is_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let roots = Roots::below(dir.path());
+        let mut dead = Server::open(&roots, "uio:eth0").unwrap();
+        let path = std::mem::replace(&mut dead.path, "/nowhere".into());
+        drop(dead);
+        assert!(path.exists());
+        let living = Server::open(&roots, "uio:eth1").unwrap();
+        assert!(!path.exists());
+        let _other = Server::open(&roots, "uio:eth2").unwrap();
+        assert!(living.path.exists());
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_had_is_named_on_both_sides() {
+        let dir = tempfile::tempdir().unwrap();
+        let (roots, stop) = (Roots::below(dir.path()), Stop::default());
+        std::fs::create_dir_all(dir.path().join("run")).unwrap();
+        let why = || ask(&roots, "uio:eth0", &Request::Show, &stop).unwrap_err();
+        let missing = why();
+        assert!(missing.is::<NobodyRuns>());
+        assert!(missing.to_string().contains("run/lock is missing; make it"), "{missing}");
+        std::fs::write(&roots.locks, "no folder").unwrap();
+        let error = format!("{:#}", Server::open(&roots, "uio:eth0").unwrap_err());
+        assert!(error.contains("run/lock is no folder; make it as root"), "{error}");
+        let missing = why().to_string();
+        assert!(missing.contains("run/lock is no folder"), "{missing}");
+    }
+
+    #[test]
     fn those_who_come_and_say_nothing_keep_nobody_out() {
         let dir = tempfile::tempdir().unwrap();
         let mut server = Server::open(&Roots::below(dir.path()), "uio:eth0").unwrap();
@@ -216,7 +254,7 @@ mod tests {
         let roots = Roots::below(dir.path());
         let mut server = Server::open(&roots, "sim,wire=tap:a/b").unwrap();
         let path = server.path.clone();
-        assert!(path.ends_with("etsec-sim_wire_tap_a_b.control"), "{}", path.display());
+        assert!(path.ends_with("etsec-sim%2Cwire%3Dtap%3Aa%2Fb.control"), "{}", path.display());
         let mode = std::fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         let mut stream = UnixStream::connect(&path).unwrap();

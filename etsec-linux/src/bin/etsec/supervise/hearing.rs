@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use etsec_linux::Roots;
 
+use crate::sockets::{self, Kind};
+
 /// What has been heard since the last time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Heard {
@@ -31,8 +33,9 @@ impl Hearing {
     /// Listens at a path of this process's own.
     pub fn open(roots: &Roots) -> Result<Self> {
         let path = roots.locks.join(format!("etsec-supervise-{}", std::process::id()));
-        let named = || format!("cannot listen at {}", path.display());
+        let named = || sockets::refusal(&path);
         std::fs::create_dir_all(&roots.locks).with_context(named)?;
+        sockets::sweep(roots, Kind::Supervisor);
         // Numbers of processes come round; what a dead one has left is nobody's.
         match std::fs::remove_file(&path) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
@@ -97,6 +100,21 @@ mod tests {
         say(b"WATCHDOG=1");
         assert_eq!(hearing.take(), Heard { ready: true, alive: true });
         assert_eq!(hearing.take(), Heard::default());
+    }
+
+    #[test]
+    fn what_other_dead_supervisors_have_left_is_removed_and_a_bad_folder_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let roots = Roots::below(dir.path());
+        std::fs::create_dir_all(&roots.locks).unwrap();
+        let dead = roots.locks.join("etsec-supervise-1");
+        drop(UnixDatagram::bind(&dead).unwrap());
+        drop(Hearing::open(&roots).unwrap());
+        assert!(!dead.exists());
+        std::fs::remove_dir(&roots.locks).unwrap();
+        std::fs::write(&roots.locks, "").unwrap();
+        let error = Hearing::open(&roots).unwrap_err().to_string();
+        assert!(error.contains("is no folder; make it as root"), "{error}");
     }
 
     #[test]
