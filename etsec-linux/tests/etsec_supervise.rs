@@ -218,7 +218,7 @@ fn one_that_is_given_up_leaves_a_device_that_is_stopped() {
         assert!(is_running(&simd));
         kill_process(pid, Signal::KILL).unwrap();
     }
-    supervised.hear("was started again 1 times for nothing");
+    supervised.hear("was started again 1 time for nothing");
     assert_eq!(supervised.child.wait().unwrap().code(), Some(1));
     assert!(!is_running(&simd));
     let left = run(&["reclaim", &simd.device()]);
@@ -271,6 +271,35 @@ fn a_command_does_not_outlive_its_supervisor() {
     // It holds the other end for as long as it lives.
     supervised.said.by_ref().for_each(drop);
     assert!(!is_running(&simd), "it has ended as it was asked to");
+    simd.stop();
+}
+
+#[test]
+fn devices_that_cannot_be_stopped_are_told_of_before_anything_is_started() {
+    let (folder, simd) = simd();
+    let device = simd.device();
+    let supervise = |devices: &[&str]| {
+        let devices = devices.iter().flat_map(|device| ["--device", *device]);
+        let started = ["--", "sh", "-c", "echo it runs"];
+        let words: Vec<&str> = ["supervise"].into_iter().chain(devices).chain(started).collect();
+        let output = run(&words);
+        assert_eq!(text(&output), "", "{devices:?}", devices = words);
+        (code(&output), said(&output))
+    };
+    let link = folder.path().join("link");
+    std::os::unix::fs::symlink(&simd.socket, &link).unwrap();
+    let absent = format!("sim:{}/absent", folder.path().display());
+    for (devices, status, why) in [
+        (&["uio:no-such-port"][..], 1, "uio:no-such-port"),
+        (&[&device, &absent], 1, "start one with `etsec-simd"),
+        (&[&device, &device], 2, "it is named twice"),
+        (&[&device, &format!("sim:{}", link.display())], 2, "it is named twice"),
+        (&[&device, "sim"], 2, "sim: it would be simulated by the command itself"),
+    ] {
+        let (code, said) = supervise(devices);
+        assert_eq!(code, Some(status), "{devices:?}: {said}");
+        assert!(said.contains(why), "{devices:?}: {said}");
+    }
     simd.stop();
 }
 

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use self::client::{NobodyRuns, ask};
+pub use self::place::canonical;
 pub use self::server::{Server, Taken};
 
 /// What can be asked of an owner.

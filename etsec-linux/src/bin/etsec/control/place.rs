@@ -17,7 +17,7 @@ pub fn path(roots: &Roots, device: &str) -> PathBuf {
 
 /// The name of a device that is the same for all names of it: paths are whole, and lead through no
 /// link. What names no device stays as it is.
-fn canonical(device: &str) -> Vec<u8> {
+pub fn canonical(device: &str) -> Vec<u8> {
     let bytes = |path: &Path| whole(path).as_os_str().as_bytes().to_vec();
     match device.parse() {
         Ok(Spec::Remote(socket)) => [b"sim:".to_vec(), bytes(&socket)].concat(),

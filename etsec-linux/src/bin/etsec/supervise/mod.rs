@@ -4,6 +4,7 @@
 
 mod backoff;
 mod child;
+mod devices;
 mod hearing;
 mod manager;
 mod stopping;
@@ -44,6 +45,7 @@ pub fn run(args: &Supervise, context: &Context) -> Result<()> {
     // Whatever comes, the devices are to be stopped at the end.
     context.stop.outlive_signals();
     let roots = Roots::default();
+    devices::check(&roots, &args.devices)?;
     let held = Held::open(&roots, &args.devices)?;
     context.stop.also_on_hangup().context("cannot catch signals")?;
     let mut supervisor = Supervisor {
@@ -64,9 +66,14 @@ pub fn run(args: &Supervise, context: &Context) -> Result<()> {
     }
     let starts = supervisor.starts;
     let told = context.out.show(&Told { event: "supervised", starts }, |told| {
-        format!("started {} {}", told.starts, if told.starts == 1 { "time" } else { "times" })
+        format!("started {}", times(told.starts))
     });
     ended.and(stopped).and(told)
+}
+
+/// How often, in words.
+fn times(count: u32) -> String {
+    format!("{count} {}", if count == 1 { "time" } else { "times" })
 }
 
 /// What is told at the end.
@@ -162,7 +169,7 @@ impl Supervisor<'_> {
                     Err(error) => return Err(error),
                 };
             let Some(pause) = backoff.pause_after(ran) else {
-                bail!("{why}, and was started again {restarts} times for nothing")
+                bail!("{why}, and was started again {} for nothing", times(restarts))
             };
             let next = format!("{why}; it is started again in {pause:?}");
             log::warn!("{next}");
