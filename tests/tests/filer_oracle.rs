@@ -389,7 +389,11 @@ proptest! {
     /// Any words at all are read without a panic, and what is read means the same as the words.
     #[test]
     fn what_is_read_from_any_table_is_true(
-        entries in prop::collection::vec((any::<u32>(), any::<u32>(), 0..32u32), 0..40),
+        entries in prop::collection::vec(prop_oneof![
+            4 => (any::<u32>(), any::<u32>(), 0..32u32),
+            // What a table of the driver's own has around its rules.
+            1 => (select(&[0x2A5, 0x2E5, 0x265, 0x65][..]), Just(0), Just(0)),
+        ], 0..40),
         packet in packet(),
     ) {
         let mut table = FilerTable::new(3);

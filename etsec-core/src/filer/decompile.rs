@@ -7,7 +7,7 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 
 use super::chain::{self, Compare, Test, Tests};
 use super::fields::Field;
-use super::layout;
+use super::layout::{self, Start};
 use super::rule::{
     Action, ByteMatch, FlagMatch, HashBy, IpMatch, MacMatch, Match, Number, Rule, Spread,
 };
@@ -51,8 +51,12 @@ impl FilerTable {
     #[must_use]
     pub fn rules(&self) -> Rules<'_> {
         // HW 18.9: the mask is all ones at the start of a search.
-        let at = layout::live_start(self);
-        Rules { table: self, at, guard: None, mask: Some(u32::MAX), over: false }
+        let (at, guard) = match layout::start(self) {
+            Start::Front => (1, Some(Tests::default())),
+            Start::Back(first) => (first, None),
+            Start::Whole => (0, None),
+        };
+        Rules { table: self, at, guard, mask: Some(u32::MAX), over: false }
     }
 }
 

@@ -19,6 +19,7 @@ use super::compile::{Form, MAPS, Program, compile};
 use super::error::FilerError;
 use super::rule::{Action, Rule};
 use super::table::{ENTRIES, FilerEntry, FilerTable};
+use crate::regs::filer::Rqfcr;
 
 /// The guard's control word when the front is in use, and when the back is.
 const FRONT: u32 = 0x2A5;
@@ -154,22 +155,38 @@ const fn guard(control: u32) -> FilerEntry {
 /// Which part of a table is in use. One that this driver has not made is in use as a whole.
 #[cfg(feature = "adopt")]
 pub(super) fn live_in(table: &FilerTable) -> Live {
-    let first = live_start(table);
-    match table.entry(0).control {
-        FRONT => table.rules().end().map_or(Live::Whole, |end| Live::Front { last: end - 1 }),
-        BACK if first < ENTRIES => Live::Back { first },
+    match start(table) {
+        Start::Front => {
+            table.rules().end().map_or(Live::Whole, |end| Live::Front { last: end - 1 })
+        }
+        Start::Back(first) if first < ENTRIES => Live::Back { first },
         _ => Live::Whole,
     }
 }
 
-/// The first entry of the rules that are in use.
-pub(super) fn live_start(table: &FilerTable) -> usize {
-    match table.entry(0).control {
-        FRONT => 1,
-        BACK => {
-            let ends = |at: &u8| table.entry(*at) == END;
-            (1..=u8::MAX).find(ends).map_or(ENTRIES, |end| usize::from(end) + 1)
-        }
-        _ => 0,
+/// Where the rules that are in use begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Start {
+    /// At entry 1, inside a cluster.
+    Front,
+    /// At that entry, behind the cluster.
+    Back(usize),
+    /// At entry 0.
+    Whole,
+}
+
+/// Where the rules of a table begin. A search that does not go into the cluster ends at the first
+/// end of one there is: if that is none of ours, nor is the guard.
+pub(super) fn start(table: &FilerTable) -> Start {
+    let ends = |entry: FilerEntry| {
+        Rqfcr::CLE.read(entry.control) == 1 && Rqfcr::AND.read(entry.control) == 0
+    };
+    if table.entry(0) == guard(FRONT) {
+        return Start::Front;
+    }
+    let end = (1..=u8::MAX).find(|at| ends(table.entry(*at)));
+    match end.filter(|end| table.entry(*end) == END) {
+        Some(end) if table.entry(0) == guard(BACK) => Start::Back(usize::from(end) + 1),
+        _ => Start::Whole,
     }
 }

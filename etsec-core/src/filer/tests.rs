@@ -307,3 +307,24 @@ fn what_is_never_reached_is_kept_and_checked_all_the_same() {
     let error = FilerTable::compile(&bad, Action::to(0)).unwrap_err();
     assert_eq!(error.to_string(), "rule 4: vlan 5000: 0 to 4095 are possible");
 }
+
+#[test]
+fn a_guard_without_its_own_end_is_somebody_elses() {
+    let of = |entries: &[(u32, u32)]| {
+        let mut table = FilerTable::new(3);
+        for &(control, property) in entries {
+            table.push(FilerEntry { control, property }).unwrap();
+        }
+        table
+    };
+    // Never true, and the end of its cluster is a rule; the default is what finds every frame.
+    let foreign = of(&[(0x2E5, 0), (0x1A00, 0)]);
+    assert_eq!(foreign.rules().next(), Some(Err(Unreadable { entry: 0 })));
+    // With ours, what is behind it is told.
+    let default = Rule { when: Match::default(), action: Action::to(3) };
+    let own = of(&[(0x2E5, 0), (0x65, 0), (0x265, 0)]);
+    assert_eq!(own.rules().collect::<Vec<_>>(), [Ok(default)]);
+    // Nor are there clusters inside the front.
+    let nested = of(&[(0x2A5, 0), (0x285, 5), (0x265, 0)]);
+    assert_eq!(nested.rules().next(), Some(Err(Unreadable { entry: 1 })));
+}
