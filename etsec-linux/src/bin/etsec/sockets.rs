@@ -44,7 +44,7 @@ pub fn trouble(folder: &Path) -> Option<&'static str> {
 /// What to do about [`trouble`] with `folder`.
 pub fn cure(folder: &Path) -> String {
     let folder = folder.display();
-    format!("make it as root: `install -d -m 1777 {folder}`")
+    format!("make it usable as root: `install -d -m 1777 {folder}`")
 }
 
 /// What keeps a socket from being made at `path`, with the cure if it is the folder.
@@ -131,7 +131,7 @@ mod tests {
     fn a_folder_without_room_is_named_with_the_cure() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("lock/socket");
-        assert!(refusal(&path).contains("lock is missing; make it as root: `install -d"));
+        assert!(refusal(&path).contains("lock is missing; make it usable as root: `install -d"));
         std::fs::write(dir.path().join("lock"), "").unwrap();
         assert!(refusal(&path).contains("lock is no folder"), "{}", refusal(&path));
         assert!(!refusal(&dir.path().join("socket")).contains("folder"));

@@ -59,7 +59,7 @@ impl Server {
         }
         match std::fs::remove_file(&path) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
-                return Err(error).with_context(|| format!("cannot delete {}", path.display()));
+                return Err(error).with_context(refused);
             }
             _ => {}
         }
@@ -215,7 +215,7 @@ mod tests {
         assert!(missing.to_string().contains("run/lock is missing; make it"), "{missing}");
         std::fs::write(&roots.locks, "no folder").unwrap();
         let error = format!("{:#}", Server::open(&roots, "uio:eth0").unwrap_err());
-        assert!(error.contains("run/lock is no folder; make it as root"), "{error}");
+        assert!(error.contains("run/lock is no folder; make it usable as root"), "{error}");
         let missing = why().to_string();
         assert!(missing.contains("run/lock is no folder"), "{missing}");
     }

@@ -114,7 +114,7 @@ mod tests {
         std::fs::remove_dir(&roots.locks).unwrap();
         std::fs::write(&roots.locks, "").unwrap();
         let error = Hearing::open(&roots).unwrap_err().to_string();
-        assert!(error.contains("is no folder; make it as root"), "{error}");
+        assert!(error.contains("is no folder; make it usable as root"), "{error}");
     }
 
     #[test]
