@@ -29,7 +29,7 @@ use crate::options::{Options, Sizes};
 use crate::part;
 use crate::spec::Spec;
 use crate::time::Delay;
-use crate::wait::Waiter;
+use crate::wait::{Lines, Waiter};
 
 /// A receive queue of an opened port.
 pub type Rx = RxQueue<PageBell<AnyBus>>;
@@ -310,7 +310,7 @@ impl Device<Running<AnyBus>> {
     fn failed(&self, source: etsec_core::Error) -> Error {
         if source == etsec_core::Error::Gone {
             for _ in 0..REMOVAL_LOOKS {
-                if let Err(removed) = self.waiter.look_for() {
+                if let Err(removed) = self.waiter.check(Lines::ALL) {
                     return removed;
                 }
                 std::thread::sleep(REMOVAL_PAUSE);

@@ -238,14 +238,6 @@ impl Uio {
         }
     }
 
-    /// Whether the device is still there.
-    ///
-    /// # Errors
-    /// [`Error::Removed`] if its driver has let go of it.
-    pub fn check(&self) -> Result<(), Error> {
-        if self.is_gone() { Err(removed(&self.device)) } else { Ok(()) }
-    }
-
     /// Whether the driver has let go of the device. UIO wakes those who wait before it takes the
     /// device out of sysfs, and says EINVAL to any order from then on.
     fn is_gone(&self) -> bool {

@@ -61,6 +61,17 @@ enum Origin {
     Event { event: OwnedFd, enable: Box<dyn Fn() -> Result<(), Error> + Send> },
 }
 
+impl Origin {
+    /// Lets the next one through.
+    #[inline]
+    fn enable(&self) -> Result<(), Error> {
+        match self {
+            Origin::Uio(uio) => uio.enable(),
+            Origin::Event { enable, .. } => enable(),
+        }
+    }
+}
+
 /// One descriptor, and the lines it stands for.
 struct Source {
     from: Origin,
@@ -299,13 +310,9 @@ impl Waiter {
     /// Whether the devices behind `lines` can still interrupt. It lets them through, as
     /// [`Waiter::enable`] does.
     #[cold]
-    fn check(&self, lines: Lines) -> Result<(), Error> {
-        for source in self.sources.iter().filter(|source| source.lines.meets(lines)) {
-            if let Origin::Uio(uio) = &source.from {
-                uio.enable()?;
-            }
-        }
-        Ok(())
+    pub(crate) fn check(&self, lines: Lines) -> Result<(), Error> {
+        let mut behind = self.sources.iter().filter(|source| source.lines.meets(lines));
+        behind.try_for_each(|source| source.from.enable())
     }
 
     /// These lines have fired, and are to be enabled again. Returns all that have.
@@ -361,23 +368,9 @@ impl Waiter {
         for source in self.sources.iter_mut().filter(asleep) {
             // Before the line is let through, for it may fire at once.
             source.armed = true;
-            match &source.from {
-                Origin::Uio(uio) => uio.enable()?,
-                Origin::Event { enable, .. } => enable()?,
-            }
+            source.from.enable()?;
         }
         Ok(())
-    }
-
-    /// Whether the devices are still there; their interrupts are let through by that.
-    ///
-    /// # Errors
-    /// [`Error::Removed`] if one has been taken away, or what else has become of it.
-    pub fn look_for(&self) -> Result<(), Error> {
-        self.sources.iter().try_for_each(|source| match &source.from {
-            Origin::Uio(uio) => uio.check(),
-            Origin::Event { enable, .. } => enable(),
-        })
     }
 
     /// Takes the beat, without which the timer would not go on; false if there was none.

@@ -39,7 +39,7 @@ impl Remote {
     pub fn of(switches: Switches) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let (path, desk) = (folder.path().join("etsec"), Arc::new(Desk::new()));
-        let wire = Box::new(Counter(Arc::clone(&desk)));
+        let wire = Box::new(End(Arc::clone(&desk)));
         let server = Arc::new(Server::bind(&path, sim(switches), wire).expect("a socket"));
         server.stand_still();
         let stop = Arc::new(AtomicBool::new(false));
@@ -139,9 +139,9 @@ impl Desk {
 }
 
 /// The wire's end at the model: nothing comes from there, and what leaves is kept.
-struct Counter(Arc<Desk>);
+struct End(Arc<Desk>);
 
-impl Wire for Counter {
+impl Wire for End {
     fn send(&mut self, frame: &[u8]) -> Result<(), WireError> {
         let mut frames = self.0.frames.lock().unwrap_or_else(PoisonError::into_inner);
         frames.push_back(frame.to_vec());
